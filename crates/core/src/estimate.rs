@@ -1,0 +1,106 @@
+//! The answer to a scenario: entries, instants, peak, and the three figures.
+
+use crate::error::Error;
+use crate::ledger::{Category, Dim, Dims, Entry, Instant, InstantSet, Module, Name, Symbol, What};
+use crate::model::parameter_count;
+use crate::scenario::Scenario;
+use crate::units::Bytes;
+
+/// What is alive at one instant, by category.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InstantTotal {
+    /// Which.
+    pub instant: Instant,
+    /// By category, in the order of [`Category::ALL`].
+    pub categories: [Bytes; Category::ALL.len()],
+    /// Sum of requested bytes.
+    pub requested: Bytes,
+    /// The same with the caching allocator's rounding (`max_memory_allocated`).
+    pub allocated: Bytes,
+}
+
+impl InstantTotal {
+    /// Bytes of one category.
+    pub fn category(&self, category: Category) -> Bytes {
+        self.categories.get(category.index()).copied().unwrap_or_default()
+    }
+}
+
+/// A figure that is known within bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Band {
+    /// Hardly ever less.
+    pub low: Bytes,
+    /// Most likely.
+    pub likely: Bytes,
+    /// Hardly ever more.
+    pub high: Bytes,
+}
+
+/// The answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Estimate {
+    /// Named tensors with lifetimes.
+    pub entries: Vec<Entry>,
+    /// Every instant, in the order of [`Instant::ALL`].
+    pub instants: [InstantTotal; Instant::ALL.len()],
+    /// The instant at which most is alive.
+    pub peak: Instant,
+    /// Trainable parameters.
+    pub parameters: u64,
+    /// What the caching allocator holds (`max_memory_reserved`).
+    pub reserved: Band,
+    /// What is taken on the device: reserved plus the CUDA context.
+    pub device: Band,
+}
+
+impl Estimate {
+    /// The totals at an instant.
+    pub fn at(&self, instant: Instant) -> &InstantTotal {
+        &self.instants[instant.index()]
+    }
+
+    /// The totals at the peak.
+    pub fn at_peak(&self) -> &InstantTotal {
+        self.at(self.peak)
+    }
+
+    /// The entries that are alive at an instant.
+    pub fn alive(&self, instant: Instant) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(move |entry| entry.instants.contains(instant))
+    }
+}
+
+/// Accounts for one training run.
+///
+/// # Errors
+/// [`Error::OutOfRange`], [`Error::NotDivisible`] or [`Error::Unsupported`] where a field of the scenario can't be;
+/// [`Error::TooLarge`] where a figure would reach an exbibyte.
+pub fn estimate(scenario: &Scenario) -> Result<Estimate, Error> {
+    let n = parameter_count(&scenario.model.architecture);
+    let dims = Dims::new(&[Dim::new(Symbol::Parameters, n)]);
+    let entry = |module, what, category, instants| Entry {
+        name: Name::of(module, what),
+        category,
+        dims,
+        dtype: scenario.recipe.weight(),
+        instants,
+        rounding: Bytes::ZERO,
+    };
+    let entries = vec![
+        entry(Module::Model, What::Weight, Category::Parameters, InstantSet::ALL),
+        entry(Module::Optimizer, What::ExpAvg, Category::OptimizerStates, InstantSet::ALL),
+        entry(Module::Optimizer, What::ExpAvgSq, Category::OptimizerStates, InstantSet::ALL),
+    ];
+    let instants = Instant::ALL.map(|instant| {
+        let mut categories = [Bytes::ZERO; Category::ALL.len()];
+        for entry in entries.iter().filter(|entry| entry.instants.contains(instant)) {
+            categories[entry.category.index()] += entry.bytes();
+        }
+        let requested = categories.iter().copied().sum();
+        InstantTotal { instant, categories, requested, allocated: requested }
+    });
+    let total = instants[0].requested;
+    let band = Band { low: total, likely: total, high: total };
+    Ok(Estimate { entries, instants, peak: Instant::OptimizerStep, parameters: n, reserved: band, device: band })
+}

@@ -1,0 +1,15 @@
+//! How much GPU memory a training run needs, which tensor takes it, and at which moment.
+//!
+//! Data goes one way: [`scenario::Scenario`] → [`ledger`] entries with lifetimes → instants → peak.
+
+pub mod error;
+pub mod gpu;
+pub mod ledger;
+pub mod model;
+mod name;
+pub mod estimate;
+pub mod scenario;
+pub mod units;
+
+pub use error::{Error, Field};
+pub use estimate::{Estimate, estimate};

@@ -1,0 +1,201 @@
+//! What is trained: the dimensions and kinds of layer that a `config.json` states.
+//!
+//! No model's name is known here; a model is what its configuration says.
+
+mod parameters;
+
+pub(crate) use parameters::has_one_qkv;
+pub use parameters::{Parameter, Place, parameter_count, parameters};
+
+use crate::units::Count;
+
+/// A model and the label it is shown under.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Model {
+    /// The preset's identifier, such as `phi-3-mini-4k-instruct`; none for a reader's own.
+    /// A label only: no figure depends on it.
+    pub preset: Option<String>,
+    /// The dimensions.
+    pub architecture: Architecture,
+}
+
+/// Which of Hugging Face's modelling files runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Family {
+    /// `llama`
+    Llama,
+    /// `mistral`
+    Mistral,
+    /// `qwen2`
+    Qwen2,
+    /// `qwen3`
+    Qwen3,
+    /// `phi3`
+    Phi3,
+    /// `gemma2`
+    Gemma2,
+    /// `gemma3_text`
+    Gemma3Text,
+    /// `gpt2`
+    Gpt2,
+}
+
+impl Family {
+    /// Every family, in the order in which they are listed to readers.
+    pub const ALL: [Self; 8] = [
+        Self::Llama,
+        Self::Mistral,
+        Self::Qwen2,
+        Self::Qwen3,
+        Self::Phi3,
+        Self::Gemma2,
+        Self::Gemma3Text,
+        Self::Gpt2,
+    ];
+
+    /// The `model_type` of `config.json`.
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Llama => "llama",
+            Self::Mistral => "mistral",
+            Self::Qwen2 => "qwen2",
+            Self::Qwen3 => "qwen3",
+            Self::Phi3 => "phi3",
+            Self::Gemma2 => "gemma2",
+            Self::Gemma3Text => "gemma3_text",
+            Self::Gpt2 => "gpt2",
+        }
+    }
+
+    /// The layer normalisation that the family's modelling file has.
+    pub const fn norm(self) -> NormKind {
+        match self {
+            Self::Gpt2 => NormKind::LayerNorm,
+            Self::Gemma2 | Self::Gemma3Text => NormKind::RmsGemma,
+            _ => NormKind::Rms,
+        }
+    }
+
+    /// Whether a layer has two norms more, after attention and after the MLP (`Gemma2DecoderLayer`).
+    pub const fn has_post_norms(self) -> bool {
+        matches!(self, Self::Gemma2 | Self::Gemma3Text)
+    }
+
+    /// Whether queries and keys are normalised head by head before RoPE (`Qwen3Attention`, `Gemma3Attention`).
+    pub const fn has_qk_norm(self) -> bool {
+        matches!(self, Self::Qwen3 | Self::Gemma3Text)
+    }
+
+    /// Whether q, k and v, and gate and up, are one projection each (`Phi3Attention`, `Phi3MLP`).
+    pub const fn has_fused_projections(self) -> bool {
+        matches!(self, Self::Phi3)
+    }
+
+    /// Whether the MLP is gated (three projections) or plain (two).
+    pub const fn has_gated_mlp(self) -> bool {
+        !matches!(self, Self::Gpt2)
+    }
+}
+
+/// How a layer's input is normalised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum NormKind {
+    /// `LlamaRMSNorm`: statistics in fp32, back to the input's dtype, then the weight.
+    Rms,
+    /// `Gemma2RMSNorm`: all in fp32 with `1 + weight`, back to the input's dtype at the end.
+    RmsGemma,
+    /// `torch.nn.LayerNorm`, with weight and bias.
+    LayerNorm,
+}
+
+/// The MLP's activation function, as far as memory depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Activation {
+    /// One kernel that saves its input: `silu`, `gelu`, `gelu_pytorch_tanh`, `relu`.
+    OneKernel,
+    /// The tanh formula written out in Python (`gelu_new`: `NewGELUActivation`), which saves each step.
+    NewGelu,
+}
+
+impl Activation {
+    /// The word that a link and a scenario file use.
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::OneKernel => "one_kernel",
+            Self::NewGelu => "gelu_new",
+        }
+    }
+}
+
+/// Attention limited to the last `size` tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SlidingWindow {
+    /// `sliding_window`, tokens.
+    pub size: Count,
+    /// One layer in `full_every` attends to everything (Gemma-2: 2, Gemma-3: 6); none: every layer is limited.
+    pub full_every: Option<Count>,
+}
+
+/// The dimensions of a decoder, from its `config.json`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Architecture {
+    /// `model_type`
+    pub family: Family,
+    /// `vocab_size`
+    pub vocabulary: Count,
+    /// `hidden_size`
+    pub hidden: Count,
+    /// `num_hidden_layers`
+    pub layers: Count,
+    /// `num_attention_heads`
+    pub heads: Count,
+    /// `num_key_value_heads`
+    pub kv_heads: Count,
+    /// `head_dim`
+    pub head_dim: Count,
+    /// `intermediate_size`
+    pub ffn: Count,
+    /// `tie_word_embeddings`
+    pub tied: bool,
+    /// Rows of a learned position embedding (GPT-2's `n_positions`); none with RoPE.
+    pub positions: Option<Count>,
+    /// Biases of q, k and v.
+    pub qkv_bias: bool,
+    /// Bias of the attention's output projection.
+    pub output_bias: bool,
+    /// Biases of the MLP's projections.
+    pub mlp_bias: bool,
+    /// The MLP's activation function.
+    pub activation: Activation,
+    /// `sliding_window`, where layers use it.
+    pub window: Option<SlidingWindow>,
+    /// Soft-capping of attention scores (`attn_logit_softcapping`), which needs eager attention.
+    pub attention_softcap: bool,
+    /// Soft-capping of logits (`final_logit_softcapping`).
+    pub logit_softcap: bool,
+    /// Dropout on the embeddings' sum is above zero (`embd_pdrop`).
+    pub embedding_dropout: bool,
+    /// Dropout on what attention and MLP add to the residual is above zero (`resid_pdrop`).
+    pub residual_dropout: bool,
+    /// Dropout on attention probabilities is above zero (`attn_pdrop`, `attention_dropout`).
+    pub attention_dropout: bool,
+}
+
+impl Architecture {
+    /// Width of all query heads together: heads × head_dim.
+    pub const fn query_width(&self) -> u64 {
+        self.heads.get().saturating_mul(self.head_dim.get())
+    }
+
+    /// Width of all key (or value) heads together: kv_heads × head_dim.
+    pub const fn kv_width(&self) -> u64 {
+        self.kv_heads.get().saturating_mul(self.head_dim.get())
+    }
+
+    /// Whether layer `index` (from 0) is limited to the sliding window.
+    pub fn is_windowed(&self, index: u64) -> bool {
+        self.window.is_some_and(|window| {
+            window.full_every.is_none_or(|every| (index + 1) % every.get().max(1) != 0)
+        })
+    }
+}

@@ -1,0 +1,252 @@
+//! The vocabulary of the ledger: modules of a model and what an operator leaves of them.
+
+/// Defines an enum of names with the stable word of the JSON output for each.
+macro_rules! names {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $key:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name {
+            $($(#[$variant_doc])* $variant,)+
+        }
+
+        impl $name {
+            /// Every one of them.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The stable word of the JSON output: modules are named as in transformers.
+            pub const fn key(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $key,)+
+                }
+            }
+        }
+    };
+}
+
+names! {
+    /// A part of the model or of the training loop.
+    Module {
+        /// The batch as the data loader gives it.
+        Batch = "batch",
+        /// Token embedding.
+        Embedding = "embed_tokens",
+        /// Learned position embedding.
+        PositionEmbedding = "position_embedding",
+        /// Dropout on the embeddings.
+        EmbeddingDropout = "embedding_dropout",
+        /// Rotary position embedding.
+        Rope = "rotary_emb",
+        /// The mask that attention is given.
+        AttentionMask = "attention_mask",
+        /// The decoder layer as a whole: its input and output, the residual stream.
+        Layer = "layer",
+        /// Norm before attention.
+        InputNorm = "input_layernorm",
+        /// q projection.
+        QProj = "q_proj",
+        /// k projection.
+        KProj = "k_proj",
+        /// v projection.
+        VProj = "v_proj",
+        /// Fused q, k and v projection.
+        QkvProj = "qkv_proj",
+        /// Norm over each query head.
+        QNorm = "q_norm",
+        /// Norm over each key head.
+        KNorm = "k_norm",
+        /// Attention between the projections.
+        Attention = "attention",
+        /// Output projection of attention.
+        OProj = "o_proj",
+        /// Dropout after attention.
+        AttentionDropout = "attention_dropout",
+        /// Norm after attention, before the residual sum (Gemma) or before the MLP (others).
+        PostAttentionNorm = "post_attention_layernorm",
+        /// Norm before the MLP where there are four norms.
+        PreMlpNorm = "pre_feedforward_layernorm",
+        /// Gate projection.
+        GateProj = "gate_proj",
+        /// Up projection.
+        UpProj = "up_proj",
+        /// Fused gate and up projection.
+        GateUpProj = "gate_up_proj",
+        /// The MLP's activation function.
+        Activation = "act_fn",
+        /// Down projection.
+        DownProj = "down_proj",
+        /// Dropout after the MLP.
+        MlpDropout = "mlp_dropout",
+        /// Norm after the MLP.
+        PostMlpNorm = "post_feedforward_layernorm",
+        /// Norm after the last layer.
+        FinalNorm = "norm",
+        /// The projection to the vocabulary.
+        LmHead = "lm_head",
+        /// The loss.
+        Loss = "loss",
+        /// The optimizer.
+        Optimizer = "optimizer",
+        /// All parameters together.
+        Model = "model",
+        /// cuBLAS, the library of matrix products.
+        Cublas = "cublas",
+    }
+}
+
+names! {
+    /// What an operator keeps, makes or needs of a module.
+    What {
+        /// Weight.
+        Weight = "weight",
+        /// Bias.
+        Bias = "bias",
+        /// A buffer that is no parameter.
+        Buffer = "buffer",
+        /// Autocast's 16-bit copy of the weight.
+        WeightCast = "weight_cast",
+        /// Autocast's 16-bit copy of the bias.
+        BiasCast = "bias_cast",
+        /// fp32 master copy of the weight.
+        Master = "master",
+        /// Input.
+        Input = "input",
+        /// Autocast's 16-bit copy of the input.
+        InputCast = "input_cast",
+        /// Output.
+        Output = "output",
+        /// Sum with the residual stream.
+        Residual = "residual",
+        /// fp32 copy.
+        Fp32Copy = "fp32_copy",
+        /// A copy in the memory layout that the next kernel needs.
+        Contiguous = "contiguous",
+        /// Square of the input.
+        Square = "square",
+        /// Mean of squares, one a row.
+        Variance = "variance",
+        /// 1 / root mean square, one a row.
+        InverseRms = "rsqrt",
+        /// Mean, one a row.
+        Mean = "mean",
+        /// 1 / standard deviation, one a row.
+        InverseStd = "rstd",
+        /// Normalised input, before the weight.
+        Normalised = "normalised",
+        /// The normalised input times the weight, in fp32.
+        Scaled = "scaled",
+        /// 1 + weight.
+        OnePlusWeight = "one_plus_weight",
+        /// Token ids.
+        TokenIds = "token_ids",
+        /// Labels.
+        Labels = "labels",
+        /// Labels moved by one position.
+        ShiftedLabels = "shifted_labels",
+        /// Positions of the tokens.
+        PositionIds = "position_ids",
+        /// Cosines and sines.
+        CosSin = "cos_sin",
+        /// Cosines.
+        Cos = "cos",
+        /// Sines.
+        Sin = "sin",
+        /// Angles, before cosine and sine.
+        Angles = "angles",
+        /// Half-rotated copy (`rotate_half`).
+        Rotated = "rotated",
+        /// Product with the cosines.
+        TimesCos = "times_cos",
+        /// Product with the sines.
+        TimesSin = "times_sin",
+        /// Queries with positions applied.
+        Query = "query",
+        /// Keys with positions applied.
+        Key = "key",
+        /// Values.
+        Value = "value",
+        /// Keys repeated for every query head.
+        KeyExpanded = "key_expanded",
+        /// Values repeated for every query head.
+        ValueExpanded = "value_expanded",
+        /// Log-sum-exp of the scores, one a row.
+        LogSumExp = "logsumexp",
+        /// Attention scores.
+        Scores = "scores",
+        /// Scores with scale or mask applied.
+        MaskedScores = "masked_scores",
+        /// Tanh of soft-capping.
+        Tanh = "tanh",
+        /// Input divided by the soft-cap.
+        Scaledown = "scaled_down",
+        /// Softmax.
+        Softmax = "softmax",
+        /// Softmax back in 16 bits.
+        SoftmaxCast = "softmax_cast",
+        /// Probabilities after dropout.
+        Dropped = "dropped",
+        /// Dropout mask.
+        DropoutMask = "dropout_mask",
+        /// Bool mask.
+        Mask = "mask",
+        /// Additive mask in the dtype of the scores.
+        MaskBias = "mask_bias",
+        /// Activation times up projection.
+        Product = "product",
+        /// A step of a formula that is written out in Python.
+        Step = "step",
+        /// fp32 copy of the logits.
+        LogitsFp32 = "logits_fp32",
+        /// Logits.
+        Logits = "logits",
+        /// log-softmax of the logits.
+        LogSoftmax = "log_softmax",
+        /// Log-probabilities of the labels.
+        LogProbs = "log_probs",
+        /// The loss itself.
+        Value1 = "value_of_loss",
+        /// A kernel's workspace.
+        Workspace = "workspace",
+        /// fp32 accumulator of a kernel.
+        Accumulator = "accumulator",
+        /// Indices sorted by the embedding's backward.
+        SortBuffers = "sort_buffers",
+        /// First moment.
+        ExpAvg = "exp_avg",
+        /// Second moment.
+        ExpAvgSq = "exp_avg_sq",
+        /// Largest second moment so far (amsgrad).
+        MaxExpAvgSq = "max_exp_avg_sq",
+        /// Largest absolute gradient so far (Adamax).
+        ExpInf = "exp_inf",
+        /// Momentum.
+        Momentum = "momentum_buffer",
+        /// Average of squared gradients (RMSprop, Adadelta).
+        SquareAvg = "square_avg",
+        /// Average of squared updates (Adadelta).
+        AccDelta = "acc_delta",
+        /// Sum of squared gradients (Adagrad).
+        StateSum = "sum",
+        /// Row means of squared gradients (Adafactor).
+        RowVariance = "row_var",
+        /// Column means of squared gradients (Adafactor).
+        ColumnVariance = "col_var",
+        /// Step counters on the GPU.
+        Steps = "step_counters",
+        /// Scales of quantised blocks.
+        BlockScales = "block_scales",
+        /// Table of quantised values.
+        QuantileMap = "quantile_map",
+        /// First moment in 8 bits.
+        ExpAvg8bit = "exp_avg_8bit",
+        /// Second moment in 8 bits.
+        ExpAvgSq8bit = "exp_avg_sq_8bit",
+        /// `sqrt` of the second moment of every parameter, inside `step()`.
+        StepDenominator = "step_denominator",
+        /// Copies of a list of tensors inside `step()`.
+        StepCopy = "step_copy",
+        /// Copy for one parameter at a time inside `step()`.
+        StepLargest = "step_largest",
+        /// fp32 copy of the gradients for master weights.
+        GradientFp32 = "gradient_fp32",
+    }
+}

@@ -1,0 +1,238 @@
+//! The question a reader asks: model, batch, recipe, optimizer, kernels, hardware.
+
+use crate::gpu::Gpu;
+use crate::model::Model;
+use crate::units::{Count, Dtype};
+
+/// Defines an enum of choices with the word that links, flags and scenario files use for each.
+macro_rules! choices {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $key:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name {
+            $($(#[$variant_doc])* $variant,)+
+        }
+
+        impl $name {
+            /// Every choice, in the order in which they are listed to readers.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+            /// The words of all choices, in the same order.
+            pub const KEYS: &'static [&'static str] = &[$($key,)+];
+
+            /// The word that links, flags and scenario files use.
+            pub const fn key(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $key,)+
+                }
+            }
+
+            /// The choice that a word names.
+            pub fn from_key(key: &str) -> Option<Self> {
+                match key {
+                    $($key => Some(Self::$variant),)+
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+choices! {
+    /// Which dtype each copy of the weights has, and in which one computes.
+    Recipe {
+        /// Everything in fp32.
+        Fp32 = "fp32",
+        /// Weights, gradients, optimizer states and compute in bf16.
+        Bf16 = "bf16",
+        /// `torch.autocast(bfloat16)` over fp32 weights ("bf16-mixed").
+        Bf16Mixed = "bf16-mixed",
+        /// `torch.autocast(float16)` over fp32 weights with a `GradScaler` ("fp16-mixed").
+        Fp16Mixed = "fp16-mixed",
+        /// bf16 weights and gradients, with an fp32 master copy that the optimizer updates.
+        Bf16Master = "bf16-master",
+    }
+}
+
+impl Recipe {
+    /// Dtype of the weights that the forward pass reads from.
+    pub const fn weight(self) -> Dtype {
+        match self {
+            Self::Fp32 | Self::Bf16Mixed | Self::Fp16Mixed => Dtype::Fp32,
+            Self::Bf16 | Self::Bf16Master => Dtype::Bf16,
+        }
+    }
+
+    /// Dtype in which matrices are multiplied.
+    pub const fn compute(self) -> Dtype {
+        match self {
+            Self::Fp32 => Dtype::Fp32,
+            Self::Bf16 | Self::Bf16Mixed | Self::Bf16Master => Dtype::Bf16,
+            Self::Fp16Mixed => Dtype::Fp16,
+        }
+    }
+
+    /// Whether `torch.autocast` casts weights and inputs at each matrix product.
+    pub const fn is_autocast(self) -> bool {
+        matches!(self, Self::Bf16Mixed | Self::Fp16Mixed)
+    }
+
+    /// Dtype of the parameters that the optimizer updates, and of its states.
+    pub const fn optimizer(self) -> Dtype {
+        match self {
+            Self::Bf16Master => Dtype::Fp32,
+            _ => self.weight(),
+        }
+    }
+}
+
+choices! {
+    /// The optimizer and its implementation, since implementations differ in what `step()` allocates.
+    Optimizer {
+        /// `torch.optim.AdamW`, PyTorch's default on CUDA (`foreach`).
+        AdamWForeach = "adamw_foreach",
+        /// `torch.optim.AdamW(fused=True)`.
+        AdamWFused = "adamw_fused",
+        /// `torch.optim.AdamW(foreach=False)`: one parameter after another.
+        AdamWForLoop = "adamw_forloop",
+        /// `torch.optim.AdamW(amsgrad=True)`.
+        AdamAmsgrad = "adam_amsgrad",
+        /// bitsandbytes' `AdamW8bit`: states in 8 bits, in blocks of 256.
+        AdamW8bit = "adamw_8bit",
+        /// `torch.optim.NAdam`.
+        NAdam = "nadam",
+        /// `torch.optim.RAdam`.
+        RAdam = "radam",
+        /// `torch.optim.Adamax`.
+        Adamax = "adamax",
+        /// `torch.optim.SGD`.
+        Sgd = "sgd",
+        /// `torch.optim.SGD(momentum=…)`.
+        SgdMomentum = "sgd_momentum",
+        /// `torch.optim.SGD(momentum=…, nesterov=True, weight_decay=…)`.
+        SgdNesterov = "sgd_nesterov_wd",
+        /// `torch.optim.RMSprop`.
+        RmsProp = "rmsprop",
+        /// `torch.optim.Adagrad`.
+        Adagrad = "adagrad",
+        /// `torch.optim.Adadelta`.
+        Adadelta = "adadelta",
+        /// `torch.optim.Adafactor`: rows and columns of the second moment.
+        AdafactorTorch = "adafactor_torch",
+        /// `transformers.optimization.Adafactor`.
+        AdafactorHf = "adafactor_hf",
+        /// Lion as its authors' plain Python loop.
+        Lion = "lion",
+        /// `torch.optim.Muon` for the layers' matrices, AdamW for the rest.
+        Muon = "muon",
+    }
+}
+
+choices! {
+    /// How attention is computed.
+    Attention {
+        /// `torch.nn.functional.scaled_dot_product_attention`: flash or memory-efficient, as PyTorch picks.
+        Sdpa = "sdpa",
+        /// Written out: scores, softmax, dropout and product as tensors of their own.
+        Eager = "eager",
+    }
+}
+
+choices! {
+    /// Activation checkpointing.
+    Checkpointing {
+        /// Every activation is kept for backward.
+        Off = "off",
+        /// Each decoder layer keeps its input and is recomputed in backward.
+        Layers = "layers",
+    }
+}
+
+choices! {
+    /// When gradients are set to none.
+    ZeroGrad {
+        /// Right after `optimizer.step()`: the plain loop, Hugging Face Trainer.
+        AfterStep = "after_step",
+        /// Between forward and backward of the next step: PyTorch Lightning's order.
+        BeforeBackward = "before_backward",
+    }
+}
+
+choices! {
+    /// What is trained towards, and where a frozen reference model stays.
+    Objective {
+        /// Next-token prediction; no reference model.
+        CausalLm = "causal_lm",
+        /// DPO whose reference log-probabilities were computed beforehand.
+        DpoNoReference = "dpo",
+        /// DPO with a frozen reference model on the GPU in fp32.
+        DpoReferenceFp32 = "dpo_ref_fp32",
+        /// DPO with a frozen reference model on the GPU in bf16.
+        DpoReferenceBf16 = "dpo_ref_bf16",
+        /// DPO with a frozen reference model on the CPU.
+        DpoReferenceCpu = "dpo_ref_cpu",
+    }
+}
+
+impl Objective {
+    /// Sequences that one sample puts into a forward pass: chosen and rejected for DPO.
+    pub const fn sequences_per_sample(self) -> u64 {
+        match self {
+            Self::CausalLm => 1,
+            _ => 2,
+        }
+    }
+
+    /// Dtype of the reference model's weights on the GPU, where there is one.
+    pub const fn reference_on_gpu(self) -> Option<Dtype> {
+        match self {
+            Self::DpoReferenceFp32 => Some(Dtype::Fp32),
+            Self::DpoReferenceBf16 => Some(Dtype::Bf16),
+            _ => None,
+        }
+    }
+}
+
+/// One training run on one GPU.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scenario {
+    /// What is trained.
+    pub model: Model,
+    /// Samples in one forward pass.
+    pub micro_batch: Count,
+    /// Tokens of each sequence, padding included.
+    pub sequence_length: Count,
+    /// Micro-batches before an optimizer step.
+    pub gradient_accumulation: Count,
+    /// Dtypes.
+    pub recipe: Recipe,
+    /// Optimizer.
+    pub optimizer: Optimizer,
+    /// Attention's implementation.
+    pub attention: Attention,
+    /// Activation checkpointing.
+    pub checkpointing: Checkpointing,
+    /// When gradients are freed.
+    pub zero_grad: ZeroGrad,
+    /// Objective and reference model.
+    pub objective: Objective,
+    /// The GPU that it should fit on. No byte of the ledger depends on it.
+    pub gpu: Gpu,
+}
+
+/// Ranges of the numbers of a [`Scenario`].
+pub mod limits {
+    /// Samples in a micro-batch.
+    pub const MICRO_BATCH: (u32, u32) = (1, 65_536);
+    /// Tokens of a sequence.
+    pub const SEQUENCE_LENGTH: (u32, u32) = (1, 16_777_216);
+    /// Micro-batches before a step.
+    pub const GRADIENT_ACCUMULATION: (u32, u32) = (1, 65_536);
+    /// Decoder layers.
+    pub const LAYERS: (u32, u32) = (1, 10_000);
+    /// Attention heads, key-value heads, a head's width.
+    pub const HEADS: (u32, u32) = (1, 65_536);
+    /// Hidden width, MLP width.
+    pub const WIDTH: (u32, u32) = (1, 4_194_304);
+    /// Rows of an embedding.
+    pub const VOCABULARY: (u32, u32) = (1, 16_777_216);
+}

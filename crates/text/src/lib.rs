@@ -1,0 +1,1 @@
+//! Every word the page and the command show.
