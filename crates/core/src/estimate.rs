@@ -1,9 +1,11 @@
 //! The answer to a scenario: entries, instants, peak, and the three figures.
 
+use crate::allocator;
 use crate::error::Error;
-use crate::ledger::{Category, Dim, Dims, Entry, Instant, InstantSet, Module, Name, Symbol, What};
+use crate::ledger::{Category, Entry, Instant};
 use crate::model::parameter_count;
 use crate::scenario::Scenario;
+use crate::step;
 use crate::units::Bytes;
 
 /// What is alive at one instant, by category.
@@ -77,30 +79,45 @@ impl Estimate {
 /// [`Error::OutOfRange`], [`Error::NotDivisible`] or [`Error::Unsupported`] where a field of the scenario can't be;
 /// [`Error::TooLarge`] where a figure would reach an exbibyte.
 pub fn estimate(scenario: &Scenario) -> Result<Estimate, Error> {
-    let n = parameter_count(&scenario.model.architecture);
-    let dims = Dims::new(&[Dim::new(Symbol::Parameters, n)]);
-    let entry = |module, what, category, instants| Entry {
-        name: Name::of(module, what),
-        category,
-        dims,
-        dtype: scenario.recipe.weight(),
+    let entries = step::account(scenario).entries();
+    let instants = Instant::ALL.map(|instant| total(instant, &entries));
+    if instants.iter().any(|total| total.allocated >= Bytes::LIMIT) {
+        return Err(Error::TooLarge);
+    }
+    let peak = peak(&instants);
+    let allocated = instants.iter().map(|total| total.allocated).max().unwrap_or_default();
+    let reserved = allocator::reserved(allocated);
+    Ok(Estimate {
+        entries,
         instants,
-        rounding: Bytes::ZERO,
-    };
-    let entries = vec![
-        entry(Module::Model, What::Weight, Category::Parameters, InstantSet::ALL),
-        entry(Module::Optimizer, What::ExpAvg, Category::OptimizerStates, InstantSet::ALL),
-        entry(Module::Optimizer, What::ExpAvgSq, Category::OptimizerStates, InstantSet::ALL),
-    ];
-    let instants = Instant::ALL.map(|instant| {
-        let mut categories = [Bytes::ZERO; Category::ALL.len()];
-        for entry in entries.iter().filter(|entry| entry.instants.contains(instant)) {
-            categories[entry.category.index()] += entry.bytes();
+        peak,
+        parameters: parameter_count(&scenario.model.architecture),
+        reserved,
+        device: allocator::device(reserved),
+    })
+}
+
+fn total(instant: Instant, entries: &[Entry]) -> InstantTotal {
+    let mut categories = [Bytes::ZERO; Category::ALL.len()];
+    let mut rounding = Bytes::ZERO;
+    for entry in entries.iter().filter(|entry| entry.instants.contains(instant)) {
+        if let Some(sum) = categories.get_mut(entry.category.index()) {
+            *sum += entry.bytes();
         }
-        let requested = categories.iter().copied().sum();
-        InstantTotal { instant, categories, requested, allocated: requested }
-    });
-    let total = instants[0].requested;
-    let band = Band { low: total, likely: total, high: total };
-    Ok(Estimate { entries, instants, peak: Instant::OptimizerStep, parameters: n, reserved: band, device: band })
+        rounding += entry.rounding;
+    }
+    let requested = categories.iter().copied().sum();
+    InstantTotal { instant, categories, requested, allocated: requested + rounding }
+}
+
+/// The first of the largest.
+fn peak(instants: &[InstantTotal]) -> Instant {
+    let mut peak = Instant::Forward;
+    let mut most = Bytes::ZERO;
+    for total in instants {
+        if total.requested > most {
+            (peak, most) = (total.instant, total.requested);
+        }
+    }
+    peak
 }

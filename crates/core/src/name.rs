@@ -202,8 +202,6 @@ names! {
         LogSoftmax = "log_softmax",
         /// Log-probabilities of the labels.
         LogProbs = "log_probs",
-        /// The loss itself.
-        Value1 = "value_of_loss",
         /// A kernel's workspace.
         Workspace = "workspace",
         /// fp32 accumulator of a kernel.

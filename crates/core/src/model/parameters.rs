@@ -26,6 +26,8 @@ pub struct Parameter {
     pub place: Place,
     /// Shape.
     pub dims: Dims,
+    /// Rows and columns of a matrix; none for norms and biases.
+    pub matrix: Option<(u64, u64)>,
 }
 
 impl Parameter {
@@ -64,17 +66,17 @@ pub fn parameters(architecture: &Architecture) -> Vec<Parameter> {
     let a = architecture;
     let hidden = Dim::new(Symbol::Hidden, a.hidden.get());
     let mut list = List { architecture: a, parameters: Vec::with_capacity(32) };
-    list.weight(Place::Embedding, Module::Embedding, &[vocabulary(a), hidden]);
+    list.matrix(Place::Embedding, Module::Embedding, &[vocabulary(a)], &[hidden]);
     if let Some(positions) = a.positions {
         let rows = Dim::new(Symbol::Positions, positions.get());
-        list.weight(Place::Embedding, Module::PositionEmbedding, &[rows, hidden]);
+        list.matrix(Place::Embedding, Module::PositionEmbedding, &[rows], &[hidden]);
     }
     list.attention(hidden);
     list.mlp(hidden);
     list.layer_norms(hidden);
     list.norm(Place::Head, Module::FinalNorm, hidden);
     if !a.tied {
-        list.weight(Place::Head, Module::LmHead, &[vocabulary(a), hidden]);
+        list.matrix(Place::Head, Module::LmHead, &[vocabulary(a)], &[hidden]);
     }
     list.parameters
 }
@@ -96,25 +98,31 @@ struct List<'a> {
 }
 
 impl List<'_> {
-    fn weight(&mut self, place: Place, module: Module, dims: &[Dim]) {
+    fn matrix(&mut self, place: Place, module: Module, rows: &[Dim], columns: &[Dim]) {
         let name = Name::of(module, What::Weight);
-        self.parameters.push(Parameter { name, place, dims: Dims::new(dims) });
+        let matrix = Some((Dims::new(rows).product(), Dims::new(columns).product()));
+        self.parameters.push(Parameter { name, place, dims: Dims::new(&[rows, columns].concat()), matrix });
+    }
+
+    fn vector(&mut self, place: Place, module: Module, dims: &[Dim]) {
+        let name = Name::of(module, What::Weight);
+        self.parameters.push(Parameter { name, place, dims: Dims::new(dims), matrix: None });
     }
 
     fn bias(&mut self, place: Place, module: Module, dims: &[Dim]) {
         let name = Name::of(module, What::Bias);
-        self.parameters.push(Parameter { name, place, dims: Dims::new(dims) });
+        self.parameters.push(Parameter { name, place, dims: Dims::new(dims), matrix: None });
     }
 
     fn norm(&mut self, place: Place, module: Module, width: Dim) {
-        self.weight(place, module, &[width]);
+        self.vector(place, module, &[width]);
         if self.architecture.family.norm() == NormKind::LayerNorm {
             self.bias(place, module, &[width]);
         }
     }
 
     fn linear(&mut self, module: Module, output: &[Dim], input: &[Dim], bias: bool) {
-        self.weight(Place::Layer, module, &[output, input].concat());
+        self.matrix(Place::Layer, module, output, input);
         if bias {
             self.bias(Place::Layer, module, output);
         }

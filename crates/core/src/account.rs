@@ -1,0 +1,161 @@
+//! Collects which storages are alive at which instant, how many of each, and makes the ledger's entries of them.
+
+use crate::allocator;
+use crate::ledger::{Category, Dim, Entry, Instant, InstantSet, Name, Symbol};
+use crate::model::{Architecture, Parameter};
+use crate::tape::{Alive, Block, Storage};
+use crate::units::{Bytes, Dtype};
+
+const INSTANTS: usize = Instant::ALL.len();
+
+struct Slot {
+    storage: Storage,
+    copies: [u64; INSTANTS],
+    /// What rounding adds to one copy, where the storage is not a tensor of its own.
+    rounding: Option<Bytes>,
+}
+
+/// A block whose storages have slots.
+pub(crate) struct Registered<'a> {
+    block: &'a Block,
+    /// The slot of each storage.
+    slots: Vec<usize>,
+}
+
+impl<'a> Registered<'a> {
+    pub(crate) const fn block(&self) -> &'a Block {
+        self.block
+    }
+}
+
+/// The ledger being written.
+pub(crate) struct Account {
+    slots: Vec<Slot>,
+    /// Slots of the parameters' gradients, in the order of `parameters`.
+    gradients: Vec<(Name, usize, u64)>,
+    layers: u64,
+}
+
+impl Account {
+    pub(crate) fn new(architecture: &Architecture, parameters: &[Parameter], gradient: Dtype) -> Self {
+        let mut account = Self {
+            slots: Vec::with_capacity(512),
+            gradients: Vec::with_capacity(parameters.len()),
+            layers: architecture.layers.get(),
+        };
+        for parameter in parameters {
+            let name = Name { gradient: true, ..parameter.name };
+            let storage = Storage { name, category: Category::Gradients, dims: parameter.dims, dtype: gradient };
+            let slot = account.slot(storage);
+            account.gradients.push((name, slot, parameter.copies(architecture)));
+        }
+        account
+    }
+
+    fn slot(&mut self, storage: Storage) -> usize {
+        self.slots.push(Slot { storage, copies: [0; INSTANTS], rounding: None });
+        self.slots.len() - 1
+    }
+
+    /// Gives each storage of a block its slot. What backward does not need is a temporary.
+    pub(crate) fn register<'a>(&mut self, block: &'a Block) -> Registered<'a> {
+        let kept = block.kept_for_backward();
+        let slots = block.storages.iter().zip(kept).map(|(&storage, is_kept)| self.slot_of(storage, is_kept)).collect();
+        Registered { block, slots }
+    }
+
+    fn slot_of(&mut self, storage: Storage, is_kept: bool) -> usize {
+        if storage.category == Category::Gradients
+            && let Some(&(_, slot, _)) = self.gradients.iter().find(|(name, ..)| *name == storage.name)
+        {
+            return slot;
+        }
+        let is_transient = storage.category == Category::Activations && !is_kept;
+        let category = if is_transient { Category::Temporaries } else { storage.category };
+        self.slot(Storage { category, ..storage })
+    }
+
+    /// `copies` of the block's storages that are alive.
+    pub(crate) fn add(&mut self, instant: Instant, block: &Registered<'_>, alive: &Alive, copies: u64) {
+        for (&slot, _) in block.slots.iter().zip(alive).filter(|&(_, &is_alive)| is_alive) {
+            self.count(slot, instant, copies);
+        }
+    }
+
+    fn count(&mut self, slot: usize, instant: Instant, copies: u64) {
+        if let Some(place) = self.slots.get_mut(slot).and_then(|slot| slot.copies.get_mut(instant.index())) {
+            *place += copies;
+        }
+    }
+
+    /// The gradients of all parameters.
+    pub(crate) fn add_gradients(&mut self, instant: Instant) {
+        for at in 0..self.gradients.len() {
+            if let Some(&(_, slot, copies)) = self.gradients.get(at) {
+                self.count(slot, instant, copies);
+            }
+        }
+    }
+
+    /// A storage outside of the blocks.
+    pub(crate) fn add_storage(&mut self, instants: &[Instant], storage: Storage, copies: u64) {
+        let slot = self.slot(storage);
+        instants.iter().for_each(|&instant| self.count(slot, instant, copies));
+    }
+
+    /// Many tensors noted as one, of which it is known what rounding adds to them.
+    pub(crate) fn add_rounded(&mut self, instants: &[Instant], storage: Storage, rounding: Bytes) {
+        self.add_storage(instants, storage, 1);
+        if let Some(slot) = self.slots.last_mut() {
+            slot.rounding = Some(rounding);
+        }
+    }
+
+    /// The entries: a slot's storage once for each number of copies in which it occurs.
+    pub(crate) fn entries(&self) -> Vec<Entry> {
+        let mut entries = Vec::with_capacity(self.slots.len());
+        for slot in &self.slots {
+            for (at, &copies) in slot.copies.iter().enumerate() {
+                if copies > 0 && !slot.copies.iter().take(at).any(|&earlier| earlier == copies) {
+                    entries.push(self.entry(slot, copies));
+                }
+            }
+        }
+        entries.retain(|entry| entry.bytes() > Bytes::ZERO);
+        entries
+    }
+
+    fn entry(&self, slot: &Slot, copies: u64) -> Entry {
+        let instants = Instant::ALL
+            .into_iter()
+            .zip(slot.copies)
+            .filter(|&(_, n)| n == copies)
+            .fold(InstantSet::default(), |set, (instant, _)| set.with(instant));
+        let storage = slot.storage;
+        let dims = match self.symbol(copies) {
+            Some(symbol) => storage.dims.times(Dim::new(symbol, copies)),
+            None => storage.dims,
+        };
+        let rounding = slot.rounding.unwrap_or_else(|| allocator::rounding(storage.bytes()));
+        Entry {
+            name: storage.name,
+            category: storage.category,
+            dims,
+            dtype: storage.dtype,
+            instants,
+            rounding: rounding.times(copies),
+        }
+    }
+
+    const fn symbol(&self, copies: u64) -> Option<Symbol> {
+        if copies == 1 {
+            None
+        } else if copies == self.layers {
+            Some(Symbol::Layers)
+        } else if copies + 1 == self.layers {
+            Some(Symbol::LayersButOne)
+        } else {
+            Some(Symbol::SomeLayers)
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! What this GPU runs: dimensions and dtypes of one pass through the model, from the scenario.
+
+use crate::ledger::{Dim, Symbol};
+use crate::model::Architecture;
+use crate::scenario::{Attention, Scenario};
+use crate::units::Dtype;
+
+/// One pass of a model over a micro-batch.
+#[derive(Clone, Debug)]
+pub(crate) struct Pass {
+    pub(crate) architecture: Architecture,
+    /// Sequences: the micro-batch, or twice as many for pairs.
+    pub(crate) rows: u64,
+    /// Tokens of a sequence.
+    pub(crate) sequence: u64,
+    /// Dtype of the weights, and so of the residual stream: the embedding's output has it, and autocast casts no sum.
+    pub(crate) weight: Dtype,
+    /// Dtype of matrix products under autocast.
+    pub(crate) autocast: Option<Dtype>,
+    pub(crate) attention: Attention,
+    /// Whether gradients are added into those of an earlier micro-batch.
+    pub(crate) accumulates: bool,
+    /// Whether it is the frozen reference model's.
+    pub(crate) is_reference: bool,
+}
+
+impl Pass {
+    /// The trained model's pass.
+    pub(crate) fn of_policy(scenario: &Scenario) -> Self {
+        Self {
+            architecture: scenario.model.architecture,
+            rows: scenario.micro_batch.get().saturating_mul(scenario.objective.sequences_per_sample()),
+            sequence: scenario.sequence_length.get(),
+            weight: scenario.recipe.weight(),
+            autocast: scenario.recipe.is_autocast().then(|| scenario.recipe.compute()),
+            attention: scenario.attention,
+            accumulates: scenario.gradient_accumulation.get() > 1,
+            is_reference: false,
+        }
+    }
+
+    /// The reference model's pass: the same model with weights of its own dtype, in evaluation mode.
+    pub(crate) fn of_reference(scenario: &Scenario, weight: Dtype) -> Self {
+        let mut pass = Self { weight, is_reference: true, accumulates: false, ..Self::of_policy(scenario) };
+        pass.architecture.embedding_dropout = false;
+        pass.architecture.residual_dropout = false;
+        pass.architecture.attention_dropout = false;
+        pass
+    }
+
+    /// Dtype of matrix products.
+    pub(crate) fn compute(&self) -> Dtype {
+        self.autocast.unwrap_or(self.weight)
+    }
+
+    /// Batch and sequence: the dimensions of a row a token.
+    pub(crate) const fn tokens(&self) -> [Dim; 2] {
+        [self.batch(), self.sequence()]
+    }
+
+    pub(crate) const fn batch(&self) -> Dim {
+        Dim::new(Symbol::Batch, self.rows)
+    }
+
+    pub(crate) const fn sequence(&self) -> Dim {
+        Dim::new(Symbol::Sequence, self.sequence)
+    }
+
+    pub(crate) const fn hidden(&self) -> Dim {
+        Dim::new(Symbol::Hidden, self.architecture.hidden.get())
+    }
+
+    pub(crate) const fn ffn(&self) -> Dim {
+        Dim::new(Symbol::Ffn, self.architecture.ffn.get())
+    }
+
+    pub(crate) const fn heads(&self) -> Dim {
+        Dim::new(Symbol::Heads, self.architecture.heads.get())
+    }
+
+    pub(crate) const fn kv_heads(&self) -> Dim {
+        Dim::new(Symbol::KvHeads, self.architecture.kv_heads.get())
+    }
+
+    pub(crate) const fn qkv_heads(&self) -> Dim {
+        let a = &self.architecture;
+        Dim::new(Symbol::QkvHeads, a.heads.get() + 2 * a.kv_heads.get())
+    }
+
+    pub(crate) const fn head_dim(&self) -> Dim {
+        Dim::new(Symbol::HeadDim, self.architecture.head_dim.get())
+    }
+
+    pub(crate) const fn vocabulary(&self) -> Dim {
+        Dim::new(Symbol::Vocabulary, self.architecture.vocabulary.get())
+    }
+}

@@ -1,0 +1,223 @@
+//! Attention: projections, positions, and the kernels of `scaled_dot_product_attention`.
+//!
+//! FINDINGS sections 3 and 11; `aten/src/ATen/native/transformers/cuda/sdp_utils.cpp` says which kernel is chosen: flash for
+//! 16-bit without a mask, memory-efficient for fp32 and for any mask.
+
+use super::Writer;
+use super::linear::Linear;
+use super::norm::Norm;
+use crate::ledger::{Category, Dim, Dims, Module, Name, Symbol, What};
+use crate::model::{NormKind, has_one_qkv};
+use crate::scenario::Attention;
+use crate::tape::{Step, Storage, Var};
+use crate::units::Dtype;
+
+/// Heads wider than this are none of flash attention's (`check_head_dim_size_flash`).
+const FLASH_WIDEST_HEAD: u64 = 256;
+
+/// Queries, keys and values.
+#[derive(Clone, Copy)]
+pub(crate) struct Heads {
+    pub(crate) query: Var,
+    pub(crate) key: Var,
+    pub(crate) value: Var,
+}
+
+impl Writer<'_> {
+    /// The attention module on `x`, which the caller still holds: its output before dropout.
+    pub(crate) fn attention(&mut self, x: Var, is_windowed: bool) -> Var {
+        let heads = if has_one_qkv(&self.pass.architecture) { self.one_projection(x) } else { self.three_projections(x) };
+        let heads = self.positions(heads);
+        let is_eager = self.pass.attention == Attention::Eager;
+        let output = if is_eager { self.eager_attention(heads) } else { self.sdpa(heads, is_windowed) };
+        let hidden = [self.pass.hidden()];
+        let query = [self.pass.heads(), self.pass.head_dim()];
+        let projected = self.linear(
+            output,
+            &Linear {
+                module: Module::OProj,
+                weight_of: Module::OProj,
+                input: &query,
+                output: &hidden,
+                has_bias: self.pass.architecture.output_bias,
+            },
+        );
+        self.tape.drop(output);
+        projected
+    }
+
+    fn one_projection(&mut self, x: Var) -> Heads {
+        let (all, hidden) = ([self.pass.qkv_heads(), self.pass.head_dim()], [self.pass.hidden()]);
+        let has_bias = self.pass.architecture.qkv_bias;
+        let qkv = self.linear(
+            x,
+            &Linear { module: Module::QkvProj, weight_of: Module::QkvProj, input: &hidden, output: &all, has_bias },
+        );
+        // Each of the three slices fills a whole tensor in backward (`slice_backward`); GPT-2's split concatenates once.
+        let steps = [self.gradient(qkv)];
+        let (query, key, value);
+        if self.pass.architecture.family.has_fused_projections() {
+            query = self.slice(qkv, Module::QProj, self.pass.heads(), &steps);
+            key = self.slice(qkv, Module::KProj, self.pass.kv_heads(), &steps);
+            value = self.slice(qkv, Module::VProj, self.pass.kv_heads(), &steps);
+        } else {
+            let split = self.tape.view(qkv, &[], &steps);
+            query = self.slice(split, Module::QProj, self.pass.heads(), &[Step::Pass(split)]);
+            key = self.slice(split, Module::KProj, self.pass.kv_heads(), &[Step::Join(split)]);
+            value = self.slice(split, Module::VProj, self.pass.kv_heads(), &[Step::Join(split)]);
+            self.tape.drop(split);
+        }
+        self.tape.drop(qkv);
+        Heads { query, key, value }
+    }
+
+    /// A slice of the fused projection. It is a view; only the shape of what is made of it is its own.
+    fn slice(&mut self, qkv: Var, module: Module, heads: Dim, steps: &[Step]) -> Var {
+        let view = self.tape.view(qkv, &[], steps);
+        let dims = self.rows(&[heads, self.pass.head_dim()]);
+        self.tape.reshape(view, Name::of(module, What::Output), dims);
+        view
+    }
+
+    fn three_projections(&mut self, x: Var) -> Heads {
+        let query = self.projection(x, Module::QProj, Module::QNorm, self.pass.heads());
+        let key = self.projection(x, Module::KProj, Module::KNorm, self.pass.kv_heads());
+        let (hidden, kv) = ([self.pass.hidden()], [self.pass.kv_heads(), self.pass.head_dim()]);
+        let has_bias = self.pass.architecture.qkv_bias;
+        let value = self.linear(
+            x,
+            &Linear { module: Module::VProj, weight_of: Module::VProj, input: &hidden, output: &kv, has_bias },
+        );
+        Heads { query, key, value }
+    }
+
+    /// The q or k projection, with the norm over each head where the family has one.
+    fn projection(&mut self, x: Var, module: Module, norm: Module, heads: Dim) -> Var {
+        let (hidden, output) = ([self.pass.hidden()], [heads, self.pass.head_dim()]);
+        let has_bias = self.pass.architecture.qkv_bias;
+        let projected =
+            self.linear(x, &Linear { module, weight_of: module, input: &hidden, output: &output, has_bias });
+        if !self.pass.architecture.family.has_qk_norm() {
+            return projected;
+        }
+        let rows = [self.pass.batch(), self.pass.sequence(), heads];
+        let normed = self.norm(projected, &Norm { module: norm, rows: &rows, width: self.pass.head_dim() });
+        self.tape.drop(projected);
+        normed
+    }
+
+    fn positions(&mut self, heads: Heads) -> Heads {
+        if self.pass.architecture.family.norm() == NormKind::LayerNorm {
+            return heads;
+        }
+        let query = self.rope(heads.query, What::Query);
+        let key = self.rope(heads.key, What::Key);
+        Heads { query, key, ..heads }
+    }
+
+    /// `scaled_dot_product_attention` and the reshape of its output.
+    fn sdpa(&mut self, heads: Heads, is_windowed: bool) -> Var {
+        let compute = self.pass.compute();
+        let repeats = self.pass.architecture.kv_heads < self.pass.architecture.heads;
+        let mut heads = heads;
+        if is_windowed && repeats {
+            heads.key = self.repeat(heads.key, What::KeyExpanded);
+            heads.value = self.repeat(heads.value, What::ValueExpanded);
+        }
+        // An fp32 query (RoPE's product under autocast) is cast; v is 16-bit already.
+        let query = self.cast(heads.query, Module::Attention, What::Query, compute);
+        let key = self.cast(heads.key, Module::Attention, What::Key, compute);
+        let value = self.cast(heads.value, Module::Attention, What::Value, compute);
+        let is_flash =
+            compute != Dtype::Fp32 && !is_windowed && self.pass.architecture.head_dim.get() <= FLASH_WIDEST_HEAD;
+        let kernel_heads = Heads { query, key, value };
+        let output = if is_flash {
+            self.flash(kernel_heads, repeats)
+        } else {
+            self.memory_efficient(kernel_heads, is_windowed)
+        };
+        for var in [query, key, value, heads.query, heads.key, heads.value] {
+            self.tape.drop(var);
+        }
+        // q came from torch.cat, contiguous by heads; flash's output follows its layout and has to be copied.
+        if is_flash && self.pass.architecture.family.has_fused_projections() {
+            let copy = self.contiguous(output, Module::OProj, What::Contiguous);
+            self.tape.drop(output);
+            return copy;
+        }
+        output
+    }
+
+    /// Flash attention: keeps q, k, v, its output and the log-sum-exp. Backward accumulates dq in fp32 and, with fewer key heads than
+    /// query heads, makes dk and dv for every query head first (`_flash_attention_backward`, `mha_bwd`).
+    fn flash(&mut self, heads: Heads, repeats: bool) -> Var {
+        let statistics = Dims::new(&[self.pass.batch(), self.pass.heads(), self.pass.sequence()]);
+        let padded = Dim::new(Symbol::PaddedSequence, self.pass.sequence.next_multiple_of(128));
+        let wide = Dim::new(Symbol::PaddedHeadDim, self.pass.architecture.head_dim.get().next_multiple_of(32));
+        let rows = Dims::new(&[self.pass.batch(), self.pass.heads(), padded]);
+        let accumulator = self.temporary(Module::Attention, What::Accumulator, rows.and(wide), Dtype::Fp32);
+        let sums = self.temporary(Module::Attention, What::Workspace, rows, Dtype::Fp32);
+        let mut steps = vec![Step::Temporary(accumulator), Step::Temporary(sums)];
+        if repeats {
+            let expanded = |what| Storage {
+                name: Name::gradient_of(Module::Attention, what),
+                ..self.temporary(Module::Attention, what, self.query_dims(), self.pass.compute())
+            };
+            steps.push(Step::Temporary(expanded(What::KeyExpanded)));
+            steps.push(Step::Temporary(expanded(What::ValueExpanded)));
+        }
+        self.attention_kernel(heads, statistics, None, steps)
+    }
+
+    /// The memory-efficient kernel: as flash, with the log-sum-exp padded to 32 rows (`_efficient_attention_forward`). A mask, as a
+    /// window needs it, is converted to the dtype of the scores for each layer and kept.
+    fn memory_efficient(&mut self, heads: Heads, has_mask: bool) -> Var {
+        let padded = Dim::new(Symbol::PaddedSequence, self.pass.sequence.next_multiple_of(32));
+        let statistics = Dims::new(&[self.pass.batch(), self.pass.heads(), padded]);
+        let accumulator =
+            self.temporary(Module::Attention, What::Accumulator, self.query_dims(), Dtype::Fp32);
+        let mut steps = vec![Step::Temporary(accumulator)];
+        if self.pass.compute() == Dtype::Fp32 && self.pass.architecture.kv_heads < self.pass.architecture.heads {
+            steps.push(Step::Temporary(accumulator));
+            steps.push(Step::Temporary(accumulator));
+        }
+        let bias = has_mask.then(|| {
+            let sequence = self.pass.sequence();
+            let dims = Dims::new(&[self.pass.batch(), sequence, sequence]);
+            self.tape.constant(self.made(Module::Attention, What::MaskBias, dims, self.pass.compute()))
+        });
+        let output = self.attention_kernel(heads, statistics, bias, steps);
+        if let Some(bias) = bias {
+            self.tape.drop(bias);
+        }
+        output
+    }
+
+    fn attention_kernel(&mut self, heads: Heads, statistics: Dims, bias: Option<Var>, mut steps: Vec<Step>) -> Var {
+        let Heads { query, key, value } = heads;
+        let output = self.made(Module::Attention, What::Output, self.query_dims(), self.pass.compute());
+        let lse = self.tape.constant(self.made(Module::Attention, What::LogSumExp, statistics, Dtype::Fp32));
+        steps.extend([self.gradient(query), self.gradient(key), self.gradient(value)]);
+        let mut saved = vec![query, key, value, lse];
+        saved.extend(bias);
+        let output = self.tape.operator_keeping_output(output, &saved, &steps);
+        self.tape.drop(lse);
+        output
+    }
+
+    /// `repeat_kv`: keys or values once for each query head.
+    pub(crate) fn repeat(&mut self, x: Var, what: What) -> Var {
+        let storage = Storage {
+            category: if self.pass.is_reference { Category::ReferenceModel } else { Category::Activations },
+            ..self.made(Module::Attention, what, self.query_dims(), self.tape.dtype(x))
+        };
+        let gradient = self.gradient(x);
+        let repeated = self.tape.operator(storage, &[], &[gradient]);
+        self.tape.drop(x);
+        repeated
+    }
+
+    pub(crate) fn query_dims(&self) -> Dims {
+        self.rows(&[self.pass.heads(), self.pass.head_dim()])
+    }
+}

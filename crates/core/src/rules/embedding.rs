@@ -1,0 +1,79 @@
+//! Token embedding, learned positions, dropout on their sum. FINDINGS sections 7 and 11.
+
+use super::Writer;
+use super::layer::residual_stream;
+use crate::ledger::{Category, Dim, Dims, Module, Name, Symbol, What};
+use crate::plan::Pass;
+use crate::tape::{Block, Mode, Step, Storage, Var};
+use crate::units::Dtype;
+
+/// Up to here `embedding_dense_backward` adds row by row; from here on it sorts the ids
+/// (`aten/src/ATen/native/cuda/Embedding.cu`: `num_indices <= 3072 && padding_idx < 0`).
+const SORTS_ABOVE: u64 = 3072;
+
+/// What stands before the first layer.
+pub(crate) fn embedding(pass: &Pass, mode: Mode) -> Block {
+    let mut writer = Writer::new(pass, mode);
+    let output = writer.tokens();
+    let output = if pass.architecture.positions.is_some() { writer.positions_added(output) } else { output };
+    let output = if pass.architecture.embedding_dropout {
+        let dropped = writer.dropout(output, Module::EmbeddingDropout);
+        writer.tape.drop(output);
+        dropped
+    } else {
+        output
+    };
+    writer.tape.finish(None, output, false)
+}
+
+impl Writer<'_> {
+    fn tokens(&mut self) -> Var {
+        let shape = [self.pass.vocabulary(), self.pass.hidden()];
+        let mut steps = self.sort_buffers();
+        if self.pass.architecture.tied {
+            steps.extend(self.tied_gradient(&shape));
+        } else {
+            steps.push(self.parameter_gradient(Module::Embedding, What::Weight, &shape));
+        }
+        let output = residual_stream(self.pass, Name::of(Module::Embedding, What::Output));
+        self.tape.operator(output, &[], &steps)
+    }
+
+    /// The embedding's gradient meets the head's, which has waited for it. Under autocast the two are summed in place; otherwise the
+    /// head's is a transposed view, which can't take the sum (`InputBuffer::accumulate`), and a third tensor is made.
+    fn tied_gradient(&self, shape: &[Dim]) -> Vec<Step> {
+        let gradient = Storage {
+            name: Name::gradient_of(Module::Embedding, What::Weight),
+            category: Category::Temporaries,
+            dims: Dims::new(shape),
+            dtype: self.pass.weight,
+        };
+        let is_cast = self.pass.weight != self.pass.compute();
+        vec![Step::Temporary(gradient); if is_cast { 1 } else { 2 }]
+    }
+
+    fn sort_buffers(&self) -> Vec<Step> {
+        let tokens = self.pass.rows.saturating_mul(self.pass.sequence);
+        if tokens <= SORTS_ABOVE {
+            return Vec::new();
+        }
+        // Per-segment sums of the gradient in fp32, at most one a token (`embedding_backward_cuda_kernel`).
+        let dims = self.rows(&[self.pass.hidden()]);
+        vec![Step::Temporary(self.temporary(Module::Embedding, What::SortBuffers, dims, Dtype::Fp32))]
+    }
+
+    fn positions_added(&mut self, tokens: Var) -> Var {
+        let a = &self.pass.architecture;
+        let positions = Dim::new(Symbol::Positions, a.positions.map_or(1, crate::units::Count::get));
+        let gradient = self.parameter_gradient(Module::PositionEmbedding, What::Weight, &[positions, self.pass.hidden()]);
+        let dims = Dims::new(&[self.pass.sequence(), self.pass.hidden()]);
+        let storage = self.made(Module::PositionEmbedding, What::Output, dims, self.pass.weight);
+        let embedded = self.tape.operator(storage, &[], &[gradient]);
+        let output = residual_stream(self.pass, Name::of(Module::PositionEmbedding, What::Residual));
+        let steps = [Step::Pass(tokens), self.gradient(embedded)];
+        let sum = self.tape.operator(output, &[], &steps);
+        self.tape.drop(embedded);
+        self.tape.drop(tokens);
+        sum
+    }
+}

@@ -1,0 +1,78 @@
+//! A decoder layer: `LlamaDecoderLayer`, `Gemma2DecoderLayer` (four norms), `GPT2Block`.
+
+use super::Writer;
+use super::norm::Norm;
+use crate::ledger::{Category, Dims, Module, Name, What};
+use crate::plan::Pass;
+use crate::tape::{Block, Mode, Storage, Var};
+
+/// One decoder layer.
+pub(crate) fn layer(pass: &Pass, mode: Mode, is_windowed: bool) -> Block {
+    let mut writer = Writer::new(pass, mode);
+    let input = residual_stream(pass, Name::of(Module::Layer, What::Input));
+    let input = writer.tape.input(input, true);
+    let attended = writer.attention_half(input, is_windowed);
+    let output = writer.mlp_half(attended);
+    writer.tape.drop(attended);
+    writer.tape.drop(input);
+    writer.tape.finish(Some(input), output, false)
+}
+
+/// The tensor that layers hand to each other.
+pub(crate) fn residual_stream(pass: &Pass, name: Name) -> Storage {
+    Storage {
+        name,
+        category: if pass.is_reference { Category::ReferenceModel } else { Category::Activations },
+        dims: Dims::new(&pass.tokens()).and(pass.hidden()),
+        dtype: pass.weight,
+    }
+}
+
+impl Writer<'_> {
+    fn attention_half(&mut self, x: Var, is_windowed: bool) -> Var {
+        let normed = self.norm_of_tokens(x, Module::InputNorm);
+        let mut branch = self.attention(normed, is_windowed);
+        self.tape.drop(normed);
+        if self.pass.architecture.family.has_post_norms() {
+            branch = self.norm_of_branch(branch, Module::PostAttentionNorm);
+        }
+        self.add_to_residual(x, branch, Module::AttentionDropout)
+    }
+
+    fn mlp_half(&mut self, x: Var) -> Var {
+        let has_post_norms = self.pass.architecture.family.has_post_norms();
+        let before = if has_post_norms { Module::PreMlpNorm } else { Module::PostAttentionNorm };
+        let normed = self.norm_of_tokens(x, before);
+        let mut branch = self.mlp(normed);
+        self.tape.drop(normed);
+        if has_post_norms {
+            branch = self.norm_of_branch(branch, Module::PostMlpNorm);
+        }
+        self.add_to_residual(x, branch, Module::MlpDropout)
+    }
+
+    /// `x + dropout(branch)`. Takes over the caller's `branch`.
+    fn add_to_residual(&mut self, x: Var, branch: Var, dropout: Module) -> Var {
+        let mut branch = branch;
+        if self.pass.architecture.residual_dropout {
+            let dropped = self.dropout(branch, dropout);
+            self.tape.drop(branch);
+            branch = dropped;
+        }
+        let sum = self.sum(x, branch, Module::Layer, What::Residual);
+        self.tape.drop(branch);
+        sum
+    }
+
+    fn norm_of_branch(&mut self, branch: Var, module: Module) -> Var {
+        let normed = self.norm_of_tokens(branch, module);
+        self.tape.drop(branch);
+        normed
+    }
+
+    /// A norm over the hidden width of every token.
+    pub(crate) fn norm_of_tokens(&mut self, x: Var, module: Module) -> Var {
+        let rows = self.pass.tokens();
+        self.norm(x, &Norm { module, rows: &rows, width: self.pass.hidden() })
+    }
+}

@@ -1,0 +1,99 @@
+//! Linear layers (`torch.nn.Linear`, GPT-2's `Conv1D`).
+//!
+//! A linear layer keeps its input, and its weight, which is there anyway. Under autocast it multiplies 16-bit copies: one of
+//! the input made for each linear layer, and one of the weight, which autocast keeps in its cache until it is left and which
+//! the graph keeps until the layer's backward (`aten/src/ATen/autocast_mode.cpp`, `cached_cast`: only leaves that require
+//! gradients are cached). FINDINGS sections 3 and 5.
+
+use super::Writer;
+use crate::ledger::{Category, Dim, Dims, Module, Name, What};
+use crate::tape::{Step, Storage, Var};
+use crate::units::{Bytes, Dtype};
+
+/// What `torch.matmul` asks for as cuBLAS workspace on an A100 and frees again after the product
+/// (`at::cuda::getChosenWorkspaceSize`: 4096 KiB · 2 + 16 KiB · 8; FINDINGS section 11).
+pub(crate) const CUBLAS_WORKSPACE: Bytes = Bytes::new(8_519_680);
+/// The same for products with a bias, which cuBLASLt adds (FINDINGS section 11).
+pub(crate) const CUBLAS_LT_WORKSPACE: Bytes = Bytes::mib(1);
+
+/// A linear layer.
+pub(crate) struct Linear<'a> {
+    pub(crate) module: Module,
+    pub(crate) input: &'a [Dim],
+    pub(crate) output: &'a [Dim],
+    pub(crate) has_bias: bool,
+    /// The module whose weight it is: the embedding's, where the head is tied to it.
+    pub(crate) weight_of: Module,
+}
+
+impl Writer<'_> {
+    /// `linear(x)`. The caller still holds `x`.
+    pub(crate) fn linear(&mut self, x: Var, linear: &Linear<'_>) -> Var {
+        let compute = self.pass.compute();
+        let input = self.cast(x, linear.module, What::InputCast, compute);
+        let weight = self.weight_cast(linear, compute);
+        let dims = self.rows(linear.output);
+        let output = self.made(linear.module, What::Output, dims, compute);
+        let workspace = self.workspace(linear.has_bias);
+        let mut steps = vec![Step::Scratch(workspace), self.gradient(input)];
+        let mut saved = vec![input];
+        match weight {
+            Some(cast) => {
+                steps.push(self.gradient(cast));
+                saved.push(cast);
+            }
+            None => steps.push(self.weight_gradient(linear)),
+        }
+        if linear.has_bias {
+            steps.push(self.parameter_gradient(linear.module, What::Bias, linear.output));
+        }
+        self.tape.scratch(workspace);
+        let output = self.tape.operator(output, &saved, &steps);
+        self.tape.drop(input);
+        if let Some(cast) = weight {
+            self.tape.drop(cast);
+        }
+        output
+    }
+
+    fn shape(linear: &Linear<'_>) -> Vec<Dim> {
+        [linear.output, linear.input].concat()
+    }
+
+    fn weight_gradient(&self, linear: &Linear<'_>) -> Step {
+        let gradient = self.parameter_gradient(linear.weight_of, What::Weight, &Self::shape(linear));
+        if linear.module == Module::LmHead { self.head_gradient(gradient) } else { gradient }
+    }
+
+    /// Autocast's copy of the weight, and of the bias, where autocast is on and they have another dtype.
+    fn weight_cast(&mut self, linear: &Linear<'_>, compute: Dtype) -> Option<Var> {
+        if self.pass.weight == compute {
+            return None;
+        }
+        let storage = |what, dims: &[Dim]| Storage {
+            name: Name::of(linear.module, what),
+            category: if self.pass.is_reference { Category::ReferenceModel } else { Category::WeightCasts },
+            dims: Dims::new(dims),
+            dtype: compute,
+        };
+        let (weight, bias) = (storage(What::WeightCast, &Self::shape(linear)), storage(What::BiasCast, linear.output));
+        if self.pass.is_reference {
+            return Some(self.tape.constant(weight));
+        }
+        let gradient = self.weight_gradient(linear);
+        let cast = self.tape.operator(weight, &[], &[gradient]);
+        self.tape.cache(cast);
+        if linear.has_bias {
+            let bias = self.tape.constant(bias);
+            self.tape.cache(bias);
+            self.tape.drop(bias);
+        }
+        Some(cast)
+    }
+
+    /// cuBLAS's workspace for one product.
+    pub(crate) fn workspace(&self, has_bias: bool) -> Storage {
+        let size = if has_bias { CUBLAS_LT_WORKSPACE } else { CUBLAS_WORKSPACE };
+        self.temporary(Module::Cublas, What::Workspace, Dims::new(&[Dim::number(size.get())]), Dtype::Uint8)
+    }
+}

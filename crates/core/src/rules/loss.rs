@@ -1,0 +1,76 @@
+//! Final norm, logits and loss: `ForCausalLMLoss` (transformers), `cross_entropy_loss` (PyTorch). FINDINGS section 4.
+
+use super::Writer;
+use super::layer::residual_stream;
+use super::linear::Linear;
+use crate::ledger::{Dims, Module, Name, What};
+use crate::plan::Pass;
+use crate::scenario::Objective;
+use crate::tape::{Block, Mode, Step, Var};
+use crate::units::Dtype;
+
+/// What stands after the last layer.
+pub(crate) fn head(pass: &Pass, mode: Mode, objective: Objective) -> Block {
+    let mut writer = Writer::new(pass, mode);
+    let input = residual_stream(pass, Name::of(Module::Layer, What::Output));
+    let input = writer.tape.input(input, true);
+    let normed = writer.norm_of_tokens(input, Module::FinalNorm);
+    writer.tape.drop(input);
+    let logits = writer.logits(normed);
+    let loss = if objective == Objective::CausalLm {
+        let loss = writer.cross_entropy(logits);
+        writer.tape.drop(logits);
+        writer.tape.drop(normed);
+        loss
+    } else {
+        // `model(…).logits`: the hidden states go with the model's output.
+        writer.tape.drop(normed);
+        writer.log_probabilities(logits)
+    };
+    writer.tape.finish(Some(input), loss, true)
+}
+
+impl Writer<'_> {
+    fn logits(&mut self, normed: Var) -> Var {
+        let (hidden, vocabulary) = ([self.pass.hidden()], [self.pass.vocabulary()]);
+        let weight_of = if self.pass.architecture.tied { Module::Embedding } else { Module::LmHead };
+        let linear =
+            Linear { module: Module::LmHead, weight_of, input: &hidden, output: &vocabulary, has_bias: false };
+        let logits = self.linear(normed, &linear);
+        if self.pass.architecture.logit_softcap { self.softcap(logits, Module::LmHead) } else { logits }
+    }
+
+    /// `cross_entropy(logits.float(), labels moved by one)`: keeps the log-softmax in fp32 and the labels.
+    fn cross_entropy(&mut self, logits: Var) -> Var {
+        let wide = self.cast(logits, Module::Loss, What::LogitsFp32, Dtype::Fp32);
+        let labels = self.made(Module::Loss, What::ShiftedLabels, Dims::new(&self.pass.tokens()), Dtype::Int64);
+        let padded = self.tape.constant(labels);
+        let shifted = self.tape.constant(labels);
+        self.tape.drop(padded);
+        let log_softmax = self.made(Module::Loss, What::LogSoftmax, self.rows(&[self.pass.vocabulary()]), Dtype::Fp32);
+        let gradient = self.gradient(wide);
+        let log_softmax = self.tape.operator_keeping_output(log_softmax, &[], &[gradient]);
+        let loss = self.scalar(log_softmax, &[log_softmax, shifted]);
+        for var in [log_softmax, shifted, wide] {
+            self.tape.drop(var);
+        }
+        loss
+    }
+
+    /// The loss as a number.
+    pub(crate) fn scalar(&mut self, of: Var, saved: &[Var]) -> Var {
+        let storage = self.made(Module::Loss, What::Output, Dims::new(&[]), Dtype::Fp32);
+        let gradient = self.gradient(of);
+        self.tape.operator(storage, saved, &[gradient])
+    }
+}
+
+impl Writer<'_> {
+    /// The step that makes the gradient of the head's weight; a tied one waits for the embedding's.
+    pub(crate) fn head_gradient(&self, step: Step) -> Step {
+        match step {
+            Step::Parameter(storage) if self.pass.architecture.tied => Step::Waiting(storage),
+            other => other,
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! The MLP: gated (`LlamaMLP`, `Phi3MLP`, `Gemma2MLP`) or plain (`GPT2MLP`). FINDINGS section 3.
+
+use super::Writer;
+use super::linear::Linear;
+use crate::ledger::{Dim, Module, Name, What};
+use crate::model::Activation;
+use crate::tape::{Step, Var};
+use crate::units::Dtype;
+
+impl Writer<'_> {
+    /// The MLP on `x`, which the caller still holds: its output before dropout.
+    pub(crate) fn mlp(&mut self, x: Var) -> Var {
+        let family = self.pass.architecture.family;
+        let inner = if family.has_fused_projections() {
+            self.fused_gate(x)
+        } else if family.has_gated_mlp() {
+            self.gate(x)
+        } else {
+            self.plain(x)
+        };
+        let (ffn, hidden) = ([self.pass.ffn()], [self.pass.hidden()]);
+        let has_bias = self.pass.architecture.mlp_bias;
+        let output = self.linear(
+            inner,
+            &Linear { module: Module::DownProj, weight_of: Module::DownProj, input: &ffn, output: &hidden, has_bias },
+        );
+        self.tape.drop(inner);
+        output
+    }
+
+    fn up(&mut self, x: Var, module: Module) -> Var {
+        let (hidden, ffn) = ([self.pass.hidden()], [self.pass.ffn()]);
+        let has_bias = self.pass.architecture.mlp_bias;
+        self.linear(x, &Linear { module, weight_of: module, input: &hidden, output: &ffn, has_bias })
+    }
+
+    /// `act(gate_proj(x)) * up_proj(x)`.
+    fn gate(&mut self, x: Var) -> Var {
+        let gate = self.up(x, Module::GateProj);
+        let active = self.map(gate, Module::Activation, What::Output, &[gate]);
+        self.tape.drop(gate);
+        let up = self.up(x, Module::UpProj);
+        let product = self.product(active, up, Module::DownProj, What::Input);
+        self.tape.drop(active);
+        self.tape.drop(up);
+        product
+    }
+
+    /// The same with one projection for gate and up, whose whole output is kept: `chunk` gives views.
+    fn fused_gate(&mut self, x: Var) -> Var {
+        let (hidden, ffn) = ([self.pass.hidden()], [Dim::number(2), self.pass.ffn()]);
+        let has_bias = self.pass.architecture.mlp_bias;
+        let linear =
+            Linear { module: Module::GateUpProj, weight_of: Module::GateUpProj, input: &hidden, output: &ffn, has_bias };
+        let both = self.linear(x, &linear);
+        // split's backward concatenates the two halves' gradients once.
+        let steps = [self.gradient(both)];
+        let split = self.tape.view(both, &[], &steps);
+        let half = self.rows(&[self.pass.ffn()]);
+        let gate = self.tape.view(split, &[], &[Step::Pass(split)]);
+        self.tape.reshape(gate, Name::of(Module::GateProj, What::Output), half);
+        let up = self.tape.view(split, &[], &[Step::Join(split)]);
+        self.tape.reshape(up, Name::of(Module::UpProj, What::Output), half);
+        self.tape.drop(split);
+        let active = self.map(gate, Module::Activation, What::Output, &[gate]);
+        let product = self.product(up, active, Module::DownProj, What::Input);
+        for var in [active, gate, up, both] {
+            self.tape.drop(var);
+        }
+        product
+    }
+
+    fn plain(&mut self, x: Var) -> Var {
+        let up = self.up(x, Module::UpProj);
+        let active = match self.pass.architecture.activation {
+            Activation::OneKernel => self.map(up, Module::Activation, What::Output, &[up]),
+            Activation::NewGelu => self.new_gelu(up),
+        };
+        self.tape.drop(up);
+        active
+    }
+
+    /// `0.5 * x * (1 + tanh(c * (x + 0.044715 * x³)))`, step by step (`NewGELUActivation`). `pow` is an fp32 operator under autocast.
+    fn new_gelu(&mut self, x: Var) -> Var {
+        let module = Module::Activation;
+        let step = What::Step;
+        let wide = if self.pass.autocast.is_some() { Dtype::Fp32 } else { self.tape.dtype(x) };
+        let half = self.map(x, module, step, &[]);
+        let base = self.cast(x, module, What::Fp32Copy, wide);
+        let storage = self.tape.storage(base);
+        let temporary = self.temporary(module, step, storage.dims, wide);
+        let steps = [Step::Temporary(temporary), Step::Temporary(temporary), self.gradient(base)];
+        let cube = self.tape.operator(self.made(module, step, storage.dims, wide), &[base], &steps);
+        self.tape.drop(base);
+        let scaled = self.map(cube, module, step, &[]);
+        self.tape.drop(cube);
+        let sum = self.sum(x, scaled, module, step);
+        self.tape.drop(scaled);
+        let inner = self.map(sum, module, step, &[]);
+        self.tape.drop(sum);
+        let gradient = self.gradient(inner);
+        let tanh = self.tape.operator_keeping_output(
+            self.made(module, What::Tanh, storage.dims, wide),
+            &[],
+            &[gradient],
+        );
+        self.tape.drop(inner);
+        let plus_one = self.tape.operator(self.made(module, What::Product, storage.dims, wide), &[], &[Step::Pass(tanh)]);
+        self.tape.drop(tanh);
+        let output = self.product(half, plus_one, module, What::Output);
+        self.tape.drop(half);
+        self.tape.drop(plus_one);
+        output
+    }
+}

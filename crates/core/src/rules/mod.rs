@@ -1,0 +1,72 @@
+//! Which tensors each module of a decoder makes, keeps and needs: one file a kind of module.
+//!
+//! A rule is the module's own forward, operator by operator, on the [`crate::tape::Tape`]; what is kept for backward and
+//! what backward allocates follows from PyTorch's derivatives (`tools/autograd/derivatives.yaml`).
+
+mod attention;
+mod eager;
+mod elementwise;
+mod embedding;
+mod layer;
+mod linear;
+mod loss;
+mod mlp;
+mod norm;
+mod preference;
+mod rope;
+
+pub(crate) use embedding::embedding;
+pub(crate) use layer::layer;
+pub(crate) use linear::CUBLAS_WORKSPACE;
+pub(crate) use loss::head;
+
+use crate::ledger::{Category, Dim, Dims, Module, Name, What};
+use crate::plan::Pass;
+use crate::tape::{Mode, Storage, Step, Tape, Var};
+use crate::units::Dtype;
+
+/// A block being written: the tape, and what is known of the pass through the model.
+pub(crate) struct Writer<'a> {
+    pub(crate) tape: Tape,
+    pub(crate) pass: &'a Pass,
+}
+
+impl<'a> Writer<'a> {
+    pub(crate) fn new(pass: &'a Pass, mode: Mode) -> Self {
+        Self { tape: Tape::new(mode, pass.accumulates), pass }
+    }
+
+    /// A tensor that forward makes. It is an activation, or the reference model's.
+    pub(crate) fn made(&self, module: Module, what: What, dims: Dims, dtype: Dtype) -> Storage {
+        let category = if self.pass.is_reference { Category::ReferenceModel } else { Category::Activations };
+        Storage { name: Name::of(module, what), category, dims, dtype }
+    }
+
+    /// A tensor that lives for an operation or two.
+    pub(crate) fn temporary(&self, module: Module, what: What, dims: Dims, dtype: Dtype) -> Storage {
+        let category = if self.pass.is_reference { Category::ReferenceModel } else { Category::Temporaries };
+        Storage { name: Name::of(module, what), category, dims, dtype }
+    }
+
+    /// The gradient of a parameter; added into the one that is there, it is only a temporary.
+    pub(crate) fn parameter_gradient(&self, module: Module, what: What, dims: &[Dim]) -> Step {
+        let category = if self.pass.accumulates { Category::Temporaries } else { Category::Gradients };
+        Step::Parameter(Storage {
+            name: Name::gradient_of(module, what),
+            category,
+            dims: Dims::new(dims),
+            dtype: self.pass.weight,
+        })
+    }
+
+    /// The step that makes the gradient of `var`.
+    pub(crate) fn gradient(&self, var: Var) -> Step {
+        Step::Gradient(var, self.tape.gradient_of(var))
+    }
+
+    /// Autograd's own conversion of a gradient to its variable's dtype, or the same gradient where it fits already
+    /// (`torch/csrc/autograd/engine.cpp`, `validate_outputs`).
+    pub(crate) fn hand_on(&self, var: Var, incoming: Dtype) -> Step {
+        if self.tape.dtype(var) == incoming { Step::Pass(var) } else { self.gradient(var) }
+    }
+}

@@ -1,0 +1,116 @@
+//! Norms: FINDINGS section 3, LAYERS.md; `LlamaRMSNorm`, `Gemma3RMSNorm` (transformers), `native_layer_norm` (PyTorch).
+
+use super::Writer;
+use super::elementwise::promoted;
+use crate::ledger::{Dim, Dims, Module, What};
+use crate::model::NormKind;
+use crate::tape::{Step, Var};
+use crate::units::Dtype;
+
+/// A norm over `width` values, of which there are `rows`.
+pub(crate) struct Norm<'a> {
+    pub(crate) module: Module,
+    pub(crate) rows: &'a [Dim],
+    pub(crate) width: Dim,
+}
+
+impl Norm<'_> {
+    fn full(&self) -> Dims {
+        Dims::new(self.rows).and(self.width)
+    }
+
+    fn per_row(&self) -> Dims {
+        Dims::new(self.rows)
+    }
+}
+
+impl Writer<'_> {
+    /// The family's norm of `x`, which the caller still holds.
+    pub(crate) fn norm(&mut self, x: Var, norm: &Norm<'_>) -> Var {
+        match self.pass.architecture.family.norm() {
+            NormKind::Rms => self.rms_norm(x, norm),
+            NormKind::RmsGemma => self.gemma_norm(x, norm),
+            NormKind::LayerNorm => self.layer_norm(x, norm),
+        }
+    }
+
+    /// `weight * (x.float() * rsqrt(mean(x.float()²) + eps)).to(x.dtype)`.
+    fn rms_norm(&mut self, x: Var, norm: &Norm<'_>) -> Var {
+        let input_dtype = self.tape.dtype(x);
+        let normalised = self.normalise(x, norm);
+        let back = self.cast(normalised, norm.module, What::Normalised, input_dtype);
+        let dtype = promoted(input_dtype, self.pass.weight);
+        let output = self.made(norm.module, What::Output, norm.full(), dtype);
+        let product = self.temporary(norm.module, What::Scaled, norm.full(), dtype);
+        let steps = [
+            Step::Scratch(product),
+            self.parameter_gradient(norm.module, What::Weight, &[norm.width]),
+            self.gradient(back),
+        ];
+        let output = self.tape.operator(output, &[back], &steps);
+        self.tape.drop(back);
+        self.tape.drop(normalised);
+        output
+    }
+
+    /// `(x.float() * rsqrt(mean(x.float()²) + eps) * (1 + weight.float())).type_as(x)`.
+    fn gemma_norm(&mut self, x: Var, norm: &Norm<'_>) -> Var {
+        let input_dtype = self.tape.dtype(x);
+        let normalised = self.normalise(x, norm);
+        let scale = self.made(norm.module, What::OnePlusWeight, Dims::new(&[norm.width]), Dtype::Fp32);
+        let gradient = self.parameter_gradient(norm.module, What::Weight, &[norm.width]);
+        let scale = self.tape.operator(scale, &[], &[gradient]);
+        let output = self.made(norm.module, What::Scaled, norm.full(), Dtype::Fp32);
+        let product = self.temporary(norm.module, What::Scaled, norm.full(), Dtype::Fp32);
+        let steps = [Step::Scratch(product), self.gradient(scale), self.gradient(normalised)];
+        let scaled = self.tape.operator(output, &[normalised, scale], &steps);
+        self.tape.drop(scale);
+        self.tape.drop(normalised);
+        let output = self.cast(scaled, norm.module, What::Output, input_dtype);
+        self.tape.drop(scaled);
+        output
+    }
+
+    /// `x.float() * rsqrt(mean(x.float()²) + eps)`, in fp32.
+    fn normalise(&mut self, x: Var, norm: &Norm<'_>) -> Var {
+        let full = |writer: &Self, what| writer.temporary(norm.module, what, norm.full(), Dtype::Fp32);
+        let x32 = self.cast(x, norm.module, What::Fp32Copy, Dtype::Fp32);
+        let square = full(self, What::Square);
+        // pow_backward: grad * (exponent * self.pow(exponent - 1))
+        let steps = [Step::Temporary(square), Step::Temporary(square), self.gradient(x32)];
+        let square = self.tape.operator(square, &[x32], &steps);
+        let variance = self.temporary(norm.module, What::Variance, norm.per_row(), Dtype::Fp32);
+        let gradient = self.gradient(square);
+        let variance = self.tape.operator(variance, &[], &[gradient]);
+        self.tape.drop(square);
+        let inverse = self.made(norm.module, What::InverseRms, norm.per_row(), Dtype::Fp32);
+        let gradient = self.gradient(variance);
+        let inverse = self.tape.operator(inverse, &[], &[gradient]);
+        self.tape.drop(variance);
+        let output = self.made(norm.module, What::Normalised, norm.full(), Dtype::Fp32);
+        let steps = [self.gradient(x32), Step::Scratch(full(self, What::Scaled)), self.gradient(inverse)];
+        let normalised = self.tape.operator(output, &[x32, inverse], &steps);
+        self.tape.drop(inverse);
+        self.tape.drop(x32);
+        normalised
+    }
+
+    /// `torch.nn.LayerNorm`: keeps its input, and mean and 1 / deviation of each row in fp32. An fp32 operator under autocast.
+    fn layer_norm(&mut self, x: Var, norm: &Norm<'_>) -> Var {
+        let dtype = if self.pass.autocast.is_some() { Dtype::Fp32 } else { self.tape.dtype(x) };
+        let input = self.cast(x, norm.module, What::Fp32Copy, dtype);
+        let output = self.made(norm.module, What::Output, norm.full(), dtype);
+        let mean = self.tape.constant(self.made(norm.module, What::Mean, norm.per_row(), Dtype::Fp32));
+        let deviation = self.tape.constant(self.made(norm.module, What::InverseStd, norm.per_row(), Dtype::Fp32));
+        let steps = [
+            self.gradient(input),
+            self.parameter_gradient(norm.module, What::Weight, &[norm.width]),
+            self.parameter_gradient(norm.module, What::Bias, &[norm.width]),
+        ];
+        let output = self.tape.operator(output, &[input, mean, deviation], &steps);
+        for statistic in [mean, deviation, input] {
+            self.tape.drop(statistic);
+        }
+        output
+    }
+}

@@ -1,0 +1,45 @@
+//! Rotary position embedding: `apply_rotary_pos_emb`, `rotate_half` (transformers).
+//!
+//! Cosines and sines are made once for the model, in the dtype of the residual stream; multiplying by them keeps nothing but
+//! them, since they need no gradient. Under autocast they are fp32, and so is the product with 16-bit queries.
+
+use super::Writer;
+use super::elementwise::promoted;
+use crate::ledger::{Module, What};
+use crate::tape::{Step, Var};
+
+impl Writer<'_> {
+    /// `x * cos + rotate_half(x) * sin`, and, where the family concatenates the part that isn't rotated, that copy.
+    /// Takes over the caller's `x`.
+    pub(crate) fn rope(&mut self, x: Var, what: What) -> Var {
+        let concatenates = self.pass.architecture.family.has_fused_projections();
+        let input = self.tape.storage(x);
+        let dtype = promoted(input.dtype, self.pass.weight);
+        let wide = |writer: &Self, what| writer.made(Module::Rope, what, input.dims, dtype);
+        let narrow = self.temporary(Module::Rope, What::Rotated, input.dims, input.dtype);
+
+        let mut steps = vec![self.gradient(x)];
+        if concatenates {
+            // q[..., :rotary_dim] and q[..., rotary_dim:]: each slice's backward fills a whole tensor with zeros.
+            steps.insert(0, Step::Scratch(narrow));
+        }
+        let times_cos = self.tape.operator(wide(self, What::TimesCos), &[], &steps);
+        // The halves' slices and the negation: whole tensors of zeros in backward, summed in place.
+        let steps = [Step::Temporary(narrow), self.gradient(x)];
+        let rotated = self.tape.operator(narrow, &[], &steps);
+        let gradient = self.gradient(rotated);
+        let times_sin = self.tape.operator(wide(self, What::TimesSin), &[], &[gradient]);
+        self.tape.drop(rotated);
+        let name = if concatenates { What::Rotated } else { what };
+        let sum = self.tape.operator(wide(self, name), &[], &[Step::Pass(times_cos), Step::Pass(times_sin)]);
+        self.tape.drop(times_cos);
+        self.tape.drop(times_sin);
+        self.tape.drop(x);
+        if !concatenates {
+            return sum;
+        }
+        let copy = self.tape.operator(wide(self, what), &[], &[Step::Pass(sum)]);
+        self.tape.drop(sum);
+        copy
+    }
+}

@@ -1,0 +1,355 @@
+//! The instants of a training step: which blocks' storages are alive at each.
+//!
+//! Layers are equal, so that each kind of layer is noted once and counted; the layer that forward ends with and the two that
+//! backward begins and ends with are looked at one by one. FINDINGS sections 4, 7 and 8.
+
+use crate::account::{Account, Registered};
+use crate::ledger::{Category, Dim, Dims, Instant, Module, Name, Symbol, What};
+use crate::model::{Architecture, NormKind, Parameter, parameters};
+use crate::optimizer::{Held, Updated};
+use crate::plan::Pass;
+use crate::rules;
+use crate::scenario::{Checkpointing, Scenario, ZeroGrad};
+use crate::tape::{Alive, Block, Mode, Run, Storage};
+use crate::units::Dtype;
+
+/// Everything from the forward pass to the end of backward.
+const FORWARD_AND_BACKWARD: [Instant; 6] = [
+    Instant::Forward,
+    Instant::Loss,
+    Instant::BackwardHead,
+    Instant::BackwardFirstVisited,
+    Instant::BackwardLastVisited,
+    Instant::BackwardEmbedding,
+];
+
+/// The layers of one kind.
+struct Kind {
+    is_windowed: bool,
+    count: u64,
+}
+
+/// The kinds of layer that the model has in this pass; a window only matters to sequences that reach it.
+fn kinds(pass: &Pass) -> Vec<Kind> {
+    let a = &pass.architecture;
+    let reaches = a.window.is_some_and(|window| pass.sequence >= window.size.get());
+    let windowed = if reaches { (0..a.layers.get()).filter(|&index| a.is_windowed(index)).count() as u64 } else { 0 };
+    [Kind { is_windowed: false, count: a.layers.get() - windowed }, Kind { is_windowed: true, count: windowed }]
+        .into_iter()
+        .filter(|kind| kind.count > 0)
+        .collect()
+}
+
+/// The blocks of one kind of layer.
+struct LayerBlocks {
+    is_windowed: bool,
+    count: u64,
+    /// The first pass of a checkpointed layer.
+    without_graph: Option<Block>,
+    with_graph: Block,
+}
+
+/// A model's blocks.
+struct Blocks {
+    embedding: Block,
+    layers: Vec<LayerBlocks>,
+    head: Block,
+}
+
+impl Blocks {
+    fn of_policy(scenario: &Scenario, pass: &Pass) -> Self {
+        let is_checkpointed = scenario.checkpointing == Checkpointing::Layers;
+        let layers = kinds(pass)
+            .into_iter()
+            .map(|Kind { is_windowed, count }| LayerBlocks {
+                is_windowed,
+                count,
+                without_graph: is_checkpointed.then(|| rules::layer(pass, Mode::NoGrad, is_windowed)),
+                with_graph: rules::layer(pass, Mode::Grad, is_windowed),
+            })
+            .collect();
+        Self {
+            embedding: rules::embedding(pass, Mode::Grad),
+            layers,
+            head: rules::head(pass, Mode::Grad, scenario.objective),
+        }
+    }
+}
+
+/// A kind of layer with its slots in the account.
+struct RegisteredLayer<'a> {
+    blocks: &'a LayerBlocks,
+    without_graph: Option<Registered<'a>>,
+    with_graph: Registered<'a>,
+}
+
+struct Step<'a> {
+    scenario: &'a Scenario,
+    pass: &'a Pass,
+    account: Account,
+    embedding: Registered<'a>,
+    layers: Vec<RegisteredLayer<'a>>,
+    head: Registered<'a>,
+}
+
+/// Which layer an instant looks at; it is of the kind that the architecture says.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Looked {
+    None,
+    At(bool),
+}
+
+/// Every storage of a training step at every instant.
+pub(crate) fn account(scenario: &Scenario) -> Account {
+    let architecture = &scenario.model.architecture;
+    let pass = Pass::of_policy(scenario);
+    let parameters = parameters(architecture);
+    let blocks = Blocks::of_policy(scenario, &pass);
+    let mut account = Account::new(architecture, &parameters, scenario.recipe.weight());
+    let embedding = account.register(&blocks.embedding);
+    let layers = blocks
+        .layers
+        .iter()
+        .map(|blocks| RegisteredLayer {
+            blocks,
+            without_graph: blocks.without_graph.as_ref().map(|block| account.register(block)),
+            with_graph: account.register(&blocks.with_graph),
+        })
+        .collect();
+    let head = account.register(&blocks.head);
+    let mut step = Step { scenario, pass: &pass, account, embedding, layers, head };
+    step.always(&parameters);
+    step.inputs();
+    step.forward();
+    step.loss();
+    step.backward();
+    step.earlier_gradients();
+    step.optimizer_step(&parameters);
+    step.account
+}
+
+impl Step<'_> {
+    /// Weights, buffers, optimizer states.
+    fn always(&mut self, parameters: &[Parameter]) {
+        let architecture = &self.pass.architecture;
+        for parameter in parameters {
+            let storage = Storage {
+                name: parameter.name,
+                category: Category::Parameters,
+                dims: parameter.dims,
+                dtype: self.pass.weight,
+            };
+            self.account.add_storage(&Instant::ALL, storage, parameter.copies(architecture));
+            if let Some(dtype) = self.scenario.objective.reference_on_gpu() {
+                let storage = Storage { category: Category::ReferenceModel, dtype, ..storage };
+                self.account.add_storage(&Instant::ALL, storage, parameter.copies(architecture));
+            }
+        }
+        if let Some(frequencies) = rope_frequencies(architecture) {
+            let models = 1 + u64::from(self.scenario.objective.reference_on_gpu().is_some());
+            self.account.add_storage(&Instant::ALL, frequencies, models);
+        }
+        let updated = updated(self.scenario, parameters);
+        if self.scenario.recipe.optimizer() != self.pass.weight {
+            let master = updated.copy(Category::MasterWeights, What::Master);
+            self.hold(&Instant::ALL, master);
+        }
+        for state in updated.states(self.scenario.optimizer) {
+            self.hold(&Instant::ALL, state);
+        }
+    }
+
+    fn hold(&mut self, instants: &[Instant], held: Held) {
+        self.account.add_rounded(instants, held.storage, held.rounding);
+    }
+
+    /// The batch, and RoPE's cosines and sines.
+    fn inputs(&mut self) {
+        let tokens = Dims::new(&self.pass.tokens());
+        let input = |module, what, dims, dtype| Storage {
+            name: Name::of(module, what),
+            category: Category::Activations,
+            dims,
+            dtype,
+        };
+        let ids = input(Module::Batch, What::TokenIds, tokens, Dtype::Int64);
+        self.account.add_storage(&FORWARD_AND_BACKWARD, ids, 1);
+        if self.scenario.objective == crate::scenario::Objective::CausalLm {
+            let labels = input(Module::Batch, What::Labels, tokens, Dtype::Int64);
+            self.account.add_storage(&FORWARD_AND_BACKWARD, labels, 1);
+        }
+        if self.pass.architecture.family.norm() != NormKind::LayerNorm {
+            let dims = Dims::new(&[self.pass.sequence(), self.pass.head_dim()]);
+            let table = input(Module::Rope, What::CosSin, dims, self.pass.weight);
+            let until_last_layer = FORWARD_AND_BACKWARD.get(..5).unwrap_or_default();
+            self.account.add_storage(until_last_layer, table, 2 * rope_kinds(&self.pass.architecture));
+        }
+    }
+
+    fn kind_of(&self, index: u64) -> Looked {
+        let is_windowed = self.pass.architecture.is_windowed(index)
+            && self.layers.iter().any(|layer| layer.blocks.is_windowed);
+        Looked::At(is_windowed)
+    }
+
+    fn last_layer(&self) -> Looked {
+        self.kind_of(self.pass.architecture.layers.get().saturating_sub(1))
+    }
+
+    /// What the layers keep, but for one of the kind that is looked at.
+    fn kept_by_layers(&mut self, instant: Instant, looked: Looked, in_forward: bool) {
+        for layer in &self.layers {
+            let others = layer.blocks.count - u64::from(looked == Looked::At(layer.blocks.is_windowed));
+            match &layer.without_graph {
+                None => {
+                    let block = layer.with_graph.block();
+                    let kept = if in_forward { block.kept_by_forward() } else { block.kept_for_backward() };
+                    self.account.add(instant, &layer.with_graph, &kept, others);
+                }
+                Some(without_graph) => {
+                    // The checkpoint keeps the layer's input; autocast's cache keeps the weight casts until it is left.
+                    let input = layer.with_graph.block().only_input();
+                    self.account.add(instant, &layer.with_graph, &input, others);
+                    if in_forward {
+                        let casts = without_graph.block().kept_by_forward();
+                        self.account.add(instant, without_graph, &casts, others);
+                    }
+                }
+            }
+        }
+    }
+
+    fn forward(&mut self) {
+        let instant = Instant::Forward;
+        let looked = self.last_layer();
+        self.account.add(instant, &self.embedding, &self.embedding.block().kept_by_forward(), 1);
+        self.kept_by_layers(instant, looked, true);
+        for layer in &self.layers {
+            if looked != Looked::At(layer.blocks.is_windowed) {
+                continue;
+            }
+            let running = layer.without_graph.as_ref().unwrap_or(&layer.with_graph);
+            self.account.add(instant, running, &running.block().at_peak(Run::Forward), 1);
+            // The model's forward still names the embedding's output, which is the first layer's input.
+            let keeps_input = layer.without_graph.is_some() || layer.with_graph.block().keeps_input();
+            let is_first = layer.blocks.count == 1 && self.layers.len() == 1;
+            if !keeps_input && !is_first {
+                self.account.add(instant, &self.embedding, &self.embedding.block().only_output(), 1);
+            }
+        }
+    }
+
+    fn loss(&mut self) {
+        let instant = Instant::Loss;
+        self.account.add(instant, &self.embedding, &self.embedding.block().kept_by_forward(), 1);
+        self.kept_by_layers(instant, Looked::None, true);
+        match self.reference_peak() {
+            Some(reference) => {
+                self.account.add(instant, &self.head, &self.head.block().kept_by_forward(), 1);
+                let registered = self.account.register(&reference);
+                self.account.add(instant, &registered, &reference.at_peak(Run::Forward), 1);
+            }
+            None => self.account.add(instant, &self.head, &self.head.block().at_peak(Run::Forward), 1),
+        }
+    }
+
+    /// The block of the reference model's forward at which memory is largest, where that is more than at the trained model's loss.
+    fn reference_peak(&self) -> Option<Block> {
+        let pass = Pass::of_reference(self.scenario, self.scenario.objective.reference_on_gpu()?);
+        let head = self.head.block();
+        let policy = head.bytes(&head.at_peak(Run::Forward));
+        let kept = head.bytes(&head.kept_by_forward());
+        let mut blocks: Vec<Block> =
+            kinds(&pass).iter().map(|kind| rules::layer(&pass, Mode::NoGrad, kind.is_windowed)).collect();
+        blocks.push(rules::head(&pass, Mode::NoGrad, self.scenario.objective));
+        let size = |block: &Block| block.bytes(&block.at_peak(Run::Forward));
+        let largest = blocks.into_iter().max_by_key(size)?;
+        (kept + size(&largest) > policy).then_some(largest)
+    }
+
+    fn backward(&mut self) {
+        let kept_by_embedding = self.embedding.block().kept_for_backward();
+        let left_by_head = self.head.block().left_by_backward();
+        for instant in [Instant::BackwardHead, Instant::BackwardFirstVisited, Instant::BackwardLastVisited] {
+            self.account.add(instant, &self.embedding, &kept_by_embedding, 1);
+        }
+        for instant in [Instant::BackwardFirstVisited, Instant::BackwardLastVisited, Instant::BackwardEmbedding] {
+            self.account.add(instant, &self.head, &left_by_head, 1);
+        }
+        self.kept_by_layers(Instant::BackwardHead, Looked::None, false);
+        self.account.add(Instant::BackwardHead, &self.head, &self.head.block().at_peak(Run::Backward), 1);
+        let (last, first) = (self.last_layer(), self.kind_of(0));
+        self.kept_by_layers(Instant::BackwardFirstVisited, last, false);
+        self.layer_backward(Instant::BackwardFirstVisited, last);
+        self.left_by_layers(Instant::BackwardLastVisited, first);
+        self.layer_backward(Instant::BackwardLastVisited, first);
+        self.left_by_layers(Instant::BackwardEmbedding, Looked::None);
+        let embedding = self.embedding.block().at_peak(Run::Backward);
+        self.account.add(Instant::BackwardEmbedding, &self.embedding, &embedding, 1);
+    }
+
+    fn layer_backward(&mut self, instant: Instant, looked: Looked) {
+        let run = if self.scenario.checkpointing == Checkpointing::Layers { Run::Recompute } else { Run::Backward };
+        for layer in self.layers.iter().filter(|layer| looked == Looked::At(layer.blocks.is_windowed)) {
+            let alive: Alive = layer.with_graph.block().at_peak(run);
+            self.account.add(instant, &layer.with_graph, &alive, 1);
+        }
+    }
+
+    /// Gradients of the layers that backward has visited.
+    fn left_by_layers(&mut self, instant: Instant, looked: Looked) {
+        for layer in &self.layers {
+            let others = layer.blocks.count - u64::from(looked == Looked::At(layer.blocks.is_windowed));
+            self.account.add(instant, &layer.with_graph, &layer.with_graph.block().left_by_backward(), others);
+        }
+    }
+
+    /// Gradients that are there before backward makes them: of earlier micro-batches, or of the step before.
+    fn earlier_gradients(&mut self) {
+        let until = if self.pass.accumulates {
+            FORWARD_AND_BACKWARD.len()
+        } else if self.scenario.zero_grad == ZeroGrad::BeforeBackward {
+            2
+        } else {
+            0
+        };
+        for &instant in FORWARD_AND_BACKWARD.iter().take(until) {
+            self.account.add_gradients(instant);
+        }
+    }
+
+    fn optimizer_step(&mut self, parameters: &[Parameter]) {
+        let instant = Instant::OptimizerStep;
+        self.account.add_gradients(instant);
+        let updated = updated(self.scenario, parameters);
+        let mut temporaries = updated.step_temporaries(self.scenario.optimizer);
+        if self.scenario.recipe.optimizer() != self.pass.weight {
+            temporaries.push(updated.copy(Category::Temporaries, What::GradientFp32));
+        }
+        for held in temporaries {
+            self.hold(&[instant], held);
+        }
+    }
+}
+
+fn updated<'a>(scenario: &'a Scenario, parameters: &'a [Parameter]) -> Updated<'a> {
+    Updated { architecture: &scenario.model.architecture, parameters, dtype: scenario.recipe.optimizer() }
+}
+
+/// Gemma-3 has a table for its windowed layers and one for the others.
+fn rope_kinds(architecture: &Architecture) -> u64 {
+    1 + u64::from(architecture.family == crate::model::Family::Gemma3Text)
+}
+
+/// `inv_freq` and the copy of it that the module keeps, d/2 fp32 numbers each.
+fn rope_frequencies(architecture: &Architecture) -> Option<Storage> {
+    (architecture.family.norm() != NormKind::LayerNorm).then(|| Storage {
+        name: Name::of(Module::Rope, What::Buffer),
+        category: Category::Activations,
+        dims: Dims::new(&[
+            Dim::number(rope_kinds(architecture)),
+            Dim::new(Symbol::HeadDim, architecture.head_dim.get()),
+        ]),
+        dtype: Dtype::Fp32,
+    })
+}

@@ -1,0 +1,402 @@
+//! A small model of PyTorch's autograd: it runs no arithmetic, it only notes what is allocated and freed, and when.
+//!
+//! A block of the model (a decoder layer, the head with its loss) is written as the operators that its module calls,
+//! in their order. Each operator allocates its output, says which tensors its node saves, and what its backward
+//! allocates. The tape keeps the reference counts that PyTorch keeps (Python's variables, saved tensors, pending
+//! gradients) and so gets the order of allocations and frees of forward and of backward.
+//!
+//! Sources: `torch/csrc/autograd/engine.cpp` (`evaluate_function`: a node's inputs are released after its outputs have
+//! been handed on, its saved tensors right after its call), `input_buffer.cpp` (`accumulate`: two gradients of one
+//! variable are summed in place where nobody else holds the first one), `functions/accumulate_grad.h` (a parameter
+//! takes over the first gradient that reaches it and adds later ones into it).
+
+mod block;
+
+pub(crate) use block::{Alive, Block, Run};
+use block::{Cuts, Ends, Event};
+
+use crate::ledger::{Category, Dims, Name};
+use crate::units::{Bytes, Dtype};
+
+/// What a storage is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Storage {
+    pub(crate) name: Name,
+    pub(crate) category: Category,
+    pub(crate) dims: Dims,
+    pub(crate) dtype: Dtype,
+}
+
+impl Storage {
+    pub(crate) fn bytes(&self) -> Bytes {
+        Bytes::new(self.dims.product()).times(self.dtype.size())
+    }
+}
+
+/// A storage on the tape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct StorageId(u16);
+
+impl StorageId {
+    pub(crate) const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// A variable of the autograd graph; views of a storage are variables of their own only where their backward allocates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Var(u16);
+
+struct Variable {
+    storage: StorageId,
+    /// What it is; a view may have another shape than its storage.
+    describes: Storage,
+    requires_grad: bool,
+    /// The gradient that has reached it so far.
+    pending: Option<StorageId>,
+}
+
+/// One thing that a node's backward does, in order.
+#[derive(Clone, Copy)]
+pub(crate) enum Step {
+    /// Allocates what it frees again when the node is done.
+    Temporary(Storage),
+    /// Allocates and frees at once.
+    Scratch(Storage),
+    /// Allocates the gradient of a variable.
+    Gradient(Var, Storage),
+    /// Hands its own incoming gradient on: views, sums, identity.
+    Pass(Var),
+    /// Hands its own incoming gradient on to a node that takes several at once (`cat`, `stack`).
+    Join(Var),
+    /// Allocates the gradient of a parameter.
+    Parameter(Storage),
+    /// Allocates a gradient that waits for another one of the same parameter in a later block (tied embeddings).
+    Waiting(Storage),
+}
+
+struct Node {
+    output: Var,
+    steps: (usize, usize),
+    saved: (usize, usize),
+}
+
+/// How the block is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// With a graph for backward.
+    Grad,
+    /// Without: the reference model, the first pass of a checkpointed layer.
+    NoGrad,
+}
+
+/// Notes a block's operators.
+pub(crate) struct Tape {
+    mode: Mode,
+    /// Parameters already hold gradients, into which new ones are added (gradient accumulation).
+    accumulates: bool,
+    storages: Vec<Storage>,
+    references: Vec<u16>,
+    variables: Vec<Variable>,
+    nodes: Vec<Node>,
+    steps: Vec<Step>,
+    saved: Vec<StorageId>,
+    cached: Vec<StorageId>,
+    joined: Vec<(Var, StorageId)>,
+    events: Vec<Event>,
+}
+
+impl Tape {
+    pub(crate) fn new(mode: Mode, accumulates: bool) -> Self {
+        Self {
+            mode,
+            accumulates,
+            storages: Vec::with_capacity(128),
+            references: Vec::with_capacity(128),
+            variables: Vec::with_capacity(96),
+            nodes: Vec::with_capacity(64),
+            steps: Vec::with_capacity(128),
+            saved: Vec::with_capacity(96),
+            cached: Vec::with_capacity(16),
+            joined: Vec::new(),
+            events: Vec::with_capacity(256),
+        }
+    }
+
+    pub(crate) const fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// A tensor that exists before the block begins and has one reference outside of it.
+    pub(crate) fn input(&mut self, storage: Storage, requires_grad: bool) -> Var {
+        let id = self.place(storage);
+        self.variable(id, storage, requires_grad)
+    }
+
+    /// An operator that makes one tensor.
+    ///
+    /// `saved` is what its node keeps for backward, `steps` what its backward does. Both are dropped where no gradient is
+    /// recorded.
+    pub(crate) fn operator(&mut self, output: Storage, saved: &[Var], steps: &[Step]) -> Var {
+        let id = self.allocate(output);
+        self.node(id, output, saved, steps)
+    }
+
+    /// The same, keeping its output too (softmax, tanh, attention).
+    pub(crate) fn operator_keeping_output(&mut self, output: Storage, saved: &[Var], steps: &[Step]) -> Var {
+        let output = self.operator(output, saved, steps);
+        if let (Mode::Grad, Some(node)) = (self.mode, self.nodes.last_mut()) {
+            node.saved.1 += 1;
+            let id = self.storage_of(output);
+            self.saved.push(id);
+            self.hold(id);
+        }
+        output
+    }
+
+    /// Gives a view its own shape.
+    pub(crate) fn reshape(&mut self, view: Var, name: Name, dims: Dims) {
+        let describes = &mut self.variables[usize::from(view.0)].describes;
+        *describes = Storage { name, dims, ..*describes };
+    }
+
+    /// An operator whose output shares the storage of `base`: a view, an in-place operation.
+    pub(crate) fn view(&mut self, base: Var, saved: &[Var], steps: &[Step]) -> Var {
+        let id = self.storage_of(base);
+        self.hold(id);
+        self.node(id, self.storage(base), saved, steps)
+    }
+
+    /// A tensor outside of the graph: masks, statistics, workspaces.
+    pub(crate) fn constant(&mut self, storage: Storage) -> Var {
+        let id = self.allocate(storage);
+        self.variable(id, storage, false)
+    }
+
+    /// Memory that a kernel needs only while it runs.
+    pub(crate) fn scratch(&mut self, storage: Storage) {
+        let var = self.constant(storage);
+        self.drop(var);
+    }
+
+    /// Python's last name for a tensor goes away.
+    pub(crate) fn drop(&mut self, var: Var) {
+        let id = self.storage_of(var);
+        self.release(id);
+    }
+
+    fn node(&mut self, id: StorageId, describes: Storage, saved: &[Var], steps: &[Step]) -> Var {
+        let requires_grad = self.mode == Mode::Grad;
+        let output = self.variable(id, describes, requires_grad);
+        if requires_grad {
+            let first_saved = self.saved.len();
+            for var in saved {
+                let kept = self.storage_of(*var);
+                self.hold(kept);
+                self.saved.push(kept);
+            }
+            let first_step = self.steps.len();
+            for step in steps {
+                if self.is_needed(step) {
+                    self.steps.push(*step);
+                }
+            }
+            self.nodes.push(Node {
+                output,
+                steps: (first_step, self.steps.len()),
+                saved: (first_saved, self.saved.len()),
+            });
+        }
+        output
+    }
+
+    fn is_needed(&self, step: &Step) -> bool {
+        match step {
+            Step::Gradient(var, _) | Step::Pass(var) | Step::Join(var) => self.variables[usize::from(var.0)].requires_grad,
+            Step::Temporary(_) | Step::Scratch(_) | Step::Parameter(_) | Step::Waiting(_) => true,
+        }
+    }
+
+    /// Ends forward, leaves autocast, runs backward where a graph was recorded, and returns the block.
+    ///
+    /// `input` is what the block before made (the embedding has none), `output` what the block after takes (a loss has none).
+    pub(crate) fn finish(mut self, input: Option<Var>, output: Var, is_loss: bool) -> Block {
+        let forward = self.events.len();
+        for at in 0..self.cached.len() {
+            self.release(self.cached[at]);
+        }
+        let autocast = self.events.len();
+        let mut incoming = None;
+        if self.mode == Mode::Grad {
+            let id = self.place(self.gradient_of(output));
+            self.variables[usize::from(output.0)].pending = Some(id);
+            incoming = Some(id);
+            self.backward();
+        }
+        let ends = Ends {
+            input: input.map(|var| self.storage_of(var)),
+            result: input.and_then(|var| self.variables[usize::from(var.0)].pending),
+            output: (!is_loss).then(|| self.storage_of(output)),
+            incoming,
+        };
+        Block::new(self.storages, self.events, Cuts { forward, autocast }, ends)
+    }
+
+    /// The dtype of a tensor.
+    pub(crate) fn dtype(&self, var: Var) -> Dtype {
+        self.storage(var).dtype
+    }
+
+    /// What a tensor is.
+    pub(crate) fn storage(&self, var: Var) -> Storage {
+        self.variables[usize::from(var.0)].describes
+    }
+
+    /// Autocast's cache holds the tensor until autocast is left.
+    pub(crate) fn cache(&mut self, var: Var) {
+        let id = self.storage_of(var);
+        self.hold(id);
+        self.cached.push(id);
+    }
+
+    fn storage_of(&self, var: Var) -> StorageId {
+        self.variables[usize::from(var.0)].storage
+    }
+
+    /// The gradient of a tensor, with its shape and dtype.
+    pub(crate) fn gradient_of(&self, var: Var) -> Storage {
+        let storage = self.storage(var);
+        Storage { name: Name { gradient: true, ..storage.name }, category: Category::Temporaries, ..storage }
+    }
+
+    fn backward(&mut self) {
+        for index in (0..self.nodes.len()).rev() {
+            let Node { output, steps, saved } = self.nodes[index];
+            let Some(incoming) = self.variables[usize::from(output.0)].pending.take() else {
+                self.release_saved(saved);
+                continue;
+            };
+            self.call(incoming, steps, saved);
+            self.release_joined(output);
+        }
+    }
+
+    fn call(&mut self, incoming: StorageId, steps: (usize, usize), saved: (usize, usize)) {
+        let mut temporaries = [None; 6];
+        let mut made = [None; 6];
+        for at in steps.0..steps.1 {
+            match self.steps[at] {
+                Step::Temporary(storage) => {
+                    let id = self.allocate(storage);
+                    put(&mut temporaries, id);
+                }
+                Step::Scratch(storage) => {
+                    let id = self.allocate(storage);
+                    self.release(id);
+                }
+                Step::Gradient(var, storage) => {
+                    let id = self.allocate(storage);
+                    put(&mut made, (Some(var), id));
+                }
+                Step::Pass(var) => {
+                    self.hold(incoming);
+                    put(&mut made, (Some(var), incoming));
+                }
+                Step::Join(var) => {
+                    self.hold(incoming);
+                    self.joined.push((var, incoming));
+                }
+                Step::Parameter(storage) => {
+                    let id = self.allocate(storage);
+                    put(&mut made, (None, id));
+                }
+                Step::Waiting(storage) => {
+                    self.allocate(storage);
+                }
+            }
+        }
+        temporaries.into_iter().flatten().for_each(|id| self.release(id));
+        self.release_saved(saved);
+        for (var, id) in made.into_iter().flatten() {
+            match var {
+                Some(var) => self.accumulate(var, id),
+                None if self.accumulates => self.release(id),
+                None => {}
+            }
+        }
+        self.release(incoming);
+    }
+
+    /// `torch/csrc/autograd/input_buffer.cpp`, `InputBuffer::accumulate`.
+    fn accumulate(&mut self, var: Var, gradient: StorageId) {
+        let index = usize::from(var.0);
+        let Some(old) = self.variables[index].pending else {
+            self.variables[index].pending = Some(gradient);
+            return;
+        };
+        if self.references[old.index()] > 1 {
+            let sum = self.allocate(self.storages[gradient.index()]);
+            self.variables[index].pending = Some(sum);
+            self.release(old);
+        }
+        self.release(gradient);
+    }
+
+    fn release_joined(&mut self, var: Var) {
+        let mut at = 0;
+        while let Some(&(to, id)) = self.joined.get(at) {
+            if to == var {
+                self.joined.swap_remove(at);
+                self.release(id);
+            } else {
+                at += 1;
+            }
+        }
+    }
+
+    fn release_saved(&mut self, saved: (usize, usize)) {
+        for at in saved.0..saved.1 {
+            self.release(self.saved[at]);
+        }
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "a block has a few hundred storages, whatever the scenario")]
+    fn place(&mut self, storage: Storage) -> StorageId {
+        let id = StorageId(self.storages.len() as u16);
+        self.storages.push(storage);
+        self.references.push(1);
+        id
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "a block has a few hundred variables, whatever the scenario")]
+    fn variable(&mut self, storage: StorageId, describes: Storage, requires_grad: bool) -> Var {
+        let var = Var(self.variables.len() as u16);
+        self.variables.push(Variable { storage, describes, requires_grad, pending: None });
+        var
+    }
+
+    fn allocate(&mut self, storage: Storage) -> StorageId {
+        let id = self.place(storage);
+        self.events.push(Event::Allocate(id));
+        id
+    }
+
+    fn hold(&mut self, id: StorageId) {
+        self.references[id.index()] += 1;
+    }
+
+    fn release(&mut self, id: StorageId) {
+        let references = &mut self.references[id.index()];
+        *references = references.saturating_sub(1);
+        if *references == 0 {
+            self.events.push(Event::Free(id));
+        }
+    }
+}
+
+/// Puts `value` into the first free place; an operator's backward has fewer steps than there are places.
+fn put<T: Copy>(places: &mut [Option<T>], value: T) {
+    if let Some(place) = places.iter_mut().find(|place| place.is_none()) {
+        *place = Some(value);
+    }
+}
