@@ -35,7 +35,7 @@ impl Writer<'_> {
         let dims = self.rows(linear.output);
         let output = self.made(linear.module, What::Output, dims, compute);
         let workspace = self.workspace(linear.has_bias);
-        let mut steps = vec![Step::Scratch(workspace), self.gradient(input)];
+        let mut steps = vec![self.gradient(input)];
         let mut saved = vec![input];
         match weight {
             Some(cast) => {
@@ -44,11 +44,13 @@ impl Writer<'_> {
             }
             None => steps.push(self.weight_gradient(linear)),
         }
+        // The second of the two products has its workspace while both results are there.
+        steps.push(Step::Scratch(workspace));
         if linear.has_bias {
             steps.push(self.parameter_gradient(linear.module, What::Bias, linear.output));
         }
-        self.tape.scratch(workspace);
         let output = self.tape.operator(output, &saved, &steps);
+        self.tape.scratch(workspace);
         self.tape.drop(input);
         if let Some(cast) = weight {
             self.tape.drop(cast);

@@ -62,7 +62,7 @@ impl Writer<'_> {
         let log_softmax = self.tape.operator_keeping_output(row, &[], &step);
         self.tape.drop(wide);
         let chosen = self.chosen(dtype);
-        let steps = [self.gradient(log_softmax), Step::Join(earlier_chosen)];
+        let steps = [self.gradient(log_softmax), Step::Pass(earlier_chosen)];
         let chosen = self.tape.operator(chosen, &[labels], &steps);
         for var in [log_softmax, last, earlier_chosen, earlier_rows, freed, earlier, rows] {
             self.tape.drop(var);
