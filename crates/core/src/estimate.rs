@@ -79,6 +79,7 @@ impl Estimate {
 /// [`Error::OutOfRange`], [`Error::NotDivisible`] or [`Error::Unsupported`] where a field of the scenario can't be;
 /// [`Error::TooLarge`] where a figure would reach an exbibyte.
 pub fn estimate(scenario: &Scenario) -> Result<Estimate, Error> {
+    scenario.validate()?;
     let entries = step::account(scenario).entries();
     let instants = Instant::ALL.map(|instant| total(instant, &entries));
     if instants.iter().any(|total| total.allocated >= Bytes::LIMIT) {

@@ -15,8 +15,12 @@ mod rules;
 mod step;
 mod tape;
 pub mod estimate;
+pub mod link;
+pub mod presets;
+pub mod ready;
 pub mod scenario;
 pub mod units;
 
 pub use error::{Error, Field};
 pub use estimate::{Estimate, estimate};
+pub use scenario::Scenario;

@@ -33,7 +33,8 @@ impl Pass {
             sequence: scenario.sequence_length.get(),
             weight: scenario.recipe.weight(),
             autocast: scenario.recipe.is_autocast().then(|| scenario.recipe.compute()),
-            attention: scenario.attention,
+            // scaled_dot_product_attention has no soft-capping (`sdpa_attention_forward` refuses it).
+            attention: scenario.attention_that_runs(),
             accumulates: scenario.gradient_accumulation.get() > 1,
             is_reference: false,
         }

@@ -1,8 +1,9 @@
 //! The question a reader asks: model, batch, recipe, optimizer, kernels, hardware.
 
+use crate::error::{Error, Field};
 use crate::gpu::Gpu;
-use crate::model::Model;
-use crate::units::{Count, Dtype};
+use crate::model::{Activation, Architecture, Family, Model, SlidingWindow};
+use crate::units::{Bytes, Count, Dtype};
 
 /// Defines an enum of choices with the word that links, flags and scenario files use for each.
 macro_rules! choices {
@@ -219,6 +220,106 @@ pub struct Scenario {
     pub gpu: Gpu,
 }
 
+impl Default for Scenario {
+    /// The run of the hand calculation that this project began with: Phi-3-mini, bf16-mixed, AdamW, 2 × 256 tokens.
+    fn default() -> Self {
+        let architecture = Architecture {
+            family: Family::Phi3,
+            vocabulary: Count::new(32_064),
+            hidden: Count::new(3072),
+            layers: Count::new(32),
+            heads: Count::new(32),
+            kv_heads: Count::new(32),
+            head_dim: Count::new(96),
+            ffn: Count::new(8192),
+            tied: false,
+            positions: None,
+            qkv_bias: false,
+            output_bias: false,
+            mlp_bias: false,
+            activation: Activation::OneKernel,
+            window: Some(SlidingWindow { size: Count::new(2047), first: Count::new(0), full_every: None }),
+            attention_softcap: false,
+            logit_softcap: false,
+            embedding_dropout: false,
+            residual_dropout: false,
+            attention_dropout: false,
+        };
+        Self {
+            model: Model { preset: Some("phi-3-mini-4k-instruct".to_owned()), architecture },
+            micro_batch: Count::new(2),
+            sequence_length: Count::new(256),
+            gradient_accumulation: Count::ONE,
+            recipe: Recipe::Bf16Mixed,
+            optimizer: Optimizer::AdamWForeach,
+            attention: Attention::Sdpa,
+            checkpointing: Checkpointing::Off,
+            zero_grad: ZeroGrad::AfterStep,
+            objective: Objective::CausalLm,
+            gpu: Gpu { id: "h100-80gb".to_owned(), capacity: Bytes::mib(81_559) },
+        }
+    }
+}
+
+impl Scenario {
+    /// Checks every number against its range, and what belongs together against each other.
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`], [`Error::NotDivisible`]: the first that is found, by the key of the link.
+    pub fn validate(&self) -> Result<(), Error> {
+        let a = &self.model.architecture;
+        let window = a.window.map(|window| window.size);
+        let every = a.window.and_then(|window| window.full_every);
+        let numbers = [
+            ("b", Some(self.micro_batch), limits::MICRO_BATCH),
+            ("s", Some(self.sequence_length), limits::SEQUENCE_LENGTH),
+            ("accumulation", Some(self.gradient_accumulation), limits::GRADIENT_ACCUMULATION),
+            ("vocab", Some(a.vocabulary), limits::VOCABULARY),
+            ("hidden", Some(a.hidden), limits::WIDTH),
+            ("layers", Some(a.layers), limits::LAYERS),
+            ("heads", Some(a.heads), limits::HEADS),
+            ("kv_heads", Some(a.kv_heads), limits::HEADS),
+            ("head_dim", Some(a.head_dim), limits::HEADS),
+            ("ffn", Some(a.ffn), limits::WIDTH),
+            ("positions", a.positions, limits::SEQUENCE_LENGTH),
+            ("window", window, limits::SEQUENCE_LENGTH),
+            ("window_full_every", every, limits::LAYERS),
+        ];
+        for (key, count, (min, max)) in numbers {
+            if let Some(count) = count.filter(|count| !(u64::from(min)..=u64::from(max)).contains(&count.get())) {
+                return Err(Error::OutOfRange {
+                    field: Field::new(key),
+                    given: count.to_string(),
+                    min: min.into(),
+                    max: max.into(),
+                });
+            }
+        }
+        if let Some(rows) = a.positions.filter(|rows| self.sequence_length > *rows) {
+            return Err(Error::OutOfRange {
+                field: Field::new("s"),
+                given: self.sequence_length.to_string(),
+                min: limits::SEQUENCE_LENGTH.0.into(),
+                max: rows.get(),
+            });
+        }
+        if !a.heads.get().is_multiple_of(a.kv_heads.get()) {
+            return Err(Error::NotDivisible {
+                field: Field::new("heads"),
+                given: a.heads.get(),
+                by: Field::new("kv_heads"),
+                divisor: a.kv_heads.get(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Whether eager attention runs although SDPA was asked for: soft-capped scores need it.
+    pub fn attention_that_runs(&self) -> Attention {
+        if self.model.architecture.attention_softcap { Attention::Eager } else { self.attention }
+    }
+}
+
 /// Ranges of the numbers of a [`Scenario`].
 pub mod limits {
     /// Samples in a micro-batch.
@@ -235,4 +336,6 @@ pub mod limits {
     pub const WIDTH: (u32, u32) = (1, 4_194_304);
     /// Rows of an embedding.
     pub const VOCABULARY: (u32, u32) = (1, 16_777_216);
+    /// A GPU's memory in MiB.
+    pub const CAPACITY_MIB: (u32, u32) = (1, 16_777_216);
 }

@@ -2,8 +2,10 @@
 //!
 //! No model's name is known here; a model is what its configuration says.
 
+mod config;
 mod parameters;
 
+pub use config::from_config;
 pub(crate) use parameters::has_one_qkv;
 pub use parameters::{Parameter, Place, parameter_count, parameters};
 
@@ -67,6 +69,11 @@ impl Family {
         }
     }
 
+    /// The family of a `model_type`.
+    pub fn from_key(key: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|family| family.key() == key)
+    }
+
     /// The layer normalisation that the family's modelling file has.
     pub const fn norm(self) -> NormKind {
         match self {
@@ -118,6 +125,16 @@ pub enum Activation {
 }
 
 impl Activation {
+    /// Every kind.
+    pub const ALL: [Self; 2] = [Self::OneKernel, Self::NewGelu];
+    /// The words of all kinds, in the same order.
+    pub const KEYS: &'static [&'static str] = &["one_kernel", "gelu_new"];
+
+    /// The kind that a word names.
+    pub fn from_key(key: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|activation| activation.key() == key)
+    }
+
     /// The word that a link and a scenario file use.
     pub const fn key(self) -> &'static str {
         match self {
@@ -132,8 +149,18 @@ impl Activation {
 pub struct SlidingWindow {
     /// `sliding_window`, tokens.
     pub size: Count,
+    /// The first layer that is limited, from 0 (Qwen's `max_window_layers`).
+    pub first: Count,
     /// One layer in `full_every` attends to everything (Gemma-2: 2, Gemma-3: 6); none: every layer is limited.
     pub full_every: Option<Count>,
+}
+
+impl SlidingWindow {
+    /// Whether layer `index` (from 0) is limited.
+    pub fn covers(&self, index: u64) -> bool {
+        let is_full = self.full_every.is_some_and(|every| (index + 1).is_multiple_of(every.get()));
+        index >= self.first.get() && !is_full
+    }
 }
 
 /// The dimensions of a decoder, from its `config.json`.
@@ -194,8 +221,6 @@ impl Architecture {
 
     /// Whether layer `index` (from 0) is limited to the sliding window.
     pub fn is_windowed(&self, index: u64) -> bool {
-        self.window.is_some_and(|window| {
-            window.full_every.is_none_or(|every| (index + 1) % every.get().max(1) != 0)
-        })
+        self.window.is_some_and(|window| window.covers(index))
     }
 }
