@@ -1,0 +1,133 @@
+//! A sentence for every error: which field, what was given, what is accepted.
+
+use vram_core::{Error, Field};
+
+use crate::{Lang, Word, format_count};
+
+/// A field in the reader's words, with its key.
+pub fn field_name(field: &Field, lang: Lang) -> String {
+    let word = match field.key() {
+        "b" => Word::MicroBatch,
+        "s" => Word::SequenceLength,
+        "model" => Word::Model,
+        "recipe" => Word::Precision,
+        "optimizer" => Word::OptimizerLabel,
+        "attention" => Word::AttentionLabel,
+        "checkpointing" => Word::CheckpointingLabel,
+        "accumulation" => Word::AccumulationLabel,
+        "zero_grad" => Word::ZeroGradLabel,
+        "objective" => Word::ObjectiveLabel,
+        "gpu" | "gpu_mib" => Word::GpuLabel,
+        key => return format!("\"{key}\""),
+    };
+    match lang {
+        Lang::En => format!("{} (\"{}\")", word.in_lang(lang), field.key()),
+        Lang::Zh => format!("{}（\"{}\"）", word.in_lang(lang), field.key()),
+    }
+}
+
+/// The sentence of an error.
+pub fn error_sentence(error: &Error, lang: Lang) -> String {
+    match lang {
+        Lang::En => english(error),
+        Lang::Zh => chinese(error),
+    }
+}
+
+fn english(error: &Error) -> String {
+    let name = |field: &Field| field_name(field, Lang::En);
+    match error {
+        Error::OutOfRange { field, given, min, max } => format!(
+            "{}: \"{given}\" was given; a whole number from {} to {} is accepted.",
+            name(field),
+            format_count(*min),
+            format_count(*max)
+        ),
+        Error::UnknownChoice { field, given, accepted } | Error::Unsupported { field, given, accepted } => {
+            format!("{}: \"{given}\" was given; accepted are {}.", name(field), accepted.join(", "))
+        }
+        Error::Missing { field } => format!("{} is missing, and there is no default for it.", name(field)),
+        Error::Doubled { field } => format!("{} is given twice; the first value counts.", name(field)),
+        Error::NotDivisible { field, given, by, divisor } => format!(
+            "{}: {} was given; a multiple of {} ({}) is accepted.",
+            name(field),
+            format_count(*given),
+            name(by),
+            format_count(*divisor)
+        ),
+        Error::NotJson { line, column } => {
+            format!("This is not JSON: reading stopped at line {line}, column {column}.")
+        }
+        Error::WrongKind { field, given, accepted } => {
+            format!("{}: {given} was given; a value of the kind \"{accepted}\" is accepted.", name(field))
+        }
+        Error::TooLong { field, given, max } => format!(
+            "{}: {} bytes were given; at most {} are accepted.",
+            name(field),
+            format_count(*given),
+            format_count(*max)
+        ),
+        Error::FutureVersion { given, newest } => format!(
+            "The link's version (\"v\") is \"{given}\"; versions up to {newest} are accepted. What could be understood was taken."
+        ),
+        Error::BadEncoding { field, given } => format!(
+            "{}: \"{given}\" was given; after each % two hexadecimal digits of UTF-8 text are accepted.",
+            name(field)
+        ),
+        Error::TooLarge => {
+            "Each value is accepted by itself, but together they need more than an exbibyte; smaller values are accepted.".to_owned()
+        }
+        other => other.to_string(),
+    }
+}
+
+fn chinese(error: &Error) -> String {
+    let name = |field: &Field| field_name(field, Lang::Zh);
+    match error {
+        Error::OutOfRange { field, given, min, max } => format!(
+            "{}：给出的是“{given}”，应为 {} 到 {} 之间的整数。",
+            name(field),
+            format_count(*min),
+            format_count(*max)
+        ),
+        Error::UnknownChoice { field, given, accepted } | Error::Unsupported { field, given, accepted } => {
+            format!("{}：给出的是“{given}”，可选值为 {}。", name(field), accepted.join("、"))
+        }
+        Error::Missing { field } => format!("缺少 {}，且它没有默认值。", name(field)),
+        Error::Doubled { field } => format!("{} 出现了两次，以第一个值为准。", name(field)),
+        Error::NotDivisible { field, given, by, divisor } => format!(
+            "{}：给出的是 {}，应为 {}（{}）的整数倍。",
+            name(field),
+            format_count(*given),
+            name(by),
+            format_count(*divisor)
+        ),
+        Error::NotJson { line, column } => format!("这不是 JSON：解析到第 {line} 行第 {column} 列时中断。"),
+        Error::WrongKind { field, given, accepted } => {
+            format!("{}：给出的是 {given}，应为 {}。", name(field), kind_in_chinese(accepted))
+        }
+        Error::TooLong { field, given, max } => format!(
+            "{}：给出了 {} 字节，最多接受 {} 字节。",
+            name(field),
+            format_count(*given),
+            format_count(*max)
+        ),
+        Error::FutureVersion { given, newest } => {
+            format!("链接的版本（\"v\"）是“{given}”，目前支持到 {newest}；能识别的内容均已采用。")
+        }
+        Error::BadEncoding { field, given } => {
+            format!("{}：给出的是“{given}”，每个 % 之后应为两位十六进制数字，且解码后为 UTF-8 文本。", name(field))
+        }
+        Error::TooLarge => "各个值单独看都可接受，但合起来需要超过 1 EiB 的显存，请改用较小的值。".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+fn kind_in_chinese(accepted: &str) -> &str {
+    match accepted {
+        "object" => "JSON 对象",
+        "true or false" => "true 或 false",
+        "number from 0 to 1" => "0 到 1 之间的数",
+        other => other,
+    }
+}

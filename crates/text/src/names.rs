@@ -1,0 +1,116 @@
+//! Names of ledger entries. Modules keep the names that transformers gives them, in both languages; what it is of them is
+//! translated.
+
+use vram_core::ledger::{Module, Name, What};
+
+use crate::Lang;
+
+/// The name of an entry, such as `gate_proj: output`.
+pub fn name(name: Name, lang: Lang) -> String {
+    let module = module(name.module, lang);
+    let what = what(name.what, lang);
+    match (name.gradient, lang) {
+        (false, Lang::En) => format!("{module}: {what}"),
+        (false, Lang::Zh) => format!("{module}：{what}"),
+        (true, Lang::En) => format!("{module}: gradient of {what}"),
+        (true, Lang::Zh) => format!("{module}：{what}的梯度"),
+    }
+}
+
+const fn module(module: Module, lang: Lang) -> &'static str {
+    match module {
+        Module::Batch => lang.pick("batch", "数据批"),
+        Module::EmbeddingDropout => lang.pick("dropout on embeddings", "嵌入 dropout"),
+        Module::PositionEmbedding => lang.pick("position embedding", "位置嵌入"),
+        Module::AttentionMask => lang.pick("attention mask", "注意力掩码"),
+        Module::Layer => lang.pick("layer", "层"),
+        Module::Attention => lang.pick("attention", "注意力"),
+        Module::AttentionDropout => lang.pick("dropout after attention", "注意力后的 dropout"),
+        Module::MlpDropout => lang.pick("dropout after the MLP", "MLP 后的 dropout"),
+        Module::Loss => lang.pick("loss", "损失"),
+        Module::Optimizer => lang.pick("optimizer", "优化器"),
+        Module::Model => lang.pick("model", "模型"),
+        Module::Cublas => "cuBLAS",
+        other => other.key(),
+    }
+}
+
+const fn what(what: What, lang: Lang) -> &'static str {
+    match what {
+        What::Weight => lang.pick("weight", "权重"),
+        What::Bias => lang.pick("bias", "偏置"),
+        What::Buffer => lang.pick("inverse frequencies", "逆频率缓冲区"),
+        What::WeightCast => lang.pick("16-bit copy of the weight", "权重的 16 位副本"),
+        What::BiasCast => lang.pick("16-bit copy of the bias", "偏置的 16 位副本"),
+        What::Master => lang.pick("fp32 master weights", "fp32 主权重"),
+        What::Input => lang.pick("input", "输入"),
+        What::InputCast => lang.pick("16-bit copy of the input", "输入的 16 位副本"),
+        What::Output => lang.pick("output", "输出"),
+        What::Residual => lang.pick("sum with the residual stream", "与残差流之和"),
+        What::Fp32Copy => lang.pick("fp32 copy of the input", "输入的 fp32 副本"),
+        What::Contiguous => lang.pick("contiguous copy of the input", "输入的连续副本"),
+        What::Square => lang.pick("square", "平方"),
+        What::Variance => lang.pick("mean square", "均方"),
+        What::InverseRms => lang.pick("1 / root mean square", "均方根的倒数"),
+        What::Mean => lang.pick("mean", "均值"),
+        What::InverseStd => lang.pick("1 / standard deviation", "标准差的倒数"),
+        What::Normalised => lang.pick("normalised input", "归一化后的输入"),
+        What::Scaled => lang.pick("normalised input times weight", "归一化输入乘权重"),
+        What::OnePlusWeight => lang.pick("1 + weight", "1 + 权重"),
+        What::TokenIds => lang.pick("token ids", "token id"),
+        What::Labels => lang.pick("labels", "标签"),
+        What::ShiftedLabels => lang.pick("labels moved by one", "错开一位的标签"),
+        What::PositionIds => lang.pick("position ids", "位置 id"),
+        What::CosSin => lang.pick("cosines and sines", "余弦与正弦表"),
+        What::Cos => lang.pick("cosines", "余弦"),
+        What::Sin => lang.pick("sines", "正弦"),
+        What::Angles => lang.pick("angles", "角度"),
+        What::Rotated => lang.pick("rotated copy", "旋转后的副本"),
+        What::TimesCos => lang.pick("product with cosines", "与余弦之积"),
+        What::TimesSin => lang.pick("product with sines", "与正弦之积"),
+        What::Query => lang.pick("queries", "查询"),
+        What::Key => lang.pick("keys", "键"),
+        What::Value => lang.pick("values", "值"),
+        What::KeyExpanded => lang.pick("keys, repeated for each query head", "按查询头复制的键"),
+        What::ValueExpanded => lang.pick("values, repeated for each query head", "按查询头复制的值"),
+        What::LogSumExp => lang.pick("log-sum-exp", "log-sum-exp"),
+        What::Scores => lang.pick("scores", "分数"),
+        What::MaskedScores => lang.pick("scaled scores", "缩放后的分数"),
+        What::Tanh => "tanh",
+        What::Scaledown => lang.pick("input divided by the cap", "除以上限后的输入"),
+        What::Softmax => "softmax",
+        What::SoftmaxCast => lang.pick("softmax in 16 bits", "16 位 softmax"),
+        What::Dropped => lang.pick("probabilities after dropout", "dropout 后的概率"),
+        What::DropoutMask => lang.pick("dropout mask", "dropout 掩码"),
+        What::Mask => lang.pick("mask", "掩码"),
+        What::MaskBias => lang.pick("mask as an additive bias", "加性掩码"),
+        What::Product => lang.pick("product", "乘积"),
+        What::Step => lang.pick("intermediate step", "中间结果"),
+        What::LogitsFp32 => lang.pick("fp32 copy of the logits", "logits 的 fp32 副本"),
+        What::Logits => "logits",
+        What::LogSoftmax => "log-softmax",
+        What::LogProbs => lang.pick("log-probabilities of the labels", "标签的对数概率"),
+        What::Workspace => lang.pick("workspace", "工作区"),
+        What::Accumulator => lang.pick("fp32 accumulator", "fp32 累加器"),
+        What::SortBuffers => lang.pick("sort buffers", "排序缓冲区"),
+        What::ExpAvg => lang.pick("first moment (exp_avg)", "一阶矩（exp_avg）"),
+        What::ExpAvgSq => lang.pick("second moment (exp_avg_sq)", "二阶矩（exp_avg_sq）"),
+        What::MaxExpAvgSq => lang.pick("largest second moment (max_exp_avg_sq)", "最大二阶矩（max_exp_avg_sq）"),
+        What::ExpInf => lang.pick("largest gradient (exp_inf)", "梯度的无穷范数（exp_inf）"),
+        What::Momentum => lang.pick("momentum", "动量"),
+        What::SquareAvg => lang.pick("mean of squared gradients (square_avg)", "梯度平方的均值（square_avg）"),
+        What::AccDelta => lang.pick("mean of squared updates (acc_delta)", "更新量平方的均值（acc_delta）"),
+        What::StateSum => lang.pick("sum of squared gradients (sum)", "梯度平方之和（sum）"),
+        What::RowVariance => lang.pick("row means of squared gradients", "梯度平方的行均值"),
+        What::ColumnVariance => lang.pick("column means of squared gradients", "梯度平方的列均值"),
+        What::Steps => lang.pick("numbers kept for each tensor", "每个张量的计数"),
+        What::BlockScales => lang.pick("scales of 8-bit blocks", "8 位分块的缩放系数"),
+        What::QuantileMap => lang.pick("tables of 8-bit values", "8 位量化表"),
+        What::ExpAvg8bit => lang.pick("first moment in 8 bits", "8 位一阶矩"),
+        What::ExpAvgSq8bit => lang.pick("second moment in 8 bits", "8 位二阶矩"),
+        What::StepDenominator => lang.pick("square root of the second moment, inside step()", "step() 内二阶矩的平方根"),
+        What::StepCopy => lang.pick("copy of the gradients, inside step()", "step() 内梯度的副本"),
+        What::StepLargest => lang.pick("copies of the largest parameter, inside step()", "step() 内最大参数的副本"),
+        What::GradientFp32 => lang.pick("fp32 copy of the gradients, inside step()", "step() 内梯度的 fp32 副本"),
+    }
+}

@@ -1,0 +1,55 @@
+//! Where the rule of an entry was read: names of code, the same in every language.
+
+use vram_core::ledger::{Category, Entry, Module, What};
+
+/// The code that allocates an entry, and the section of the derivations that counts it.
+pub const fn source(entry: &Entry) -> &'static str {
+    match entry.category {
+        Category::Gradients => "torch/csrc/autograd/functions/accumulate_grad.h; FINDINGS §7",
+        Category::WeightCasts => "aten/src/ATen/autocast_mode.cpp, cached_cast; FINDINGS §5",
+        Category::ReferenceModel => "trl, DPOTrainer (a second, frozen model); FINDINGS §9",
+        Category::MasterWeights => "megatron.core, Float16OptimizerWithFloat16Params",
+        Category::Parameters => "transformers, modeling_*.py; FINDINGS §6",
+        Category::OptimizerStates => state(entry.name.what),
+        Category::Activations | Category::Temporaries => by_module(entry.name.module, entry.name.what),
+    }
+}
+
+const fn state(what: What) -> &'static str {
+    match what {
+        What::ExpAvg8bit | What::ExpAvgSq8bit | What::BlockScales | What::QuantileMap => {
+            "bitsandbytes, optim/optimizer.py, Optimizer2State"
+        }
+        What::RowVariance | What::ColumnVariance => "torch/optim/_adafactor.py; transformers, optimization.py",
+        _ => "torch/optim, _init_group; FINDINGS §6",
+    }
+}
+
+const fn by_module(module: Module, what: What) -> &'static str {
+    match module {
+        Module::Batch => "the data loader's batch; FINDINGS §4",
+        Module::Embedding | Module::PositionEmbedding | Module::EmbeddingDropout => {
+            "aten/src/ATen/native/cuda/Embedding.cu; FINDINGS §7"
+        }
+        Module::Rope => "transformers, apply_rotary_pos_emb; FINDINGS §3",
+        Module::AttentionMask => "transformers, masking_utils.py; FINDINGS §3",
+        Module::InputNorm
+        | Module::PostAttentionNorm
+        | Module::PreMlpNorm
+        | Module::PostMlpNorm
+        | Module::QNorm
+        | Module::KNorm
+        | Module::FinalNorm => "transformers, *RMSNorm.forward; torch, native_layer_norm; FINDINGS §3",
+        Module::Attention => match what {
+            What::Softmax | What::SoftmaxCast | What::Scores | What::MaskedScores | What::Tanh => {
+                "transformers, eager_attention_forward; FINDINGS §3"
+            }
+            _ => "torch, scaled_dot_product_attention (flash, memory-efficient); FINDINGS §3, §11",
+        },
+        Module::LmHead | Module::Loss => "transformers, ForCausalLMLoss; torch, cross_entropy_loss; FINDINGS §4",
+        Module::Optimizer => "torch/optim, step(); FINDINGS §6",
+        Module::Cublas => "aten/src/ATen/cuda/CublasHandlePool.cpp; FINDINGS §11",
+        Module::AttentionDropout | Module::MlpDropout => "torch, native_dropout; FINDINGS §3",
+        _ => "torch, derivatives.yaml (linear, mul, silu, gelu); FINDINGS §3",
+    }
+}

@@ -1,0 +1,117 @@
+//! Words and fixed sentences of the page and the command.
+
+use crate::Lang;
+
+/// Defines [`Word`] with both texts of each.
+macro_rules! words {
+    ($($variant:ident: $en:literal, $zh:literal;)+) => {
+        /// A fixed text.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[expect(missing_docs, reason = "each variant's text says what it is")]
+        pub enum Word {
+            $($variant,)+
+        }
+
+        impl Word {
+            /// Every text.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The text in a language.
+            pub const fn in_lang(self, lang: Lang) -> &'static str {
+                match (self, lang) {
+                    $((Self::$variant, Lang::En) => $en, (Self::$variant, Lang::Zh) => $zh,)+
+                }
+            }
+        }
+    };
+}
+
+words! {
+    Title: "VRAM Ledger", "显存账本";
+    Tagline: "where the memory of a training step goes", "一步训练的显存花在哪里";
+    SkipToAnswer: "Skip to the answer", "跳到结果";
+    Settings: "Settings", "设置";
+    Language: "Language", "语言";
+    UnitLabel: "Unit", "单位";
+    Share: "Share", "分享";
+    LinkCopied: "Link copied.", "链接已复制。";
+    LinkNotCopied: "The browser did not allow copying. The link is in the address bar.", "浏览器不允许复制，链接就在地址栏里。";
+    Model: "Model", "模型";
+    CustomModel: "Custom model", "自定义模型";
+    MicroBatch: "Micro-batch", "微批大小";
+    SequenceLength: "Sequence length", "序列长度";
+    Precision: "Precision", "精度";
+    OptimizerLabel: "Optimizer", "优化器";
+    GpuLabel: "GPU", "GPU";
+    CustomGpu: "Other GPU", "其他 GPU";
+    AttentionLabel: "Attention", "注意力";
+    CheckpointingLabel: "Activation checkpointing", "激活检查点";
+    AccumulationLabel: "Gradient accumulation", "梯度累积";
+    AccumulationNumber: "Micro-batches per step", "每步的微批数";
+    ZeroGradLabel: "Gradients are freed", "梯度何时释放";
+    ReferenceLabel: "Reference model", "参考模型";
+    ObjectiveLabel: "Objective and reference model", "训练目标与参考模型";
+    StartFrom: "Start from", "从这里开始";
+    Answer: "Answer", "结果";
+    Allocated: "allocated", "已分配";
+    Reserved: "reserved", "已保留";
+    OnTheDevice: "on the device", "设备上占用";
+    AllocatedHint: "tensors, as torch.cuda.max_memory_allocated() counts them", "张量本身，即 torch.cuda.max_memory_allocated()";
+    ReservedHint: "what PyTorch's caching allocator holds, as a band", "PyTorch 缓存分配器占住的量，给出区间";
+    DeviceHint: "reserved, plus the CUDA context", "已保留的量加上 CUDA 上下文";
+    Chart: "Memory at each moment of a training step", "一步训练中各时刻的显存";
+    ChartHelp: "Arrow keys move between bars and segments.", "方向键可在柱条与色块之间移动。";
+    Legend: "Colours", "图例";
+    Capacity: "capacity", "容量";
+    Ledger: "The ledger", "账目";
+    LedgerIntro: "Every tensor that is alive at the chosen moment. The sizes add up to the total.", "所选时刻存活的每个张量，各项之和即总量。";
+    Moment: "Moment", "时刻";
+    Entry: "Entry", "条目";
+    Formula: "Formula", "公式";
+    InNumbers: "With your values", "代入你的数值";
+    Lifetime: "Alive", "存活时间";
+    Source: "Source", "依据";
+    Size: "Size", "大小";
+    Total: "Total", "合计";
+    Category: "Category", "类别";
+    AllMoments: "All moments, by category", "全部时刻，按类别";
+    Symbols: "Symbols", "符号";
+    ByHand: "By hand, and here", "手算与本页对照";
+    HandFigure: "By hand", "手算";
+    OurFigure: "Here, at the peak", "本页峰值时刻";
+    ObservedFigure: "Observed", "实际观察";
+    WhatWasLeftOut: "What the hand calculation left out", "手算漏掉了什么";
+    Problems: "Not taken", "未能采用";
+    KeptRest: "Everything else was kept.", "其余设置均已保留。";
+    Details: "Details", "详情";
+    Shape: "Shape", "形状";
+    None: "none", "无";
+    Peak: "peak", "峰值";
+    PreviousBar: "before the change", "改动之前";
+    NoScript: "This page computes in your browser and needs JavaScript and WebAssembly.", "本页在浏览器中计算，需要 JavaScript 与 WebAssembly。";
+    Private: "Everything is computed in your browser; nothing is sent anywhere.", "全部在浏览器内计算，不上传任何数据。";
+    Parameters: "Parameters", "参数量";
+    EagerForced: "Soft-capped attention scores need eager attention, so that is what runs.", "注意力分数做了 soft-capping，只能用 eager 实现，因此按 eager 计算。";
+    SymbolBatch: "sequences in a forward pass", "一次前向的序列数";
+    SymbolSequence: "tokens of a sequence", "每条序列的 token 数";
+    SymbolHidden: "hidden width", "隐藏层宽度";
+    SymbolFfn: "width of the MLP", "MLP 宽度";
+    SymbolHeads: "query heads", "查询头数";
+    SymbolKvHeads: "key-value heads", "键值头数";
+    SymbolHeadDim: "width of a head", "每个头的宽度";
+    SymbolVocabulary: "vocabulary", "词表大小";
+    SymbolLayers: "layers", "层数";
+    SymbolParameters: "trainable parameters", "可训练参数量";
+    SymbolPadded: "padded by the kernel", "内核补齐后的值";
+    Fits: "fits", "放得下";
+    Requested: "requested", "请求的字节";
+    Link: "Link", "链接";
+    Id: "Id", "标识";
+    Name: "Name", "名称";
+    Licence: "Licence", "许可证";
+    Rows: "rows", "行";
+    Supported: "supported", "支持";
+    NotSupported: "not supported", "不支持";
+    Median: "median", "中位数";
+    Worst: "largest", "最大";
+}
