@@ -39,7 +39,7 @@ impl Unit {
     }
 }
 
-/// The number alone: two decimals below 10, one above, none from 1000 on.
+/// The number alone: two decimals below 100, one above, none from 10,000 on.
 pub fn format_number(bytes: Bytes, unit: Unit) -> String {
     fixed(bytes.get(), unit.bytes())
 }
@@ -49,9 +49,9 @@ pub fn format_number(bytes: Bytes, unit: Unit) -> String {
 /// ```
 /// use vram_core::units::Bytes;
 /// use vram_text::{Unit, format_bytes};
-/// assert_eq!(format_bytes(Bytes::new(76_421_591_424), Unit::GiB), "71.2 GiB");
-/// assert_eq!(format_bytes(Bytes::new(76_421_591_424), Unit::GB), "76.4 GB");
-/// assert_eq!(format_bytes(Bytes::mib(12), Unit::GiB), "12.0 MiB");
+/// assert_eq!(format_bytes(Bytes::new(76_421_591_424), Unit::GiB), "71.17 GiB");
+/// assert_eq!(format_bytes(Bytes::new(76_421_591_424), Unit::GB), "76.42 GB");
+/// assert_eq!(format_bytes(Bytes::mib(12), Unit::GiB), "12.00 MiB");
 /// assert_eq!(format_bytes(Bytes::new(384), Unit::GiB), "384 B");
 /// ```
 pub fn format_bytes(bytes: Bytes, unit: Unit) -> String {
@@ -68,14 +68,14 @@ pub fn format_bytes(bytes: Bytes, unit: Unit) -> String {
     format!("{n} B")
 }
 
-/// `n / unit` with as many decimals as fit three digits, rounded half up; in whole numbers, so that it is the same everywhere.
+/// `n / unit`, rounded half up; in whole numbers, so that it is the same everywhere.
 fn fixed(n: u64, unit: u64) -> String {
     let hundredths = (u128::from(n) * 100 + u128::from(unit) / 2) / u128::from(unit);
-    if hundredths < 1000 {
+    if hundredths < 10_000 {
         return format!("{}.{:02}", hundredths / 100, hundredths % 100);
     }
     let tenths = (u128::from(n) * 10 + u128::from(unit) / 2) / u128::from(unit);
-    if tenths < 10_000 {
+    if tenths < 100_000 {
         return format!("{}.{}", tenths / 10, tenths % 10);
     }
     format_count(u64::try_from((tenths + 5) / 10).unwrap_or(u64::MAX))

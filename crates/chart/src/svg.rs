@@ -1,0 +1,71 @@
+//! The same picture as SVG, with its texts.
+
+use plotters::coord::Shift;
+use plotters::prelude::{DrawingArea, DrawingAreaErrorKind, DrawingBackend, IntoDrawingArea as _, SVGBackend};
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+use plotters::style::{FontStyle, IntoFont as _, RGBColor, TextStyle};
+
+use crate::draw::{Text, draw};
+use crate::input::Input;
+use crate::layout::{Layout, Rect, layout};
+use crate::theme::Theme;
+
+/// Room for the capacity's text beneath the bars.
+const FOOT: i32 = 26;
+/// plotters writes SVG text 1.24 times as small as asked for.
+const FONT: f64 = 14.0 * 1.24;
+
+/// The chart as an SVG document, `width` pixels wide.
+///
+/// # Errors
+/// The backend's, as text.
+pub fn svg(input: &Input, width: i32, theme: &Theme) -> Result<String, String> {
+    let layout = layout(input, width);
+    let bars: Vec<(String, String)> = input.bars.iter().map(|bar| (bar.label.clone(), bar.value.clone())).collect();
+    let size = (layout.width.unsigned_abs(), (layout.height + FOOT).unsigned_abs());
+    let mut document = String::new();
+    {
+        let area = SVGBackend::with_string(&mut document, size).into_drawing_area();
+        let text = Text::Drawn { bars: &bars, capacity: &input.capacity_label };
+        draw(&layout, theme, 1.0, text, &area).map_err(|error| error.to_string())?;
+        area.present().map_err(|error| error.to_string())?;
+    }
+    Ok(document)
+}
+
+type Drawn<DB> = Result<(), DrawingAreaErrorKind<<DB as DrawingBackend>::ErrorType>>;
+
+pub(crate) fn texts<DB: DrawingBackend>(
+    layout: &Layout,
+    theme: &Theme,
+    text: Text<'_>,
+    area: &DrawingArea<DB, Shift>,
+) -> Drawn<DB> {
+    let Text::Drawn { bars, capacity } = text else { return Ok(()) };
+    for (row, (label, value)) in layout.rows.iter().zip(bars) {
+        let (colour, weight) = if row.is_peak { (theme.ink, FontStyle::Bold) } else { (theme.soft, FontStyle::Normal) };
+        let label_side = if layout.is_narrow { HPos::Left } else { HPos::Right };
+        let value_side = if layout.is_narrow { HPos::Right } else { HPos::Left };
+        write(area, label, row.label, label_side, colour, weight)?;
+        write(area, value, row.value, value_side, colour, weight)?;
+    }
+    if let Some(x) = layout.capacity {
+        let line = Rect { left: 0, top: layout.height, right: x, bottom: layout.height + FOOT };
+        write(area, capacity, line, HPos::Right, theme.soft, FontStyle::Normal)?;
+    }
+    Ok(())
+}
+
+fn write<DB: DrawingBackend>(
+    area: &DrawingArea<DB, Shift>,
+    text: &str,
+    within: Rect,
+    side: HPos,
+    colour: RGBColor,
+    weight: FontStyle,
+) -> Drawn<DB> {
+    let font = ("sans-serif", FONT, weight).into_font();
+    let style = TextStyle::from(font).color(&colour).pos(Pos::new(side, VPos::Center));
+    let x = if matches!(side, HPos::Right) { within.right } else { within.left };
+    area.draw_text(text, &style, (x, i32::midpoint(within.top, within.bottom)))
+}

@@ -1,0 +1,207 @@
+//! Golden files: runs of PyTorch with what they allocated, and the scenario that says the same.
+
+use serde_json::Value;
+use vram_core::model::{Model, from_config};
+use vram_core::scenario::{Attention, Checkpointing, Objective, Optimizer, Recipe, ZeroGrad};
+use vram_core::units::Count;
+use vram_core::{Error, Field, Scenario};
+
+use super::FIGURES;
+use crate::failure::{Failure, read};
+
+/// Why a run can't be expressed as a scenario.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unsupported(pub String);
+
+/// A run of a golden file.
+#[derive(Clone, Debug)]
+pub struct Golden {
+    /// Its identifier.
+    pub id: String,
+    /// Model, precision and shape, for reading.
+    pub label: String,
+    /// What kind of run it is.
+    pub group: String,
+    /// The same as a scenario.
+    pub scenario: Result<Scenario, Unsupported>,
+    /// What was measured, in bytes, in the order of [`FIGURES`].
+    pub measured: [Option<u64>; FIGURES.len()],
+}
+
+/// Reads a golden file, a run a line.
+///
+/// # Errors
+/// [`Failure::File`]; [`Failure::Input`] for a line that is no JSON.
+pub fn read_file(path: &str) -> Result<Vec<Golden>, Failure> {
+    let mut goldens = Vec::new();
+    for (index, line) in read(path)?.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let run: Value = serde_json::from_str(line).map_err(|error| {
+            Failure::Input(vec![Error::NotJson { line: index as u64 + 1, column: error.column() as u64 }])
+        })?;
+        goldens.push(Golden::of(&run));
+    }
+    Ok(goldens)
+}
+
+impl Golden {
+    fn of(run: &Value) -> Self {
+        let (train, text) = (&run["train"], |value: &Value| value.as_str().unwrap_or("?").to_owned());
+        let label = format!(
+            "{} · {} · {} · {} × {}",
+            text(&run["model"]),
+            text(&train["precision"]),
+            text(&train["optimizer"]),
+            train["micro_batch"],
+            train["seq_len"]
+        );
+        Self { id: text(&run["id"]), label, group: group(run), scenario: scenario(run), measured: measured(run) }
+    }
+}
+
+fn measured(run: &Value) -> [Option<u64>; FIGURES.len()] {
+    let (figures, rank) = (&run["measured"], &run["measured"]["per_rank"]);
+    let step = &figures["phase_peaks_requested"]["step2"];
+    let first = |a: &Value, b: &Value| a.as_u64().or(b.as_u64());
+    [
+        first(&figures["param_bytes"], &rank["param_local"]),
+        first(&figures["grad_bytes"], &rank["grad_local"]),
+        first(&figures["optstate_bytes"], &rank["optstate_local"]),
+        step["fwd"].as_u64(),
+        step["bwd"].as_u64(),
+        step["opt"].as_u64(),
+        figures["peak_requested"].as_u64(),
+        figures["peak_allocated"].as_u64(),
+        figures["peak_reserved"].as_u64(),
+    ]
+}
+
+/// The groups of the summary, from the run's own fields.
+fn group(run: &Value) -> String {
+    if let Some(group) = run["group"].as_str() {
+        return group.to_owned();
+    }
+    let train = &run["train"];
+    let family = run["config"]["model_type"].as_str().unwrap_or_default();
+    let is_decoder = vram_core::model::Family::from_key(family).is_some();
+    let is_default = |key: &str, default: &str| train[key].as_str().unwrap_or(default) == default;
+    let group = if !is_current_stack(run) {
+        "older stack"
+    } else if !train["lora"].is_null() {
+        "LoRA"
+    } else if !train["dpo"].is_null() {
+        "DPO"
+    } else if !is_decoder {
+        "other families"
+    } else if train["attention"] == "eager" {
+        "eager attention"
+    } else if !train["padding_mask"].is_null() {
+        "padding mask"
+    } else if train["grad_accum"].as_u64() > Some(1) || !is_default("zero_grad", "after_step") {
+        "accumulation and zeroing"
+    } else if train["keep_outputs"] == true || train["autocast_style"] == "accelerate" {
+        "held outputs, accelerate"
+    } else {
+        "dense decoders, SDPA, full fine-tuning"
+    };
+    group.to_owned()
+}
+
+fn is_current_stack(run: &Value) -> bool {
+    run["stack"]["torch"].as_str().is_some_and(|torch| torch.starts_with("2.15"))
+}
+
+/// The scenario that says the same as the run.
+fn scenario(run: &Value) -> Result<Scenario, Unsupported> {
+    let train = &run["train"];
+    refuse_what_has_no_field(run)?;
+    let architecture = from_config(&run["config"].to_string()).map_err(|error| Unsupported(unsupported(&error)))?;
+    let mut scenario = Scenario { model: Model { preset: None, architecture }, ..Scenario::default() };
+    scenario.micro_batch = number(train, "micro_batch")?;
+    scenario.sequence_length = number(train, "seq_len")?;
+    scenario.gradient_accumulation = number(train, "grad_accum")?;
+    scenario.recipe = choice(train, "precision", Recipe::from_key)?;
+    scenario.optimizer = choice(train, "optimizer", optimizer)?;
+    scenario.attention = choice(train, "attention", Attention::from_key)?;
+    scenario.checkpointing = choice(train, "checkpointing", checkpointing)?;
+    scenario.zero_grad = choice(train, "zero_grad", ZeroGrad::from_key)?;
+    scenario.objective = objective(&train["dpo"])?;
+    if !train["layers"].is_null() {
+        scenario.model.architecture.layers = number(train, "layers")?;
+    }
+    if train["dropout"].as_f64() == Some(0.0) {
+        scenario.model.architecture.embedding_dropout = false;
+        scenario.model.architecture.residual_dropout = false;
+        scenario.model.architecture.attention_dropout = false;
+    }
+    Ok(scenario)
+}
+
+fn unsupported(error: &Error) -> String {
+    match error {
+        Error::Unsupported { field, given, .. } => format!("{} {given}", field.key()),
+        other => other.to_string(),
+    }
+}
+
+fn refuse_what_has_no_field(run: &Value) -> Result<(), Unsupported> {
+    let train = &run["train"];
+    let is_set = |value: &Value| !value.is_null() && *value != Value::Bool(false);
+    let refused = [
+        (!is_current_stack(run), "an older stack"),
+        (is_set(&run["parallel"]), "parallel"),
+        (is_set(&run["quant"]), "quant"),
+        (is_set(&run["variant"]), "variant"),
+        (run["mode"].as_str().is_some_and(|mode| mode != "plain"), "mode"),
+        (is_set(&train["lora"]), "lora"),
+        (is_set(&train["padding_mask"]), "padding_mask"),
+        (is_set(&train["keep_outputs"]), "keep_outputs"),
+        (is_set(&train["base_dtype"]), "base_dtype"),
+        (is_set(&train["use_cache"]), "use_cache"),
+        (train["autocast_style"] == "accelerate" && train["precision"] == "bf16-mixed", "accelerate's autocast"),
+        (train["dropout"].as_f64().is_some_and(|p| p > 0.0), "dropout"),
+        (is_set(&train["dpo"]["logps"]), "logps"),
+    ];
+    match refused.iter().find(|(is_refused, _)| *is_refused) {
+        Some((_, what)) => Err(Unsupported((*what).to_owned())),
+        None => Ok(()),
+    }
+}
+
+fn number(train: &Value, key: &'static str) -> Result<Count, Unsupported> {
+    let given = train[key].to_string();
+    vram_core::link::count(Field::new(key), &given, (1, u32::MAX)).map_err(|_| Unsupported(format!("{key} {given}")))
+}
+
+fn choice<T>(train: &Value, key: &'static str, from_key: impl Fn(&str) -> Option<T>) -> Result<T, Unsupported> {
+    let given = train[key].as_str().unwrap_or_default();
+    from_key(given).ok_or_else(|| Unsupported(format!("{key} {given}")))
+}
+
+/// The golden files' words for optimizers; the one from bitsandbytes has its class's name.
+fn optimizer(word: &str) -> Option<Optimizer> {
+    match word {
+        "bnb_AdamW8bit" => Some(Optimizer::AdamW8bit),
+        "adamw_default" => Some(Optimizer::AdamWForeach),
+        other => Optimizer::from_key(other),
+    }
+}
+
+fn checkpointing(word: &str) -> Option<Checkpointing> {
+    match word {
+        "off" => Some(Checkpointing::Off),
+        "reentrant" | "nonreentrant" => Some(Checkpointing::Layers),
+        _ => None,
+    }
+}
+
+fn objective(dpo: &Value) -> Result<Objective, Unsupported> {
+    if dpo.is_null() {
+        return Ok(Objective::CausalLm);
+    }
+    match dpo["ref"].as_str() {
+        Some("none") | None => Ok(Objective::DpoNoReference),
+        Some("fp32") => Ok(Objective::DpoReferenceFp32),
+        Some("bf16") => Ok(Objective::DpoReferenceBf16),
+        Some(other) => Err(Unsupported(format!("reference {other}"))),
+    }
+}

@@ -1,0 +1,80 @@
+//! `vram accuracy`: every run of a golden file beside the estimate of the same run.
+
+mod golden;
+mod report;
+
+pub use golden::{Golden, Unsupported, read_file};
+pub use report::{Report, Row};
+
+use vram_core::Estimate;
+use vram_core::ledger::{Category, Instant, What};
+use vram_core::scenario::Optimizer;
+
+/// A figure that is compared, in the order of the output.
+pub const FIGURES: [&str; 9] = [
+    "params",
+    "grads",
+    "optimizer_states",
+    "forward",
+    "backward",
+    "optimizer_step",
+    "peak_requested",
+    "peak_allocated",
+    "peak_reserved",
+];
+
+/// Relative errors, signed; none where the file has no such figure.
+pub type Errors = [Option<f64>; FIGURES.len()];
+
+/// Estimates a run and compares it.
+pub fn compare(golden: &Golden) -> Row {
+    let supported = golden.scenario.clone().and_then(|scenario| {
+        let estimate = vram_core::estimate(&scenario).map_err(|error| Unsupported(error.to_string()))?;
+        Ok(errors(golden, &estimate, scenario.optimizer))
+    });
+    Row { id: golden.id.clone(), label: golden.label.clone(), group: golden.group.clone(), errors: supported }
+}
+
+fn errors(golden: &Golden, estimate: &Estimate, optimizer: Optimizer) -> Errors {
+    let at = |instants: &[Instant]| {
+        instants.iter().map(|&instant| estimate.at(instant).requested.get()).max().unwrap_or_default()
+    };
+    let step = estimate.at(Instant::OptimizerStep);
+    let ours = [
+        step.category(Category::Parameters).get(),
+        step.category(Category::Gradients).get(),
+        states_that_are_counted(estimate, optimizer),
+        at(&[Instant::Forward, Instant::Loss]),
+        at(&[
+            Instant::BackwardHead,
+            Instant::BackwardFirstVisited,
+            Instant::BackwardLastVisited,
+            Instant::BackwardEmbedding,
+        ]),
+        at(&[Instant::OptimizerStep]),
+        estimate.at_peak().requested.get(),
+        estimate.at_peak().allocated.get(),
+        estimate.reserved.likely.get(),
+    ];
+    let mut errors = Errors::default();
+    for ((error, ours), measured) in errors.iter_mut().zip(ours).zip(golden.measured) {
+        *error = measured.map(|measured| relative(ours, measured));
+    }
+    errors
+}
+
+/// `optstate_bytes` sums what `optimizer.state` lists. Of Muon beside AdamW that is Muon's alone: the two are joined by a
+/// `ChainMap` over `defaultdict`s, whose look-up ends at the first one. The forward peaks of those runs have AdamW's moments too.
+fn states_that_are_counted(estimate: &Estimate, optimizer: Optimizer) -> u64 {
+    estimate
+        .alive(Instant::OptimizerStep)
+        .filter(|entry| entry.category == Category::OptimizerStates)
+        .filter(|entry| optimizer != Optimizer::Muon || entry.name.what == What::Momentum)
+        .map(|entry| entry.bytes().get())
+        .sum()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a relative error needs a few digits")]
+fn relative(ours: u64, measured: u64) -> f64 {
+    if ours == measured { 0.0 } else { ours as f64 / measured.max(1) as f64 - 1.0 }
+}

@@ -1,0 +1,185 @@
+//! `vram estimate`: an estimate as table, JSON, CSV, Markdown or SVG.
+
+use serde_json::{Value, json};
+use vram_core::ledger::{Category, Instant};
+use vram_core::units::Bytes;
+use vram_core::{Estimate, Scenario, link};
+use vram_text::{Lang, Unit, Verdict, Word, category, format_bytes, headline, instant, name, peak_label, verdict};
+
+use crate::failure::Failure;
+use crate::output::{Format, Table};
+
+/// Prints an estimate.
+///
+/// # Errors
+/// [`Failure::Output`].
+pub fn print(
+    estimate: &Estimate,
+    scenario: &Scenario,
+    format: Format,
+    unit: Unit,
+    lang: Lang,
+) -> Result<String, Failure> {
+    match format {
+        Format::Json => Ok(json(estimate, scenario).to_string() + "\n"),
+        Format::Csv => entries(estimate, lang).csv(),
+        Format::Markdown => Ok(text(estimate, scenario, unit, lang, Table::markdown)),
+        Format::Table => Ok(text(estimate, scenario, unit, lang, Table::text)),
+        Format::Svg => crate::estimate::svg(estimate, scenario, unit, lang),
+    }
+}
+
+fn svg(estimate: &Estimate, scenario: &Scenario, unit: Unit, lang: Lang) -> Result<String, Failure> {
+    let input = chart_input(estimate, scenario, unit, lang);
+    vram_chart::svg(&input, 900, &vram_chart::Theme::LIGHT).map_err(|error| Failure::Output(error.to_string()))
+}
+
+/// What the chart shows of an estimate.
+pub fn chart_input(estimate: &Estimate, scenario: &Scenario, unit: Unit, lang: Lang) -> vram_chart::Input {
+    vram_chart::Input {
+        bars: estimate
+            .instants
+            .iter()
+            .map(|total| vram_chart::Bar {
+                instant: total.instant,
+                segments: total.categories,
+                label: instant(total.instant, lang).to_owned(),
+                value: format_bytes(total.requested, unit),
+                is_peak: total.instant == estimate.peak,
+            })
+            .collect(),
+        ghost: None,
+        capacity: scenario.gpu.capacity,
+        capacity_label: format_bytes(scenario.gpu.capacity, unit),
+        selected: None,
+    }
+}
+
+fn band(band: vram_core::estimate::Band) -> Value {
+    json!({ "low": band.low.get(), "likely": band.likely.get(), "high": band.high.get() })
+}
+
+fn categories(total: &vram_core::estimate::InstantTotal) -> Value {
+    Category::ALL.iter().map(|&category| (category.key().to_owned(), json!(total.category(category).get()))).collect()
+}
+
+/// The estimate as JSON, sizes in bytes. Others rely on its keys.
+pub fn json(estimate: &Estimate, scenario: &Scenario) -> Value {
+    let peak = estimate.at_peak();
+    let instants: Vec<Value> = estimate
+        .instants
+        .iter()
+        .map(|total| {
+            json!({
+                "name": total.instant.key(),
+                "requested": total.requested.get(),
+                "allocated": total.allocated.get(),
+                "categories": categories(total),
+            })
+        })
+        .collect();
+    let entries: Vec<Value> = estimate
+        .entries
+        .iter()
+        .map(|entry| {
+            json!({
+                "name": entry.name.key(),
+                "category": entry.category.key(),
+                "formula": entry.formula(),
+                "substituted": entry.substituted(),
+                "dtype": entry.dtype.torch_name(),
+                "bytes": entry.bytes().get(),
+                "instants": entry.instants.iter().map(Instant::key).collect::<Vec<_>>(),
+            })
+        })
+        .collect();
+    json!({
+        "schema": 1,
+        "peak": {
+            "instant": estimate.peak.key(),
+            "requested": peak.requested.get(),
+            "allocated": peak.allocated.get(),
+            "reserved": band(estimate.reserved),
+            "device": estimate.device.likely.get(),
+            "device_range": band(estimate.device),
+        },
+        "parameters": estimate.parameters,
+        "gpu": { "id": scenario.gpu.id, "capacity": scenario.gpu.capacity.get() },
+        "verdict": Verdict::of(estimate, scenario.gpu.capacity).key(),
+        "categories": categories(peak),
+        "instants": instants,
+        "entries": entries,
+        "link": link::write(scenario),
+    })
+}
+
+/// Every entry that is alive at the peak, largest first.
+fn entries(estimate: &Estimate, lang: Lang) -> Table {
+    let mut alive: Vec<_> = estimate.alive(estimate.peak).collect();
+    alive.sort_by_key(|entry| std::cmp::Reverse(entry.bytes()));
+    let rows = alive.iter().map(|entry| {
+        vec![
+            category(entry.category, lang).to_owned(),
+            name(entry.name, lang),
+            entry.formula(),
+            entry.substituted(),
+            entry.bytes().get().to_string(),
+        ]
+    });
+    let header = [Word::Category, Word::Entry, Word::Formula, Word::InNumbers, Word::Size];
+    Table { header: header.map(|word| word.in_lang(lang).to_owned()).to_vec(), rows: rows.collect(), numbers: 4 }
+}
+
+fn text(estimate: &Estimate, scenario: &Scenario, unit: Unit, lang: Lang, print: fn(&Table) -> String) -> String {
+    let size = |bytes: Bytes| format_bytes(bytes, unit);
+    let peak = estimate.at_peak();
+    let word = |word: Word| word.in_lang(lang);
+    let heading = format!(
+        "{}: {}\n{}: {}\n{} {} · {} {}–{} · {} {}–{}\n\n{}\n\n",
+        peak_label(estimate, lang),
+        size(peak.requested),
+        Verdict::of(estimate, scenario.gpu.capacity).word(lang),
+        verdict(estimate, scenario, unit, lang),
+        word(Word::Allocated),
+        size(peak.allocated),
+        word(Word::Reserved),
+        size(estimate.reserved.low),
+        size(estimate.reserved.high),
+        word(Word::OnTheDevice),
+        size(estimate.device.low),
+        size(estimate.device.high),
+        headline(estimate, scenario, unit, lang),
+    );
+    heading + &print(&moments(estimate, unit, lang)) + "\n" + &print(&readable_entries(estimate, unit, lang))
+}
+
+/// Instants by category.
+fn moments(estimate: &Estimate, unit: Unit, lang: Lang) -> Table {
+    let used: Vec<Category> = Category::ALL
+        .into_iter()
+        .filter(|&category| estimate.instants.iter().any(|total| total.category(category) > Bytes::ZERO))
+        .collect();
+    let mut header = vec![Word::Moment.in_lang(lang).to_owned()];
+    header.extend(used.iter().map(|&used| category(used, lang).to_owned()));
+    header.push(Word::Total.in_lang(lang).to_owned());
+    let rows = estimate.instants.iter().map(|total| {
+        let mut row = vec![instant(total.instant, lang).to_owned()];
+        row.extend(used.iter().map(|&used| format_bytes(total.category(used), unit)));
+        row.push(format_bytes(total.requested, unit));
+        row
+    });
+    Table { header, rows: rows.collect(), numbers: 1 }
+}
+
+fn readable_entries(estimate: &Estimate, unit: Unit, lang: Lang) -> Table {
+    let mut table = entries(estimate, lang);
+    table.header.remove(3);
+    table.numbers = 3;
+    for row in &mut table.rows {
+        row.remove(3);
+        if let Some(size) = row.last_mut() {
+            *size = format_bytes(Bytes::new(size.parse().unwrap_or_default()), unit);
+        }
+    }
+    table
+}

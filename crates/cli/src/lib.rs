@@ -1,0 +1,8 @@
+//! The command `vram`: thin views over the estimator.
+
+pub mod accuracy;
+pub mod asked;
+pub mod estimate;
+pub mod failure;
+pub mod lists;
+pub mod output;
