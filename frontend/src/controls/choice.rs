@@ -1,0 +1,51 @@
+//! A labelled select.
+
+use leptos::prelude::*;
+use vram_text::{Lang, Word};
+
+use crate::state::Store;
+
+/// A choice: the word that the link uses, and the words that a reader sees.
+pub(crate) type Choice = (&'static str, String);
+
+/// A select whose id is the link's key.
+#[component]
+pub(crate) fn Select(
+    key: &'static str,
+    label: Word,
+    /// All choices, in a language.
+    choices: fn(Lang) -> Vec<Choice>,
+    /// The words of a value that is none of the choices.
+    #[prop(default = Word::CustomModel)]
+    custom: Word,
+) -> impl IntoView {
+    let store = expect_context::<Store>();
+    let value = Memo::new(move |_| store.field(key));
+    let is_custom = move || value.with(|value| !choices(Lang::En).iter().any(|(word, _)| word == value));
+    view! {
+        <div class="control">
+            <label for=key>{move || store.word(label)}</label>
+            <select
+                id=key
+                prop:value=move || if is_custom() { "custom".to_owned() } else { value.get() }
+                on:change=move |event| store.set_field(key, &event_target_value(&event))
+            >
+                {move || {
+                    choices(store.lang())
+                        .into_iter()
+                        .map(|(word, text)| {
+                            view! {
+                                <option value=word selected=move || value.with(|value| value == word)>
+                                    {text}
+                                </option>
+                            }
+                        })
+                        .collect_view()
+                }}
+                <Show when=is_custom>
+                    <option value="custom" selected=true>{move || store.word(custom)}</option>
+                </Show>
+            </select>
+        </div>
+    }
+}

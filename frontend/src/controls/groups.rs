@@ -1,0 +1,127 @@
+//! All controls: the ones that matter most, then folded groups that show their value while folded.
+
+use leptos::prelude::*;
+use vram_core::ready::Ready;
+use vram_core::scenario::{Attention, Checkpointing, Objective, Optimizer, Recipe, ZeroGrad};
+use vram_core::{gpu, link, model, presets};
+use vram_text::{
+    Lang, Unit, Word, attention, checkpointing, format_bytes, objective, optimizer, parameter_count, ready, recipe,
+    zero_grad,
+};
+
+use super::choice::{Choice, Select};
+use super::number::{NumberField, Slider};
+use crate::state::Store;
+
+const MICRO_BATCHES: &[u32] = &[1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128];
+const SEQUENCE_LENGTHS: &[u32] =
+    &[64, 128, 256, 512, 1024, 2048, 4096, 8192, 16_384, 32_768, 65_536, 131_072];
+
+fn models(_: Lang) -> Vec<Choice> {
+    let count = |preset: &presets::Preset| preset.architecture().map(|a| model::parameter_count(&a)).unwrap_or_default();
+    presets::all()
+        .iter()
+        .map(|preset| (preset.id, format!("{} · {}", preset.name, parameter_count(count(preset)))))
+        .collect()
+}
+
+fn gpus(_: Lang) -> Vec<Choice> {
+    gpu::all().iter().map(|gpu| (gpu.id, format!("{} · {}", gpu.name, format_bytes(gpu.capacity, Unit::GiB)))).collect()
+}
+
+/// The choices of an enum.
+macro_rules! of {
+    ($kind:ty, $text:path) => {
+        |lang| <$kind>::ALL.iter().map(|&choice| (choice.key(), $text(choice, lang).to_owned())).collect()
+    };
+}
+
+#[component]
+pub(crate) fn Controls() -> impl IntoView {
+    let store = expect_context::<Store>();
+    view! {
+        <form
+            class="controls"
+            aria-label=move || store.word(Word::Settings)
+            on:submit=|event| event.prevent_default()
+        >
+            <Select key="model" label=Word::Model choices=models />
+            <Slider key="b" label=Word::MicroBatch steps=MICRO_BATCHES />
+            <Slider key="s" label=Word::SequenceLength steps=SEQUENCE_LENGTHS />
+            <Select key="recipe" label=Word::Precision choices=of!(Recipe, recipe) />
+            <Select key="optimizer" label=Word::OptimizerLabel choices=of!(Optimizer, optimizer) />
+            <Group title=Word::GpuLabel value=gpu_value>
+                <Select key="gpu" label=Word::GpuLabel choices=gpus custom=Word::CustomGpu />
+            </Group>
+            <Group title=Word::AttentionLabel value=|s, lang| short(attention(s.attention_that_runs(), lang))>
+                <Select key="attention" label=Word::AttentionLabel choices=of!(Attention, attention) />
+                <Show when=move || store.with_scenario(|s| s.model.architecture.attention_softcap)>
+                    <p class="hint">{move || store.word(Word::EagerForced)}</p>
+                </Show>
+            </Group>
+            <Group title=Word::CheckpointingLabel value=|s, lang| short(checkpointing(s.checkpointing, lang))>
+                <Select key="checkpointing" label=Word::CheckpointingLabel choices=of!(Checkpointing, checkpointing) />
+            </Group>
+            <Group title=Word::AccumulationLabel value=|s, _| s.gradient_accumulation.to_string()>
+                <div class="control">
+                    <label for="accumulation">{move || store.word(Word::AccumulationNumber)}</label>
+                    <NumberField key="accumulation" label=Word::AccumulationNumber is_main=true />
+                </div>
+                <Select key="zero_grad" label=Word::ZeroGradLabel choices=of!(ZeroGrad, zero_grad) />
+            </Group>
+            <Group title=Word::ReferenceLabel value=|s, lang| short(objective(s.objective, lang))>
+                <Select key="objective" label=Word::ObjectiveLabel choices=of!(Objective, objective) />
+            </Group>
+            <nav class="ready" aria-label=move || store.word(Word::StartFrom)>
+                <p>{move || store.word(Word::StartFrom)}</p>
+                <ul>
+                    {Ready::ALL
+                        .into_iter()
+                        .map(|choice| {
+                            view! {
+                                <li>
+                                    <a
+                                        data-ready=choice.key()
+                                        href=link::write(&choice.scenario())
+                                        on:click=move |event| {
+                                            event.prevent_default();
+                                            store.open_ready(choice);
+                                        }
+                                    >
+                                        {move || ready(choice, store.lang())}
+                                    </a>
+                                </li>
+                            }
+                        })
+                        .collect_view()}
+                </ul>
+            </nav>
+            <p class="hint">{move || store.word(Word::Private)}</p>
+        </form>
+    }
+}
+
+/// The first words of a choice, up to what explains it.
+fn short(text: &str) -> String {
+    text.split([':', '：', '(', '（']).next().unwrap_or_default().trim().to_owned()
+}
+
+fn gpu_value(scenario: &vram_core::Scenario, _: Lang) -> String {
+    gpu::find(&scenario.gpu.id)
+        .map_or_else(|| format_bytes(scenario.gpu.capacity, Unit::GiB), |gpu| gpu.name.to_owned())
+}
+
+/// A folded group, which shows its value while it is folded.
+#[component]
+fn Group(title: Word, value: fn(&vram_core::Scenario, Lang) -> String, children: Children) -> impl IntoView {
+    let store = expect_context::<Store>();
+    view! {
+        <details>
+            <summary>
+                <span>{move || store.word(title)}</span>
+                <span class="value">{move || store.with_scenario(|scenario| value(scenario, store.lang()))}</span>
+            </summary>
+            {children()}
+        </details>
+    }
+}

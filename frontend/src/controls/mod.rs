@@ -1,0 +1,9 @@
+//! What a reader sets.
+
+mod choice;
+mod groups;
+mod header;
+mod number;
+
+pub(crate) use groups::Controls;
+pub(crate) use header::Header;

@@ -1,0 +1,162 @@
+//! The bars on a canvas. Geometry is drawn; labels and values are elements, which can be selected, zoomed and heard.
+
+use leptos::html::{Canvas, Div};
+use leptos::prelude::*;
+use plotters_canvas::CanvasBackend;
+use vram_chart::{Bar, Input, Layout, Rect, Row, Segment, Text, Theme, draw, layout};
+use vram_text::{Word, format_bytes, instant, segment};
+use wasm_bindgen::JsCast as _;
+use wasm_bindgen::prelude::Closure;
+
+use crate::state::{Store, on_window, pixel_ratio};
+
+/// Before the page has been laid out.
+const FIRST_WIDTH: i32 = 760;
+
+fn input(store: Store) -> Input {
+    let (lang, unit) = (store.lang(), store.unit());
+    let ghost = store.ghost.get().map(|ghost| ghost.totals);
+    let selected = store.selected.get();
+    let bars = store.with(|_, estimate| {
+        estimate
+            .instants
+            .iter()
+            .map(|total| Bar {
+                instant: total.instant,
+                segments: total.categories,
+                label: instant(total.instant, lang).to_owned(),
+                value: format_bytes(total.requested, unit),
+                is_peak: total.instant == estimate.peak,
+            })
+            .collect()
+    });
+    let capacity = store.with_scenario(|scenario| scenario.gpu.capacity);
+    Input { bars, ghost, capacity, capacity_label: format_bytes(capacity, unit), selected }
+}
+
+#[component]
+pub(crate) fn Chart() -> impl IntoView {
+    let store = expect_context::<Store>();
+    let width = RwSignal::new(FIRST_WIDTH);
+    let ratio = RwSignal::new(pixel_ratio());
+    let (frame, canvas) = (NodeRef::<Div>::new(), NodeRef::<Canvas>::new());
+    let shown = Memo::new(move |_| input(store));
+    let placed = Memo::new(move |_| shown.with(|input| layout(input, width.get())));
+    on_window("resize", move || {
+        if ratio.get_untracked() != pixel_ratio() {
+            ratio.set(pixel_ratio());
+        }
+    });
+    Effect::new(move || {
+        if let Some(frame) = frame.get() {
+            watch_width(&frame, width);
+        }
+    });
+    Effect::new(move || {
+        let Some(canvas) = canvas.get() else { return };
+        let theme = if store.is_dark.get() { Theme::DARK } else { Theme::LIGHT };
+        placed.with(|layout| paint(&canvas, layout, &theme, ratio.get()));
+    });
+    let select = move |segment: Option<Segment>| {
+        if segment.is_some() && store.selected.get_untracked() != segment {
+            store.selected.set(segment);
+        }
+    };
+    let point = move |event: web_sys::PointerEvent| {
+        select(placed.with_untracked(|layout| layout.hit(event.offset_x(), event.offset_y())));
+    };
+    let press = move |event: web_sys::KeyboardEvent| {
+        let (bars, segments) = match event.key().as_str() {
+            "ArrowDown" => (1, 0),
+            "ArrowUp" => (-1, 0),
+            "ArrowRight" => (0, 1),
+            "ArrowLeft" => (0, -1),
+            "Escape" => return store.selected.set(None),
+            _ => return,
+        };
+        event.prevent_default();
+        select(shown.with_untracked(|input| input.moved(bars, segments)));
+    };
+    view! {
+        <div class="chart" node_ref=frame style:height=move || placed.with(|layout| px(layout.height))>
+            <canvas
+                id="chart"
+                node_ref=canvas
+                tabindex="0"
+                role="application"
+                aria-label=move || spoken(store)
+                aria-describedby="chart-help"
+                on:pointermove=point
+                on:pointerdown=point
+                on:keydown=press
+            ></canvas>
+            {move || {
+                placed
+                    .with(|layout| {
+                        shown.with(|input| {
+                            layout.rows.iter().zip(&input.bars).map(|(row, bar)| labels(layout, row, bar)).collect_view()
+                        })
+                    })
+            }}
+        </div>
+        <p id="chart-help" class="hint">{move || store.word(Word::ChartHelp)}</p>
+    }
+}
+
+/// What a screen reader says of the canvas: its title, or the segment that is looked at.
+fn spoken(store: Store) -> String {
+    let (lang, unit) = (store.lang(), store.unit());
+    let Some(at) = store.selected.get() else { return store.word(Word::Chart).to_owned() };
+    store.with(|_, estimate| segment(at.instant, at.category, estimate.at(at.instant).category(at.category), unit, lang))
+}
+
+fn px(css: i32) -> String {
+    format!("{css}px")
+}
+
+/// Label and value of a bar, where the layout wants them.
+fn labels(layout: &Layout, row: &Row, bar: &Bar) -> impl IntoView + use<> {
+    let style = |rect: Rect| {
+        format!("left:{}px;top:{}px;width:{}px;height:{}px", rect.left, rect.top, rect.width(), rect.bottom - rect.top)
+    };
+    let class = |what| format!("{what}{}{}", if row.is_peak { " is-peak" } else { "" }, if layout.is_narrow { " is-narrow" } else { "" });
+    view! {
+        <span class=class("bar-label") style=style(row.label)>{bar.label.clone()}</span>
+        <span class=class("bar-value") style=style(row.value)>{bar.value.clone()}</span>
+    }
+}
+
+/// Follows the width of the chart's frame.
+fn watch_width(frame: &web_sys::HtmlDivElement, width: RwSignal<i32>) {
+    let measured = frame.clone();
+    let closure = Closure::<dyn FnMut()>::new(move || {
+        let now = measured.client_width();
+        if now > 0 && width.get_untracked() != now {
+            width.set(now);
+        }
+    });
+    if let Ok(observer) = web_sys::ResizeObserver::new(closure.as_ref().unchecked_ref()) {
+        observer.observe(frame);
+    }
+    closure.forget();
+}
+
+/// Sizes the canvas by device pixels, so that it is sharp, and draws.
+fn paint(canvas: &web_sys::HtmlCanvasElement, layout: &Layout, theme: &Theme, ratio: f64) {
+    let device = |css: i32| {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few thousand pixels")]
+        {
+            (f64::from(css) * ratio).round().max(1.0) as u32
+        }
+    };
+    let (width, height) = (device(layout.width), device(layout.height));
+    // Setting a canvas's size clears it and costs a reallocation.
+    if (canvas.width(), canvas.height()) != (width, height) {
+        canvas.set_width(width);
+        canvas.set_height(height);
+    }
+    let Some(backend) = CanvasBackend::with_canvas_object(canvas.clone()) else { return };
+    let area = plotters::prelude::IntoDrawingArea::into_drawing_area(backend);
+    // A context that refuses to draw leaves the table, which carries the same.
+    let _ = draw(layout, theme, ratio, Text::Elsewhere, &area);
+}

@@ -1,0 +1,19 @@
+//! What a reader reads.
+
+mod answer;
+mod chart;
+mod details;
+mod hand;
+mod ledger;
+mod legend;
+mod moments;
+mod problems;
+
+pub(crate) use answer::Answer;
+pub(crate) use chart::Chart;
+pub(crate) use details::Details;
+pub(crate) use hand::HandCalculation;
+pub(crate) use ledger::Ledger;
+pub(crate) use legend::Legend;
+pub(crate) use moments::Moments;
+pub(crate) use problems::Problems;

@@ -1,0 +1,10 @@
+//! What the page knows, without any view.
+
+pub(crate) mod bench;
+mod browser;
+mod history;
+mod memory;
+mod store;
+
+pub(crate) use browser::{copy, on_window, pixel_ratio};
+pub(crate) use store::Store;
