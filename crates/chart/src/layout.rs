@@ -7,8 +7,8 @@ use crate::input::{Input, Segment};
 
 /// Below this width, labels stand above their bars.
 const NARROW: i32 = 560;
-const LABELS: i32 = 152;
-const VALUES: i32 = 84;
+const LABELS: i32 = 184;
+const VALUES: i32 = 96;
 const GAP: i32 = 8;
 const BAR: i32 = 24;
 const PEAK_BAR: i32 = 32;

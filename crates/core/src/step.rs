@@ -145,9 +145,13 @@ impl Step<'_> {
                 self.account.add_storage(&Instant::ALL, storage, parameter.copies(architecture));
             }
         }
-        if let Some(frequencies) = rope_frequencies(architecture) {
-            let models = 1 + u64::from(self.scenario.objective.reference_on_gpu().is_some());
-            self.account.add_storage(&Instant::ALL, frequencies, models);
+        if has_rope(architecture) {
+            let frequencies = rope_frequencies(architecture);
+            self.account.add_storage(&Instant::ALL, frequencies, 1);
+            if self.scenario.objective.reference_on_gpu().is_some() {
+                let frequencies = Storage { category: Category::ReferenceModel, ..frequencies };
+                self.account.add_storage(&Instant::ALL, frequencies, 1);
+            }
         }
         let updated = updated(self.scenario, parameters);
         if self.scenario.recipe.optimizer() != self.pass.weight {
@@ -178,11 +182,12 @@ impl Step<'_> {
             let labels = input(Module::Batch, What::Labels, tokens, Dtype::Int64);
             self.account.add_storage(&FORWARD_AND_BACKWARD, labels, 1);
         }
-        if self.pass.architecture.family.norm() != NormKind::LayerNorm {
-            let dims = Dims::new(&[self.pass.sequence(), self.pass.head_dim()]);
+        if has_rope(&self.pass.architecture) {
+            let tables = Dim::number(2 * rope_kinds(&self.pass.architecture));
+            let dims = Dims::new(&[tables, self.pass.sequence(), self.pass.head_dim()]);
             let table = input(Module::Rope, What::CosSin, dims, self.pass.weight);
             let until_last_layer = FORWARD_AND_BACKWARD.get(..5).unwrap_or_default();
-            self.account.add_storage(until_last_layer, table, 2 * rope_kinds(&self.pass.architecture));
+            self.account.add_storage(until_last_layer, table, 1);
         }
     }
 
@@ -341,15 +346,15 @@ fn rope_kinds(architecture: &Architecture) -> u64 {
     1 + u64::from(architecture.family == crate::model::Family::Gemma3Text)
 }
 
-/// `inv_freq` and the copy of it that the module keeps, d/2 fp32 numbers each.
-fn rope_frequencies(architecture: &Architecture) -> Option<Storage> {
-    (architecture.family.norm() != NormKind::LayerNorm).then(|| Storage {
-        name: Name::of(Module::Rope, What::Buffer),
-        category: Category::Activations,
-        dims: Dims::new(&[
-            Dim::number(rope_kinds(architecture)),
-            Dim::new(Symbol::HeadDim, architecture.head_dim.get()),
-        ]),
-        dtype: Dtype::Fp32,
-    })
+/// Whether positions are rotated into queries and keys.
+fn has_rope(architecture: &Architecture) -> bool {
+    architecture.family.norm() != NormKind::LayerNorm
+}
+
+/// `inv_freq` and the copy of it that the module keeps (`original_inv_freq`), d / 2 fp32 numbers each.
+fn rope_frequencies(architecture: &Architecture) -> Storage {
+    let head_dim = Dim::new(Symbol::HeadDim, architecture.head_dim.get());
+    let kinds = rope_kinds(architecture);
+    let dims = if kinds > 1 { Dims::new(&[Dim::number(kinds), head_dim]) } else { Dims::new(&[head_dim]) };
+    Storage { name: Name::of(Module::Rope, What::Buffer), category: Category::Activations, dims, dtype: Dtype::Fp32 }
 }

@@ -1,0 +1,177 @@
+//! Laws that hold for every scenario.
+
+#![expect(clippy::unwrap_used, reason = "a test that fails is a test that panics")]
+
+use proptest::prelude::*;
+use vram_core::ledger::{Category, Instant};
+use vram_core::scenario::{Attention, Checkpointing, Objective, Optimizer, Recipe, ZeroGrad};
+use vram_core::units::{Bytes, Count};
+use vram_core::{Error, Scenario, estimate, link, presets};
+
+/// Any scenario over the presets, within what somebody might train.
+fn scenarios() -> impl Strategy<Value = Scenario> {
+    let model = proptest::sample::select(presets::all());
+    let choices = (
+        proptest::sample::select(Recipe::ALL),
+        proptest::sample::select(Optimizer::ALL),
+        proptest::sample::select(Attention::ALL),
+        proptest::sample::select(Checkpointing::ALL),
+        proptest::sample::select(ZeroGrad::ALL),
+        proptest::sample::select(Objective::ALL),
+    );
+    (model, 1_u32..16, 1_u32..1024, 1_u32..4, choices).prop_map(|(model, b, s, accumulation, choices)| Scenario {
+        model: model.model().unwrap(),
+        micro_batch: Count::new(b),
+        sequence_length: Count::new(s),
+        gradient_accumulation: Count::new(accumulation),
+        recipe: choices.0,
+        optimizer: choices.1,
+        attention: choices.2,
+        checkpointing: choices.3,
+        zero_grad: choices.4,
+        objective: choices.5,
+        ..Scenario::default()
+    })
+}
+
+fn peak(scenario: &Scenario) -> Bytes {
+    estimate(scenario).unwrap().at_peak().requested
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(192))]
+
+    #[test]
+    fn entries_sum_to_every_instants_total_and_the_peak_is_the_largest(scenario in scenarios()) {
+        let estimate = estimate(&scenario).unwrap();
+        for instant in Instant::ALL {
+            let total = estimate.at(instant);
+            let sum: Bytes = estimate.alive(instant).map(|entry| entry.bytes()).sum();
+            prop_assert_eq!(sum, total.requested);
+            let by_category: Bytes = Category::ALL.iter().map(|&category| total.category(category)).sum();
+            prop_assert_eq!(by_category, total.requested);
+            prop_assert!(total.requested <= estimate.at_peak().requested);
+            prop_assert!(total.allocated >= total.requested);
+        }
+        prop_assert!(estimate.reserved.low <= estimate.reserved.likely);
+        prop_assert!(estimate.reserved.likely <= estimate.reserved.high);
+        prop_assert!(estimate.device.low > estimate.reserved.low);
+    }
+
+    #[test]
+    fn a_formula_multiplies_to_the_bytes_that_are_summed(scenario in scenarios()) {
+        for entry in estimate(&scenario).unwrap().entries {
+            let product: u64 = entry
+                .substituted()
+                .trim_end_matches(" B")
+                .split(" · ")
+                .map(|factor| factor.parse::<u64>().unwrap())
+                .product();
+            prop_assert_eq!(product, entry.bytes().get());
+        }
+    }
+
+    #[test]
+    fn more_samples_or_tokens_never_need_less(scenario in scenarios()) {
+        let more = |b: u64, s: u64| Scenario {
+            micro_batch: Count::new(u32::try_from(scenario.micro_batch.get() + b).unwrap()),
+            sequence_length: Count::new(u32::try_from(scenario.sequence_length.get() + s).unwrap()),
+            ..scenario.clone()
+        };
+        prop_assert!(peak(&more(1, 0)) >= peak(&scenario));
+        if scenario.sequence_length.get() < 1000 {
+            prop_assert!(peak(&more(0, 1)) >= peak(&scenario));
+        }
+    }
+
+    #[test]
+    fn more_layers_width_or_vocabulary_never_need_less(scenario in scenarios()) {
+        let before = peak(&scenario);
+        let plus = |count: Count, n: u32| Count::new(u32::try_from(count.get()).unwrap() + n);
+        let mut deeper = scenario.clone();
+        deeper.model.architecture.layers = plus(deeper.model.architecture.layers, 1);
+        let mut wider = scenario.clone();
+        wider.model.architecture.ffn = plus(wider.model.architecture.ffn, 64);
+        let mut wordier = scenario.clone();
+        wordier.model.architecture.vocabulary = plus(wordier.model.architecture.vocabulary, 64);
+        for more in [deeper, wider, wordier] {
+            prop_assert!(peak(&more) >= before);
+        }
+    }
+
+    #[test]
+    fn fused_adamw_never_needs_more_than_foreach_beyond_its_step_counters(scenario in scenarios()) {
+        let with = |optimizer| peak(&Scenario { optimizer, ..scenario.clone() });
+        let counters = Bytes::new(4 * 2000);
+        prop_assert!(with(Optimizer::AdamWFused) <= with(Optimizer::AdamWForeach) + counters);
+    }
+
+    #[test]
+    fn a_link_decodes_to_what_it_encoded(scenario in scenarios()) {
+        let reading = link::read(&link::write(&scenario));
+        prop_assert_eq!(reading.problems, Vec::<Error>::new());
+        prop_assert_eq!(reading.scenario, scenario);
+    }
+
+    #[test]
+    fn no_link_panics_and_every_reading_has_an_estimate(text in any::<String>(), key in any::<prop::sample::Index>()) {
+        let keys: Vec<_> = link::keys().collect();
+        let key = keys[key.index(keys.len())];
+        for link in [text.clone(), format!("?v=1&{text}"), format!("?{key}={text}")] {
+            let reading = link::read(&link);
+            prop_assert_eq!(reading.scenario.validate(), Ok(()));
+        }
+    }
+
+    #[test]
+    fn no_number_however_large_panics(key in any::<prop::sample::Index>(), number in any::<i128>()) {
+        let keys: Vec<_> = link::keys().collect();
+        let key = keys[key.index(keys.len())];
+        let mut scenario = Scenario::default();
+        if link::set(&mut scenario, key, &number.to_string()).is_ok() {
+            let _ = estimate(&scenario);
+        }
+    }
+
+    #[test]
+    fn no_configuration_panics(text in any::<String>(), number in any::<i64>(), key in 0_usize..8) {
+        const KEYS: [&str; 8] = ["hidden_size", "num_attention_heads", "num_key_value_heads", "head_dim", "vocab_size",
+            "num_hidden_layers", "intermediate_size", "sliding_window"];
+        let _ = vram_core::model::from_config(&text);
+        for family in vram_core::model::Family::ALL {
+            let config = format!("{{\"model_type\":\"{}\",\"{}\":{number}}}", family.key(), KEYS[key]);
+            if let Ok(architecture) = vram_core::model::from_config(&config) {
+                let mut scenario = Scenario::default();
+                scenario.model.architecture = architecture;
+                let _ = estimate(&scenario);
+            }
+        }
+    }
+}
+
+#[test]
+fn an_exbibyte_is_refused_and_never_overflows() {
+    let mut scenario = Scenario {
+        micro_batch: Count::new(65_536),
+        sequence_length: Count::new(16_777_216),
+        ..Scenario::default()
+    };
+    assert_eq!(estimate(&scenario), Err(Error::TooLarge));
+    scenario.attention = Attention::Eager;
+    assert_eq!(estimate(&scenario), Err(Error::TooLarge));
+}
+
+#[test]
+fn one_layer_more_adds_that_layers_entries() {
+    let at = |layers| {
+        let mut scenario = Scenario::default();
+        scenario.model.architecture.layers = Count::new(layers);
+        estimate(&scenario).unwrap()
+    };
+    let difference = |a: u32, instant| {
+        at(a + 1).at(instant).requested.get() - at(a).at(instant).requested.get()
+    };
+    for instant in Instant::ALL {
+        assert_eq!(difference(8, instant), difference(20, instant), "{instant:?}");
+    }
+}

@@ -1,0 +1,302 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { after, before, test } from 'node:test';
+import { ROOT, estimate, launch, look, open, peak, settled, unfold } from './page.mjs';
+
+let browser;
+before(async () => { browser = await launch(); });
+after(() => browser.close());
+
+const lines = (file) =>
+  readFileSync(ROOT + file, 'utf8').split('\n').filter((line) => line && !line.startsWith('#'));
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+test('it loads without a console error, on the run of the hand calculation', async () => {
+  const page = await open(browser);
+  assert.equal(await peak(page), 76421591424);
+  assert.equal(await page.getAttribute('#answer', 'data-peak-instant'), 'optimizer_step');
+  assert.match(await page.textContent('#answer'), /71\.17/);
+  assert.match(await page.textContent('#answer'), /79\.65 GiB/);
+  assert.match(await page.textContent('#answer'), /states: 2\.0 × the weights; with what step\(\) allocates: 3\.0 ×/);
+  assert.deepEqual(page.errors, []);
+});
+
+// Scenarios in which the control moves the peak.
+const activationBound = '?v=1&model=llama-3.2-1b&b=8&s=1024&recipe=bf16&optimizer=sgd';
+const controls = [
+  ['model', 'llama-3.2-1b', ''],
+  ['recipe', 'bf16', ''],
+  ['optimizer', 'adamw_fused', ''],
+  ['attention', 'eager', activationBound],
+  ['checkpointing', 'layers', activationBound],
+  ['objective', 'dpo_ref_bf16', ''],
+  ['zero_grad', 'before_backward', '?v=1&model=llama-3.2-1b&b=16&s=1024&recipe=bf16&optimizer=sgd&checkpointing=layers&objective=dpo_ref_bf16'],
+];
+for (const [key, value, link] of controls) {
+  test(`the control ${key} changes total, chart, table and address together`, async () => {
+    const page = await open(browser, link);
+    await unfold(page);
+    const first = await look(page);
+    await page.selectOption(`#${key}`, value);
+    const then = await look(page);
+    if (key === 'zero_grad') {
+      assert.notEqual(then.table, first.table);
+    } else {
+      assert.notEqual(then.total, first.total);
+    }
+    assert.notEqual(then.pixels, first.pixels);
+    assert.notEqual(then.table, first.table);
+    assert.match(then.address, new RegExp(`[?&]${key}=${value}(&|$)`));
+    assert.deepEqual(page.errors, []);
+  });
+}
+
+test('the GPU changes verdict, chart and address', async () => {
+  const page = await open(browser);
+  await unfold(page);
+  const first = await look(page);
+  await page.selectOption('#gpu', 'a100-40gb');
+  const then = await look(page);
+  assert.equal(first.verdict, 'tight');
+  assert.equal(then.verdict, 'exceeds');
+  assert.notEqual(then.pixels, first.pixels);
+  assert.match(then.address, /gpu=a100-40gb&gpu_mib=40960/);
+});
+
+for (const [id, value] of [['b-number', '32'], ['s-number', '4096'], ['accumulation', '4']]) {
+  test(`the number ${id} changes total, chart and address`, async () => {
+    const page = await open(browser, activationBound);
+    await unfold(page);
+    const first = await look(page);
+    await page.fill(`#${id}`, value);
+    await page.waitForTimeout(350);
+    const then = await look(page);
+    assert.notEqual(then.total, first.total);
+    assert.notEqual(then.pixels, first.pixels);
+    assert.match(then.address, new RegExp(`[?&]${id.replace('-number', '')}=${value}&`));
+  });
+}
+
+for (const id of ['b', 's']) {
+  test(`the slider ${id} moves by keyboard and takes its number field along`, async () => {
+    const page = await open(browser, activationBound);
+    const first = await look(page);
+    const number = await page.inputValue(`#${id}-number`);
+    await page.focus(`#${id}`);
+    await page.keyboard.press('ArrowRight');
+    const then = await look(page);
+    assert.ok(then.total > first.total);
+    assert.ok(Number(await page.inputValue(`#${id}-number`)) > Number(number));
+  });
+}
+
+test('changing the optimizer shows what was before', async () => {
+  const page = await open(browser);
+  await page.selectOption('#optimizer', 'adamw_fused');
+  await settled(page);
+  assert.match(await page.textContent('.was'), /71\.17 GiB with AdamW/);
+  await page.selectOption('#recipe', 'bf16');
+  await settled(page);
+  assert.equal(await page.textContent('.was'), '');
+});
+
+test('each link of the corpus opens on its expected total', async () => {
+  const page = await open(browser);
+  for (const line of lines('tests/links/links.tsv')) {
+    const [expected, link] = line.split('\t');
+    await page.goto(process.env.PAGE + link);
+    await page.waitForSelector('#answer[data-peak-requested]');
+    assert.equal(await peak(page), Number(expected), link);
+  }
+  assert.deepEqual(page.errors, []);
+});
+
+test('the page says the same as the command, byte for byte', async () => {
+  const page = await open(browser);
+  for (const line of lines('tests/links/links.tsv')) {
+    const link = line.split('\t')[1];
+    await page.goto(process.env.PAGE + link);
+    await page.waitForSelector('#answer[data-peak-requested]');
+    const command = estimate(link);
+    assert.equal(await peak(page), command.peak.requested, link);
+    const moments = await page.$$eval('#moments tbody tr', (rows) =>
+      rows.map((row) => [row.dataset.instant, Number(row.querySelector('td[data-bytes]').dataset.bytes)]));
+    assert.deepEqual(moments, command.instants.map((moment) => [moment.name, moment.requested]), link);
+    const entries = await page.$$eval('#ledger tr[data-name]', (rows) =>
+      rows.map((row) => `${row.dataset.name} ${row.dataset.bytes}`).sort());
+    const alive = command.entries.filter((entry) => entry.instants.includes(command.peak.instant));
+    assert.deepEqual(entries, alive.map((entry) => `${entry.name} ${entry.bytes}`).sort(), link);
+    assert.equal(new URL(page.url()).search, command.link, link);
+  }
+});
+
+test('bad links get a sentence, keep the rest, and never blank the page', async () => {
+  const page = await open(browser);
+  for (const line of lines('tests/bad_input/links.txt')) {
+    await page.goto(process.env.PAGE + line);
+    await page.waitForSelector('#answer[data-peak-requested]');
+    await settled(page);
+    assert.ok((await page.textContent('#problems')).trim().length > 0, line);
+    assert.ok((await peak(page)) > 0, line);
+  }
+  assert.deepEqual(page.errors, []);
+});
+
+test('text in a number field keeps the last good figure and says what is accepted', async () => {
+  const page = await open(browser);
+  const total = await peak(page);
+  for (const text of ['abc', '-3', '0', '99999999999999999999', '9223372036854775808', '']) {
+    await page.fill('#b-number', text);
+    await settled(page);
+    assert.equal(await peak(page), total);
+    assert.match(await page.textContent('#problems'), /Micro-batch.*whole number from 1 to 65,536/);
+    assert.equal(await page.inputValue('#b-number'), text);
+  }
+  await page.fill('#b-number', '4');
+  await settled(page);
+  assert.equal((await page.textContent('#problems')).trim(), '');
+  assert.deepEqual(page.errors, []);
+});
+
+test('ready scenarios open beside the hand figures; back and forward work', async () => {
+  const page = await open(browser);
+  const first = await look(page);
+  await page.click('[data-ready="reference-on-gpu"]');
+  const ready = await look(page);
+  assert.notEqual(ready.total, first.total);
+  assert.match(await page.textContent('.hand'), /Reference model/);
+  await page.selectOption('#model', 'gpt2');
+  const gpt2 = await look(page);
+  await page.goBack();
+  assert.equal((await look(page)).total, ready.total);
+  await page.goBack();
+  assert.equal((await look(page)).total, first.total);
+  await page.goForward();
+  await page.goForward();
+  assert.equal((await look(page)).total, gpt2.total);
+});
+
+test('Share copies the link and says so', async () => {
+  const page = await open(browser, '', { permissions: ['clipboard-read', 'clipboard-write'] });
+  await page.click('#share');
+  await page.waitForFunction(() => document.querySelector('#shared').textContent !== '');
+  assert.equal(await page.textContent('#shared'), 'Link copied.');
+  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), page.url());
+});
+
+test('the canvas has as many pixels as the screen, and follows its width', async () => {
+  const widths = [];
+  for (const deviceScaleFactor of [1, 2]) {
+    const page = await open(browser, '', { deviceScaleFactor });
+    widths.push(await page.$eval('#chart', (canvas) => [canvas.width, canvas.height]));
+    if (deviceScaleFactor === 2) {
+      await page.setViewportSize({ width: 700, height: 900 });
+      await page.waitForFunction(() => {
+        const canvas = document.querySelector('#chart');
+        return canvas.width === 2 * canvas.clientWidth;
+      });
+    }
+  }
+  assert.deepEqual(widths[1], widths[0].map((pixels) => 2 * pixels));
+});
+
+test('the chart follows the colour scheme', async () => {
+  const page = await open(browser);
+  const light = await look(page);
+  await page.emulateMedia({ colorScheme: 'dark' });
+  const dark = await look(page);
+  assert.notEqual(dark.pixels, light.pixels);
+});
+
+test('hover, tap and arrow keys on a segment show its entries', async () => {
+  const page = await open(browser, '', { hasTouch: true });
+  await page.hover('#chart', { position: { x: 200, y: 20 } });
+  await settled(page);
+  assert.match(await page.textContent('.details'), /Forward, Weights: 14\.23 GiB/);
+  await page.focus('#chart');
+  await page.keyboard.press('ArrowRight');
+  await settled(page);
+  assert.match(await page.textContent('.details'), /Forward, Optimizer states/);
+  await page.keyboard.press('ArrowDown');
+  await settled(page);
+  assert.match(await page.textContent('.details'), /Loss, Optimizer states.*exp_avg/s);
+  await page.tap('#chart', { position: { x: 200, y: 20 } });
+  await settled(page);
+  assert.match(await page.textContent('.details'), /Forward, Weights/);
+});
+
+test('an entry opens its formula in symbols and values, its lifetime and its source', async () => {
+  const page = await open(browser);
+  await page.click('#ledger .open >> nth=0');
+  await settled(page);
+  const opened = await page.textContent('.opened');
+  assert.match(opened, /L · 2 · f · h · 4 B/);
+  assert.match(opened, /32 · 2 · 8192 · 3072 · 4 B = 6,442,450,944 B/);
+  assert.match(opened, /always/);
+  assert.match(opened, /transformers/);
+});
+
+test('the keyboard alone reaches every control and changes it', async () => {
+  const page = await open(browser);
+  await unfold(page);
+  const wanted = new Set(['model', 'b', 'b-number', 's', 's-number', 'recipe', 'optimizer', 'gpu', 'attention',
+    'checkpointing', 'accumulation', 'zero_grad', 'objective', 'share', 'chart', 'moment']);
+  await page.focus('.skip');
+  for (let presses = 0; presses < 80 && wanted.size > 0; presses += 1) {
+    await page.keyboard.press('Tab');
+    wanted.delete(await page.evaluate(() => document.activeElement.id));
+  }
+  assert.deepEqual([...wanted], []);
+  const before = await look(page);
+  await page.focus('#optimizer');
+  await page.keyboard.press('ArrowDown');
+  assert.notEqual((await look(page)).total, before.total);
+});
+
+for (const lang of ['en', 'zh']) {
+  for (const colorScheme of ['light', 'dark']) {
+    test(`axe finds nothing to complain about (${lang}, ${colorScheme})`, async () => {
+      const page = await open(browser, '', { colorScheme });
+      await page.click(`[data-lang="${lang}"]`);
+      await page.click('[data-ready="reference-on-gpu"]');
+      await unfold(page);
+      await page.fill('#b-number', 'x');
+      await page.click('#ledger .open >> nth=0');
+      await settled(page);
+      await page.evaluate(axe);
+      const { violations } = await page.evaluate(() => window.axe.run());
+      assert.deepEqual(violations.map((found) => [found.id, found.nodes.map((node) => node.html)]), []);
+    });
+  }
+}
+
+test('Chinese reaches every word of the page', async () => {
+  const page = await open(browser);
+  await page.click('[data-lang="zh"]');
+  await settled(page);
+  assert.equal(await page.getAttribute('html', 'lang'), 'zh-Hans');
+  assert.match(await page.textContent('#answer'), /每个 GPU 的峰值/);
+  assert.match(await page.textContent('#ledger'), /一阶矩/);
+  assert.equal(await page.title(), '显存账本');
+});
+
+test('GB and GiB are switched and labelled', async () => {
+  const page = await open(browser);
+  await page.click('[data-unit="GB"]');
+  await settled(page);
+  assert.match(await page.textContent('.figure'), /76\.42\s*GB/);
+});
+
+for (const [width, height, name] of [[360, 740, '360 px'], [640, 450, '200 % zoom of a small screen']]) {
+  test(`nothing scrolls sideways at ${name}`, async () => {
+    for (const lang of ['en', 'zh']) {
+      const page = await open(browser, '', { viewport: { width, height } });
+      await page.click(`[data-lang="${lang}"]`);
+      await page.click('[data-ready="observed"]');
+      await unfold(page);
+      await settled(page);
+      assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
+    }
+  });
+}
