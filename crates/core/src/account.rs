@@ -60,7 +60,7 @@ impl Account {
     /// Gives each storage of a block its slot. What backward does not need is a temporary.
     pub(crate) fn register<'a>(&mut self, block: &'a Block) -> Registered<'a> {
         let kept = block.kept_for_backward();
-        let slots = block.storages.iter().zip(kept).map(|(&storage, is_kept)| self.slot_of(storage, is_kept)).collect();
+        let slots = block.storages.iter().zip(kept).map(|(&storage, &is_kept)| self.slot_of(storage, is_kept)).collect();
         Registered { block, slots }
     }
 

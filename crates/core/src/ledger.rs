@@ -205,7 +205,7 @@ pub struct Dims {
 
 impl Dims {
     /// How many dimensions fit.
-    pub const MOST: usize = 6;
+    pub const MOST: usize = 5;
 
     /// The product of `dims`; what is past [`Dims::MOST`] is multiplied into the last one.
     pub fn new(dims: &[Dim]) -> Self {

@@ -209,7 +209,7 @@ impl Step<'_> {
                 None => {
                     let block = layer.with_graph.block();
                     let kept = if in_forward { block.kept_by_forward() } else { block.kept_for_backward() };
-                    self.account.add(instant, &layer.with_graph, &kept, others);
+                    self.account.add(instant, &layer.with_graph, kept, others);
                 }
                 Some(without_graph) => {
                     // The checkpoint keeps the layer's input; autocast's cache keeps the weight casts until it is left.
@@ -217,7 +217,7 @@ impl Step<'_> {
                     self.account.add(instant, &layer.with_graph, &input, others);
                     if in_forward {
                         let casts = without_graph.block().kept_by_forward();
-                        self.account.add(instant, without_graph, &casts, others);
+                        self.account.add(instant, without_graph, casts, others);
                     }
                 }
             }
@@ -227,7 +227,7 @@ impl Step<'_> {
     fn forward(&mut self) {
         let instant = Instant::Forward;
         let looked = self.last_layer();
-        self.account.add(instant, &self.embedding, &self.embedding.block().kept_by_forward(), 1);
+        self.account.add(instant, &self.embedding, self.embedding.block().kept_by_forward(), 1);
         self.kept_by_layers(instant, looked, true);
         for layer in &self.layers {
             if looked != Looked::At(layer.blocks.is_windowed) {
@@ -246,11 +246,11 @@ impl Step<'_> {
 
     fn loss(&mut self) {
         let instant = Instant::Loss;
-        self.account.add(instant, &self.embedding, &self.embedding.block().kept_by_forward(), 1);
+        self.account.add(instant, &self.embedding, self.embedding.block().kept_by_forward(), 1);
         self.kept_by_layers(instant, Looked::None, true);
         match self.reference_peak() {
             Some(reference) => {
-                self.account.add(instant, &self.head, &self.head.block().kept_by_forward(), 1);
+                self.account.add(instant, &self.head, self.head.block().kept_by_forward(), 1);
                 let registered = self.account.register(&reference);
                 self.account.add(instant, &registered, &reference.at_peak(Run::Forward), 1);
             }
@@ -263,7 +263,7 @@ impl Step<'_> {
         let pass = Pass::of_reference(self.scenario, self.scenario.objective.reference_on_gpu()?);
         let head = self.head.block();
         let policy = head.bytes(&head.at_peak(Run::Forward));
-        let kept = head.bytes(&head.kept_by_forward());
+        let kept = head.bytes(head.kept_by_forward());
         let mut blocks: Vec<Block> =
             kinds(&pass).iter().map(|kind| rules::layer(&pass, Mode::NoGrad, kind.is_windowed)).collect();
         blocks.push(rules::head(&pass, Mode::NoGrad, self.scenario.objective));
@@ -276,7 +276,7 @@ impl Step<'_> {
         let kept_by_embedding = self.embedding.block().kept_for_backward();
         let left_by_head = self.head.block().left_by_backward();
         for instant in [Instant::BackwardHead, Instant::BackwardFirstVisited, Instant::BackwardLastVisited] {
-            self.account.add(instant, &self.embedding, &kept_by_embedding, 1);
+            self.account.add(instant, &self.embedding, kept_by_embedding, 1);
         }
         for instant in [Instant::BackwardFirstVisited, Instant::BackwardLastVisited, Instant::BackwardEmbedding] {
             self.account.add(instant, &self.head, &left_by_head, 1);

@@ -6,7 +6,7 @@
 use super::Writer;
 use super::linear::Linear;
 use super::norm::Norm;
-use crate::ledger::{Category, Dim, Dims, Module, Name, Symbol, What};
+use crate::ledger::{Dim, Dims, Module, Name, Symbol, What};
 use crate::model::{NormKind, has_one_qkv};
 use crate::scenario::Attention;
 use crate::tape::{Step, Storage, Var};
@@ -205,14 +205,18 @@ impl Writer<'_> {
         output
     }
 
-    /// `repeat_kv`: keys or values once for each query head.
+    /// `repeat_kv`: keys or values once for each query head. Of a single key head it is a view, whose gradient still has every head.
+    /// Takes over the caller's `x`.
     pub(crate) fn repeat(&mut self, x: Var, what: What) -> Var {
-        let storage = Storage {
-            category: if self.pass.is_reference { Category::ReferenceModel } else { Category::Activations },
-            ..self.made(Module::Attention, what, self.query_dims(), self.tape.dtype(x))
-        };
+        let storage = self.made(Module::Attention, what, self.query_dims(), self.tape.dtype(x));
         let gradient = self.gradient(x);
-        let repeated = self.tape.operator(storage, &[], &[gradient]);
+        let repeated = if self.pass.architecture.kv_heads.get() == 1 {
+            let view = self.tape.view(x, &[], &[gradient]);
+            self.tape.reshape(view, storage.name, storage.dims);
+            view
+        } else {
+            self.tape.operator(storage, &[], &[gradient])
+        };
         self.tape.drop(x);
         repeated
     }

@@ -41,8 +41,9 @@ impl Writer<'_> {
 
     /// An operand of `matmul` in the layout and dtype that the batched product needs: a copy of a transposed or fp32 tensor.
     fn operand(&mut self, x: Var, what: What) -> Var {
-        let is_contiguous = self.pass.architecture.family.has_fused_projections() && what != What::Value
-            || self.pass.architecture.kv_heads < self.pass.architecture.heads && what != What::Query;
+        let a = &self.pass.architecture;
+        let is_repeated = a.kv_heads < a.heads && a.kv_heads.get() > 1 && what != What::Query;
+        let is_contiguous = a.family.has_fused_projections() && what != What::Value || is_repeated;
         let compute = self.pass.compute();
         if self.tape.dtype(x) == compute && is_contiguous {
             return self.cast(x, Module::Attention, what, compute);

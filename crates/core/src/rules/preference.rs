@@ -4,7 +4,7 @@
 //! forward is at its largest; backward begins at the last row, where most is kept, and ends with the stack of all rows' gradients.
 
 use super::Writer;
-use crate::ledger::{Dim, Dims, Module, Name, What};
+use crate::ledger::{Dim, Dims, Module, What};
 use crate::tape::{Step, Storage, Var};
 use crate::units::Dtype;
 
@@ -70,26 +70,34 @@ impl Writer<'_> {
         chosen
     }
 
-    /// fp32 logits: `gather(logits) - logsumexp(logits)`, of which `logsumexp` keeps the logits.
+    /// fp32 logits: `gather(logits) - logsumexp(logits)`. Both keep the logits; `logsumexp` goes row by row.
     fn through_logsumexp(&mut self, logits: Var, labels: Var) -> Var {
         let gather = [self.gradient(logits)];
-        let selected = self.tape.operator(self.chosen(Dtype::Fp32), &[labels], &gather);
+        let selected = self.tape.operator(self.chosen(Dtype::Fp32), &[logits, labels], &gather);
         let unbind = [self.gradient(logits)];
         let rows = self.tape.view(logits, &[], &unbind);
         let row = self.of_row(What::Logits, Dtype::Fp32);
         let others = Dim::number(self.pass.rows.saturating_sub(1));
-        let gradient = Storage { name: Name::gradient_of(Module::Loss, What::Logits), ..row };
-        let exponents = self.temporary(Module::Loss, What::Step, row.dims, Dtype::Fp32);
-        let per_row = self.made(Module::Loss, What::LogSumExp, Dims::new(&[self.pass.sequence()]), Dtype::Fp32);
-        self.tape.scratch(exponents);
-        let all = Step::Temporary(Storage { dims: gradient.dims.times(others), ..gradient });
-        let steps = [all, Step::Scratch(exponents), Step::Gradient(rows, gradient)];
-        let logsumexp = self.tape.operator(per_row, &[logits], &steps);
-        let difference = [Step::Pass(selected), self.gradient(logsumexp)];
-        let chosen = self.tape.operator(self.chosen(Dtype::Fp32), &[], &difference);
-        for var in [logsumexp, rows, selected] {
+        let earlier = self.tape.view(rows, &[], &[Step::Join(rows)]);
+        self.tape.reshape(earlier, row.name, row.dims.times(others));
+        let last = self.tape.view(rows, &[], &[Step::Pass(rows)]);
+        self.tape.reshape(last, row.name, row.dims);
+        let earlier_sums = self.logsumexp(earlier, logits, row);
+        let last_sum = self.logsumexp(last, logits, row);
+        let steps = [Step::Pass(selected), self.gradient(last_sum), Step::Pass(earlier_sums)];
+        let chosen = self.tape.operator(self.chosen(Dtype::Fp32), &[], &steps);
+        for var in [last_sum, earlier_sums, last, earlier, rows, selected] {
             self.tape.drop(var);
         }
         chosen
+    }
+
+    /// `logsumexp` of some rows: exponents of one row at a time, in forward and in backward (`logsumexp_backward`).
+    fn logsumexp(&mut self, rows: Var, logits: Var, row: Storage) -> Var {
+        let exponents = self.temporary(Module::Loss, What::Step, row.dims, Dtype::Fp32);
+        let sum = self.made(Module::Loss, What::LogSumExp, Dims::new(&[self.pass.sequence()]), Dtype::Fp32);
+        self.tape.scratch(exponents);
+        let steps = [Step::Temporary(exponents), self.gradient(rows)];
+        self.tape.operator(sum, &[logits], &steps)
     }
 }

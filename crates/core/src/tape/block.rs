@@ -51,14 +51,24 @@ pub(crate) struct Ends {
 /// A block's storages and events.
 pub(crate) struct Block {
     pub(crate) storages: Vec<Storage>,
+    sizes: Vec<u64>,
     events: Vec<Event>,
     cuts: Cuts,
     ends: Ends,
+    kept_by_forward: Alive,
+    kept_for_backward: Alive,
 }
 
 impl Block {
-    pub(super) const fn new(storages: Vec<Storage>, events: Vec<Event>, cuts: Cuts, ends: Ends) -> Self {
-        Self { storages, events, cuts, ends }
+    pub(super) fn new(storages: Vec<Storage>, events: Vec<Event>, cuts: Cuts, ends: Ends) -> Self {
+        let sizes = storages.iter().map(|storage| storage.bytes().get()).collect();
+        let mut alive = vec![false; storages.len()];
+        put(&mut alive, ends.input, true);
+        apply(&mut alive, events.get(..cuts.forward).unwrap_or_default());
+        put(&mut alive, ends.output, false);
+        let kept_by_forward = alive.clone();
+        apply(&mut alive, events.get(cuts.forward..cuts.autocast).unwrap_or_default());
+        Self { storages, sizes, events, cuts, ends, kept_by_forward, kept_for_backward: alive }
     }
 
     /// What is alive in the block at its largest moment of a run.
@@ -80,25 +90,20 @@ impl Block {
     }
 
     /// What the block keeps when its forward is done and autocast is still on; its output belongs to the next block.
-    pub(crate) fn kept_by_forward(&self) -> Alive {
-        let (mut alive, events) = self.begin(Run::Forward);
-        apply(&mut alive, events);
-        remove(&mut alive, self.ends.output);
-        alive
+    pub(crate) const fn kept_by_forward(&self) -> &Alive {
+        &self.kept_by_forward
     }
 
     /// What the block keeps for backward once autocast has been left.
-    pub(crate) fn kept_for_backward(&self) -> Alive {
-        let mut alive = self.kept_by_forward();
-        apply(&mut alive, self.events.get(self.cuts.forward..self.cuts.autocast).unwrap_or_default());
-        alive
+    pub(crate) const fn kept_for_backward(&self) -> &Alive {
+        &self.kept_for_backward
     }
 
     /// What the block leaves behind after backward: gradients of its parameters.
     pub(crate) fn left_by_backward(&self) -> Alive {
         let (mut alive, events) = self.begin(Run::Backward);
         apply(&mut alive, events);
-        remove(&mut alive, self.ends.result);
+        put(&mut alive, self.ends.result, false);
         alive
     }
 
@@ -123,39 +128,26 @@ impl Block {
 
     /// Bytes of a set of storages.
     pub(crate) fn bytes(&self, alive: &Alive) -> Bytes {
-        self.storages.iter().zip(alive).filter(|&(_, &is_alive)| is_alive).map(|(storage, _)| storage.bytes()).sum()
+        self.sizes.iter().zip(alive).filter(|&(_, &is_alive)| is_alive).map(|(&size, _)| Bytes::new(size)).sum()
     }
 
     fn size(&self, id: StorageId) -> u64 {
-        self.storages.get(id.index()).map_or(0, |storage| storage.bytes().get())
+        self.sizes.get(id.index()).copied().unwrap_or_default()
     }
 
     /// The storages that are alive when a run begins, and its events.
     fn begin(&self, run: Run) -> (Alive, &[Event]) {
-        let mut alive = vec![false; self.storages.len()];
-        let mut set = |id: Option<StorageId>| {
-            if let Some(place) = id.and_then(|id| alive.get_mut(id.index())) {
-                *place = true;
-            }
+        let (mut alive, events) = match run {
+            Run::Forward => (vec![false; self.storages.len()], self.events.get(..self.cuts.forward)),
+            Run::Backward => (self.kept_for_backward.clone(), self.events.get(self.cuts.autocast..)),
+            Run::Recompute => (vec![false; self.storages.len()], Some(&*self.events)),
         };
-        let events = match run {
-            Run::Forward => {
-                set(self.ends.input);
-                self.events.get(..self.cuts.forward)
-            }
-            Run::Backward => {
-                alive = self.kept_for_backward();
-                if let Some(place) = self.ends.incoming.and_then(|id| alive.get_mut(id.index())) {
-                    *place = true;
-                }
-                self.events.get(self.cuts.autocast..)
-            }
-            Run::Recompute => {
-                set(self.ends.input);
-                set(self.ends.incoming);
-                Some(&*self.events)
-            }
-        };
+        if run != Run::Backward {
+            put(&mut alive, self.ends.input, true);
+        }
+        if run != Run::Forward {
+            put(&mut alive, self.ends.incoming, true);
+        }
         (alive, events.unwrap_or_default())
     }
 
@@ -173,8 +165,8 @@ fn apply(alive: &mut Alive, events: &[Event]) {
     }
 }
 
-fn remove(alive: &mut Alive, id: Option<StorageId>) {
+fn put(alive: &mut Alive, id: Option<StorageId>, is_alive: bool) {
     if let Some(place) = id.and_then(|id| alive.get_mut(id.index())) {
-        *place = false;
+        *place = is_alive;
     }
 }
