@@ -20,7 +20,7 @@ for (const [name, link, options, prepare] of pictures) {
   const page = await open(browser, link, options);
   await prepare(page);
   await settled(page);
-  await page.screenshot({ path: `${folder}${name}.png`, fullPage: name === 'phone' || name === 'chinese' });
+  await page.screenshot({ path: `${folder}${name}.png`, fullPage: false });
   console.log(`  docs/screenshots/${name}.png`);
 }
 await browser.close();

@@ -45,6 +45,8 @@ pub struct Input {
     pub capacity: Bytes,
     /// The line's text.
     pub capacity_label: String,
+    /// The categories' names, for a picture that stands alone.
+    pub legend: Vec<(Category, String)>,
     /// The segment that is looked at.
     pub selected: Option<Segment>,
 }
@@ -64,7 +66,9 @@ impl Input {
     /// The segment that an arrow key leads to: `bars` down (or up), `segments` right (or left). Without a selection, the largest
     /// segment of the peak.
     pub fn moved(&self, bars: i32, segments: i32) -> Option<Segment> {
-        let Some(from) = self.selected else { return self.start() };
+        let Some(from) = self.selected else {
+            return self.start();
+        };
         let row = self.bars.iter().position(|bar| bar.instant == from.instant)?;
         let target = self.bars.get(step(row, bars, self.bars.len()))?;
         let filled: Vec<Category> = Category::ALL

@@ -7,7 +7,7 @@ use crate::input::{Input, Segment};
 
 /// Below this width, labels stand above their bars.
 const NARROW: i32 = 560;
-const LABELS: i32 = 184;
+const LABELS: i32 = 206;
 const VALUES: i32 = 96;
 const GAP: i32 = 8;
 const BAR: i32 = 24;

@@ -1,9 +1,14 @@
 //! The same picture as SVG, with its texts.
 
 use plotters::coord::Shift;
-use plotters::prelude::{DrawingArea, DrawingAreaErrorKind, DrawingBackend, IntoDrawingArea as _, SVGBackend};
+use plotters::prelude::{
+    DrawingArea, DrawingAreaErrorKind, DrawingBackend, IntoDrawingArea as _, SVGBackend,
+};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-use plotters::style::{FontStyle, IntoFont as _, RGBColor, TextStyle};
+use plotters::style::{Color as _, FontStyle, IntoFont as _, RGBColor, TextStyle};
+
+use vram_core::ledger::Category;
+use vram_core::units::Bytes;
 
 use crate::draw::{Text, draw};
 use crate::input::Input;
@@ -12,6 +17,9 @@ use crate::theme::Theme;
 
 /// Room for the capacity's text beneath the bars.
 const FOOT: i32 = 26;
+/// An entry of the legend: a square of colour and a name.
+const LEGEND: (i32, i32) = (180, 24);
+const SQUARE: i32 = 11;
 /// plotters writes SVG text 1.24 times as small as asked for.
 const FONT: f64 = 14.0 * 1.24;
 
@@ -21,16 +29,42 @@ const FONT: f64 = 14.0 * 1.24;
 /// The backend's, as text.
 pub fn svg(input: &Input, width: i32, theme: &Theme) -> Result<String, String> {
     let layout = layout(input, width);
-    let bars: Vec<(String, String)> = input.bars.iter().map(|bar| (bar.label.clone(), bar.value.clone())).collect();
-    let size = (layout.width.unsigned_abs(), (layout.height + FOOT).unsigned_abs());
+    let bars: Vec<(String, String)> =
+        input.bars.iter().map(|bar| (bar.label.clone(), bar.value.clone())).collect();
+    let legend: Vec<_> = input.legend.iter().filter(|(category, _)| occurs(input, *category)).collect();
+    let columns = (layout.width / LEGEND.0).max(1);
+    let lines = i32::try_from(legend.len()).unwrap_or_default().div_euclid(columns) + 1;
+    let size = (layout.width.unsigned_abs(), (layout.height + FOOT + lines * LEGEND.1).unsigned_abs());
     let mut document = String::new();
     {
         let area = SVGBackend::with_string(&mut document, size).into_drawing_area();
         let text = Text::Drawn { bars: &bars, capacity: &input.capacity_label };
         draw(&layout, theme, 1.0, text, &area).map_err(|error| error.to_string())?;
+        for (place, (category, name)) in (0..).zip(legend) {
+            let (left, top) = (place % columns * LEGEND.0, layout.height + FOOT + place / columns * LEGEND.1);
+            entry(&area, theme, *category, name, (left, top)).map_err(|error| error.to_string())?;
+        }
         area.present().map_err(|error| error.to_string())?;
     }
     Ok(document)
+}
+
+fn occurs(input: &Input, category: Category) -> bool {
+    let sizes = input.bars.iter().filter_map(|bar| bar.segments.get(category.index()));
+    sizes.copied().any(|bytes| bytes > Bytes::ZERO)
+}
+
+fn entry<DB: DrawingBackend>(
+    area: &DrawingArea<DB, Shift>,
+    theme: &Theme,
+    category: Category,
+    name: &str,
+    (left, top): (i32, i32),
+) -> Drawn<DB> {
+    let corners = [(left, top + 6), (left + SQUARE, top + 6 + SQUARE)];
+    area.draw(&Rectangle::new(corners, theme.category(category).filled()))?;
+    let text = Rect { left: left + SQUARE + 7, top, right: left + LEGEND.0, bottom: top + LEGEND.1 };
+    write(area, name, text, HPos::Left, theme.ink, FontStyle::Normal)
 }
 
 type Drawn<DB> = Result<(), DrawingAreaErrorKind<<DB as DrawingBackend>::ErrorType>>;
@@ -41,9 +75,12 @@ pub(crate) fn texts<DB: DrawingBackend>(
     text: Text<'_>,
     area: &DrawingArea<DB, Shift>,
 ) -> Drawn<DB> {
-    let Text::Drawn { bars, capacity } = text else { return Ok(()) };
+    let Text::Drawn { bars, capacity } = text else {
+        return Ok(());
+    };
     for (row, (label, value)) in layout.rows.iter().zip(bars) {
-        let (colour, weight) = if row.is_peak { (theme.ink, FontStyle::Bold) } else { (theme.soft, FontStyle::Normal) };
+        let (colour, weight) =
+            if row.is_peak { (theme.ink, FontStyle::Bold) } else { (theme.soft, FontStyle::Normal) };
         let label_side = if layout.is_narrow { HPos::Left } else { HPos::Right };
         let value_side = if layout.is_narrow { HPos::Right } else { HPos::Left };
         write(area, label, row.label, label_side, colour, weight)?;

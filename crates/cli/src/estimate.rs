@@ -4,7 +4,9 @@ use serde_json::{Value, json};
 use vram_core::ledger::{Category, Instant};
 use vram_core::units::Bytes;
 use vram_core::{Estimate, Scenario, link};
-use vram_text::{Lang, Unit, Verdict, Word, category, format_bytes, headline, instant, name, peak_label, verdict};
+use vram_text::{
+    Lang, Unit, Verdict, Word, category, format_bytes, headline, instant, name, peak_label, verdict,
+};
 
 use crate::failure::Failure;
 use crate::output::{Format, Table};
@@ -31,7 +33,7 @@ pub fn print(
 
 fn svg(estimate: &Estimate, scenario: &Scenario, unit: Unit, lang: Lang) -> Result<String, Failure> {
     let input = chart_input(estimate, scenario, unit, lang);
-    vram_chart::svg(&input, 900, &vram_chart::Theme::LIGHT).map_err(|error| Failure::Output(error.to_string()))
+    vram_chart::svg(&input, 900, &vram_chart::Theme::LIGHT).map_err(Failure::Output)
 }
 
 /// What the chart shows of an estimate.
@@ -51,6 +53,7 @@ pub fn chart_input(estimate: &Estimate, scenario: &Scenario, unit: Unit, lang: L
         ghost: None,
         capacity: scenario.gpu.capacity,
         capacity_label: format_bytes(scenario.gpu.capacity, unit),
+        legend: Category::ALL.map(|of| (of, category(of, lang).to_owned())).to_vec(),
         selected: None,
     }
 }
@@ -60,7 +63,10 @@ fn band(band: vram_core::estimate::Band) -> Value {
 }
 
 fn categories(total: &vram_core::estimate::InstantTotal) -> Value {
-    Category::ALL.iter().map(|&category| (category.key().to_owned(), json!(total.category(category).get()))).collect()
+    Category::ALL
+        .iter()
+        .map(|&category| (category.key().to_owned(), json!(total.category(category).get())))
+        .collect()
 }
 
 /// The estimate as JSON, sizes in bytes. Others rely on its keys.
@@ -127,10 +133,20 @@ fn entries(estimate: &Estimate, lang: Lang) -> Table {
         ]
     });
     let header = [Word::Category, Word::Entry, Word::Formula, Word::InNumbers, Word::Size];
-    Table { header: header.map(|word| word.in_lang(lang).to_owned()).to_vec(), rows: rows.collect(), numbers: 4 }
+    Table {
+        header: header.map(|word| word.in_lang(lang).to_owned()).to_vec(),
+        rows: rows.collect(),
+        numbers: 4,
+    }
 }
 
-fn text(estimate: &Estimate, scenario: &Scenario, unit: Unit, lang: Lang, print: fn(&Table) -> String) -> String {
+fn text(
+    estimate: &Estimate,
+    scenario: &Scenario,
+    unit: Unit,
+    lang: Lang,
+    print: fn(&Table) -> String,
+) -> String {
     let size = |bytes: Bytes| format_bytes(bytes, unit);
     let peak = estimate.at_peak();
     let word = |word: Word| word.in_lang(lang);

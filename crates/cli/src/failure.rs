@@ -38,7 +38,9 @@ impl Failure {
             (Self::File { path, reason }, Lang::Zh) => {
                 format!("无法读取“{path}”（{reason}）；应为可读的 UTF-8 文本文件。")
             }
-            (Self::Output(reason), Lang::En) => format!("The output could not be written: {reason}."),
+            (Self::Output(reason), Lang::En) => {
+                format!("The output could not be written: {reason}.")
+            }
             (Self::Output(reason), Lang::Zh) => format!("无法写出结果：{reason}。"),
         }
     }
@@ -49,6 +51,7 @@ impl Failure {
 /// # Errors
 /// [`Failure::File`].
 pub fn read(path: &str) -> Result<String, Failure> {
-    let read = if path == "-" { std::io::read_to_string(std::io::stdin()) } else { std::fs::read_to_string(path) };
+    let read =
+        if path == "-" { std::io::read_to_string(std::io::stdin()) } else { std::fs::read_to_string(path) };
     read.map_err(|error| Failure::File { path: path.to_owned(), reason: error.to_string() })
 }

@@ -32,7 +32,9 @@ impl Table {
     /// Aligned columns.
     pub fn text(&self) -> String {
         let widths: Vec<usize> = (0..self.header.len())
-            .map(|column| self.lines().filter_map(|row| row.get(column)).map(|cell| width(cell)).max().unwrap_or(0))
+            .map(|column| {
+                self.lines().filter_map(|row| row.get(column)).map(|cell| width(cell)).max().unwrap_or(0)
+            })
             .collect();
         let mut text = String::new();
         for row in self.lines() {
@@ -42,7 +44,11 @@ impl Table {
                 if column > 0 {
                     line.push_str("  ");
                 }
-                if column >= self.numbers { line.push_str(&(pad + cell)) } else { line.push_str(&(cell.clone() + &pad)) }
+                if column >= self.numbers {
+                    line.push_str(&(pad + cell));
+                } else {
+                    line.push_str(&(cell.clone() + &pad));
+                }
             }
             text.push_str(line.trim_end());
             text.push('\n');
@@ -82,5 +88,13 @@ impl Table {
 
 /// Columns of a terminal that a text takes: Chinese characters take two.
 fn width(text: &str) -> usize {
-    text.chars().map(|c| if ('\u{1100}'..'\u{ffe6}').contains(&c) && !('\u{2000}'..'\u{2e80}').contains(&c) { 2 } else { 1 }).sum()
+    text.chars()
+        .map(|c| {
+            if ('\u{1100}'..'\u{ffe6}').contains(&c) && !('\u{2000}'..'\u{2e80}').contains(&c) {
+                2
+            } else {
+                1
+            }
+        })
+        .sum()
 }

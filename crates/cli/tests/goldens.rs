@@ -28,7 +28,10 @@ fn is_current(run: &Value) -> bool {
 fn is_dense_full_fine_tuning(run: &Value) -> bool {
     let train = &run["train"];
     let family = run["config"]["model_type"].as_str().unwrap();
-    is_current(run) && train["lora"].is_null() && train["base_dtype"].is_null() && Family::from_key(family).is_some()
+    is_current(run)
+        && train["lora"].is_null()
+        && train["base_dtype"].is_null()
+        && Family::from_key(family).is_some()
 }
 
 /// Options that the scenario has no field for yet.
@@ -87,8 +90,11 @@ fn every_supported_run_is_within_half_a_percent_at_its_peak_and_in_each_phase_wi
 
 #[test]
 fn eight_bit_adamw_is_exact_where_it_was_measured() {
-    let supported: Vec<Row> =
-        runs("goldens_parallel.jsonl").into_iter().map(|(_, row)| row).filter(|row| row.errors.is_ok()).collect();
+    let supported: Vec<Row> = runs("goldens_parallel.jsonl")
+        .into_iter()
+        .map(|(_, row)| row)
+        .filter(|row| row.errors.is_ok())
+        .collect();
     assert!(supported.len() >= 3);
     for row in supported {
         assert!(row.error("peak_requested").unwrap().abs() <= 0.005, "{} {:?}", row.id, row.errors);
@@ -102,7 +108,8 @@ fn a_case_that_has_no_scenario_is_counted_and_never_skipped() {
         let report = Report::of(&read_file(&path(file)).unwrap()).json();
         assert_eq!(report["summary"]["rows"], rows);
         assert_eq!(report["rows"].as_array().unwrap().len(), rows);
-        let supported = report["rows"].as_array().unwrap().iter().filter(|row| row["supported"] == true).count();
+        let supported =
+            report["rows"].as_array().unwrap().iter().filter(|row| row["supported"] == true).count();
         assert_eq!(report["summary"]["supported"], supported);
         for figure in FIGURES {
             assert!(report["summary"][figure]["max"].is_number(), "{figure}");

@@ -45,7 +45,8 @@ impl Account {
         };
         for parameter in parameters {
             let name = Name { gradient: true, ..parameter.name };
-            let storage = Storage { name, category: Category::Gradients, dims: parameter.dims, dtype: gradient };
+            let storage =
+                Storage { name, category: Category::Gradients, dims: parameter.dims, dtype: gradient };
             let slot = account.slot(storage);
             account.gradients.push((name, slot, parameter.copies(architecture)));
         }
@@ -60,7 +61,12 @@ impl Account {
     /// Gives each storage of a block its slot. What backward does not need is a temporary.
     pub(crate) fn register<'a>(&mut self, block: &'a Block) -> Registered<'a> {
         let kept = block.kept_for_backward();
-        let slots = block.storages.iter().zip(kept).map(|(&storage, &is_kept)| self.slot_of(storage, is_kept)).collect();
+        let slots = block
+            .storages
+            .iter()
+            .zip(kept)
+            .map(|(&storage, &is_kept)| self.slot_of(storage, is_kept))
+            .collect();
         Registered { block, slots }
     }
 
@@ -100,7 +106,9 @@ impl Account {
     /// A storage outside of the blocks.
     pub(crate) fn add_storage(&mut self, instants: &[Instant], storage: Storage, copies: u64) {
         let slot = self.slot(storage);
-        instants.iter().for_each(|&instant| self.count(slot, instant, copies));
+        for &instant in instants {
+            self.count(slot, instant, copies);
+        }
     }
 
     /// Many tensors noted as one, of which it is known what rounding adds to them.

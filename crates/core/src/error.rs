@@ -155,9 +155,9 @@ impl Error {
 }
 
 impl fmt::Display for Error {
-    /// A terse form for logs; readers get the text crate's sentence.
+    /// A terse form for logs, the field's key alone; readers get the text crate's sentence.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self:?}")
+        f.write_str(self.field().map_or("input", Field::key))
     }
 }
 

@@ -29,6 +29,7 @@ impl KnownGpu {
     }
 }
 
+#[expect(clippy::unreadable_literal, reason = "generated from `assets/gpus.toml`")]
 const GPUS: &[KnownGpu] = include!(concat!(env!("OUT_DIR"), "/gpus.rs"));
 
 /// Every GPU of the table, largest first.

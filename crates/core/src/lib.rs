@@ -2,25 +2,30 @@
 //!
 //! Data goes one way: [`scenario::Scenario`] → [`ledger`] entries with lifetimes → instants → peak.
 
-pub mod error;
-pub mod gpu;
-pub mod ledger;
-pub mod model;
 mod account;
 mod allocator;
+pub mod error;
+pub mod estimate;
+pub mod gpu;
+pub mod ledger;
+pub mod link;
+pub mod model;
 mod name;
 mod optimizer;
 mod plan;
-mod rules;
-mod step;
-mod tape;
-pub mod estimate;
-pub mod link;
 pub mod presets;
 pub mod ready;
+mod rules;
 pub mod scenario;
+mod step;
+mod tape;
 pub mod units;
 
 pub use error::{Error, Field};
 pub use estimate::{Estimate, estimate};
 pub use scenario::Scenario;
+
+/// The README's examples, run as documentation tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -10,9 +10,7 @@ use crate::error::{Error, Field};
 use crate::gpu;
 use crate::model::{Activation, Architecture, Family, SlidingWindow};
 use crate::presets;
-use crate::scenario::{
-    Attention, Checkpointing, Objective, Optimizer, Recipe, Scenario, ZeroGrad, limits,
-};
+use crate::scenario::{Attention, Checkpointing, Objective, Optimizer, Recipe, Scenario, ZeroGrad, limits};
 use crate::units::{Bytes, Count};
 
 /// The version that is written.
@@ -84,14 +82,21 @@ macro_rules! flag {
 }
 
 const KEYS: &[Key] = &[
-    Key { name: "model", write: |s| s.model.preset.clone().unwrap_or_else(|| CUSTOM.to_owned()), read: read_model },
+    Key {
+        name: "model",
+        write: |s| s.model.preset.clone().unwrap_or_else(|| CUSTOM.to_owned()),
+        read: read_model,
+    },
     Key {
         name: "family",
         write: |s| s.model.architecture.family.key().to_owned(),
         read: |s, field, text| {
             let accepted = || Family::ALL.iter().map(|family| family.key()).collect();
-            s.model.architecture.family = Family::from_key(text)
-                .ok_or_else(|| Error::UnknownChoice { field, given: Error::shown(text), accepted: accepted() })?;
+            s.model.architecture.family = Family::from_key(text).ok_or_else(|| Error::UnknownChoice {
+                field,
+                given: Error::shown(text),
+                accepted: accepted(),
+            })?;
             Ok(())
         },
     },
@@ -120,7 +125,8 @@ const KEYS: &[Key] = &[
         write: |s| zero_for_none(s.model.architecture.window.map(|window| window.size)),
         read: |s, field, text| {
             let size = none_for_zero(field, text, limits::SEQUENCE_LENGTH)?;
-            s.model.architecture.window = size.map(|size| SlidingWindow { size, ..window(&s.model.architecture) });
+            s.model.architecture.window =
+                size.map(|size| SlidingWindow { size, ..window(&s.model.architecture) });
             Ok(())
         },
     },
@@ -129,7 +135,8 @@ const KEYS: &[Key] = &[
         write: |s| window(&s.model.architecture).first.to_string(),
         read: |s, field, text| {
             let first = count(field, text, (0, limits::LAYERS.1))?;
-            s.model.architecture.window = s.model.architecture.window.map(|window| SlidingWindow { first, ..window });
+            s.model.architecture.window =
+                s.model.architecture.window.map(|window| SlidingWindow { first, ..window });
             Ok(())
         },
     },
@@ -179,6 +186,11 @@ pub fn keys() -> impl Iterator<Item = &'static str> {
 /// The fields of a scenario with their values, in the order of the link.
 pub fn fields(scenario: &Scenario) -> impl Iterator<Item = (&'static str, String)> {
     KEYS.iter().map(move |key| (key.name, (key.write)(scenario)))
+}
+
+/// The value of one field; none for a key that links don't have.
+pub fn value(scenario: &Scenario, name: &str) -> Option<String> {
+    KEYS.iter().find(|key| key.name == name).map(|key| (key.write)(scenario))
 }
 
 /// The link of a scenario.
@@ -263,7 +275,8 @@ fn pairs(query: &str, problems: &mut Vec<Error>) -> Vec<(String, String)> {
 fn decode(text: &str) -> Option<String> {
     let is_whole = text.split('%').skip(1).all(|after| {
         let mut digits = after.chars();
-        digits.next().is_some_and(|c| c.is_ascii_hexdigit()) && digits.next().is_some_and(|c| c.is_ascii_hexdigit())
+        digits.next().is_some_and(|c| c.is_ascii_hexdigit())
+            && digits.next().is_some_and(|c| c.is_ascii_hexdigit())
     });
     if !is_whole {
         return None;
@@ -283,7 +296,9 @@ fn check_version(pairs: &[(String, String)], problems: &mut Vec<Error>) {
 fn from_pairs(pairs: &[(String, String)], problems: &mut Vec<Error>) -> Scenario {
     let mut scenario = Scenario::default();
     for key in KEYS {
-        let Some((_, value)) = pairs.iter().find(|(name, _)| name == key.name) else { continue };
+        let Some((_, value)) = pairs.iter().find(|(name, _)| name == key.name) else {
+            continue;
+        };
         if let Err(error) = (key.read)(&mut scenario, Field::new(key.name), value) {
             problems.push(error);
         }
@@ -368,7 +383,7 @@ fn none_for_zero(field: Field, text: &str, (_, max): (u32, u32)) -> Result<Optio
 /// # Errors
 /// [`Error::OutOfRange`] for anything else.
 pub fn count(field: Field, text: &str, (min, max): (u32, u32)) -> Result<Count, Error> {
-    text.trim().parse::<u32>().ok().filter(|number| (min..=max).contains(number)).map(Count::new).ok_or_else(|| {
-        Error::OutOfRange { field, given: Error::shown(text), min: min.into(), max: max.into() }
-    })
+    text.trim().parse::<u32>().ok().filter(|number| (min..=max).contains(number)).map(Count::new).ok_or_else(
+        || Error::OutOfRange { field, given: Error::shown(text), min: min.into(), max: max.into() },
+    )
 }

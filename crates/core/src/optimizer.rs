@@ -37,10 +37,7 @@ impl Updated<'_> {
         let all = |what| self.all(Category::OptimizerStates, what);
         let adam = || vec![all(What::ExpAvg), all(What::ExpAvgSq)];
         match optimizer {
-            Optimizer::AdamWForeach
-            | Optimizer::AdamWForLoop
-            | Optimizer::NAdam
-            | Optimizer::RAdam => adam(),
+            Optimizer::AdamWForeach | Optimizer::AdamWForLoop | Optimizer::NAdam | Optimizer::RAdam => adam(),
             Optimizer::AdamWFused => [adam(), vec![self.step_counters()]].concat_held(),
             Optimizer::AdamAmsgrad => [adam(), vec![all(What::MaxExpAvgSq)]].concat_held(),
             Optimizer::Adamax => vec![all(What::ExpAvg), all(What::ExpInf)],
@@ -71,9 +68,13 @@ impl Updated<'_> {
             // (`_multi_tensor_sgd`).
             Optimizer::Adamax | Optimizer::SgdNesterov => vec![all(What::StepCopy)],
             // Square root and quotient (`_multi_tensor_adagrad`), standard deviation and delta (`_multi_tensor_adadelta`).
-            Optimizer::Adagrad | Optimizer::Adadelta => vec![all(What::StepDenominator), all(What::StepCopy)],
+            Optimizer::Adagrad | Optimizer::Adadelta => {
+                vec![all(What::StepDenominator), all(What::StepCopy)]
+            }
             // Updates in place in one kernel.
-            Optimizer::AdamWFused | Optimizer::AdamW8bit | Optimizer::Sgd | Optimizer::SgdMomentum => Vec::new(),
+            Optimizer::AdamWFused | Optimizer::AdamW8bit | Optimizer::Sgd | Optimizer::SgdMomentum => {
+                Vec::new()
+            }
             // exp_avg_sq.sqrt() / correction (`_single_tensor_adamw`); exp_avg.clone() and its sum with the gradient.
             Optimizer::AdamWForLoop | Optimizer::Lion => self.largest(2, self.dtype),
             Optimizer::AdafactorTorch => self.adafactor_torch_step(),

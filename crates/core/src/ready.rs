@@ -95,6 +95,8 @@ impl Ready {
 
     /// The ready scenario that equals `scenario`, whatever GPU it looks at.
     pub fn of(scenario: &Scenario) -> Option<Self> {
-        Self::ALL.into_iter().find(|ready| Scenario { gpu: scenario.gpu.clone(), ..ready.scenario() } == *scenario)
+        Self::ALL
+            .into_iter()
+            .find(|ready| Scenario { gpu: scenario.gpu.clone(), ..ready.scenario() } == *scenario)
     }
 }

@@ -286,7 +286,9 @@ impl Scenario {
             ("window_full_every", every, limits::LAYERS),
         ];
         for (key, count, (min, max)) in numbers {
-            if let Some(count) = count.filter(|count| !(u64::from(min)..=u64::from(max)).contains(&count.get())) {
+            if let Some(count) =
+                count.filter(|count| !(u64::from(min)..=u64::from(max)).contains(&count.get()))
+            {
                 return Err(Error::OutOfRange {
                     field: Field::new(key),
                     given: count.to_string(),

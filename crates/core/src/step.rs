@@ -33,11 +33,15 @@ struct Kind {
 fn kinds(pass: &Pass) -> Vec<Kind> {
     let a = &pass.architecture;
     let reaches = a.window.is_some_and(|window| pass.sequence >= window.size.get());
-    let windowed = if reaches { (0..a.layers.get()).filter(|&index| a.is_windowed(index)).count() as u64 } else { 0 };
-    [Kind { is_windowed: false, count: a.layers.get() - windowed }, Kind { is_windowed: true, count: windowed }]
-        .into_iter()
-        .filter(|kind| kind.count > 0)
-        .collect()
+    let windowed =
+        if reaches { (0..a.layers.get()).filter(|&index| a.is_windowed(index)).count() as u64 } else { 0 };
+    [
+        Kind { is_windowed: false, count: a.layers.get() - windowed },
+        Kind { is_windowed: true, count: windowed },
+    ]
+    .into_iter()
+    .filter(|kind| kind.count > 0)
+    .collect()
 }
 
 /// The blocks of one kind of layer.
@@ -156,14 +160,14 @@ impl Step<'_> {
         let updated = updated(self.scenario, parameters);
         if self.scenario.recipe.optimizer() != self.pass.weight {
             let master = updated.copy(Category::MasterWeights, What::Master);
-            self.hold(&Instant::ALL, master);
+            self.hold(&Instant::ALL, &master);
         }
         for state in updated.states(self.scenario.optimizer) {
-            self.hold(&Instant::ALL, state);
+            self.hold(&Instant::ALL, &state);
         }
     }
 
-    fn hold(&mut self, instants: &[Instant], held: Held) {
+    fn hold(&mut self, instants: &[Instant], held: &Held) {
         self.account.add_rounded(instants, held.storage, held.rounding);
     }
 
@@ -278,7 +282,9 @@ impl Step<'_> {
         for instant in [Instant::BackwardHead, Instant::BackwardFirstVisited, Instant::BackwardLastVisited] {
             self.account.add(instant, &self.embedding, kept_by_embedding, 1);
         }
-        for instant in [Instant::BackwardFirstVisited, Instant::BackwardLastVisited, Instant::BackwardEmbedding] {
+        for instant in
+            [Instant::BackwardFirstVisited, Instant::BackwardLastVisited, Instant::BackwardEmbedding]
+        {
             self.account.add(instant, &self.head, &left_by_head, 1);
         }
         self.kept_by_layers(Instant::BackwardHead, Looked::None, false);
@@ -294,7 +300,8 @@ impl Step<'_> {
     }
 
     fn layer_backward(&mut self, instant: Instant, looked: Looked) {
-        let run = if self.scenario.checkpointing == Checkpointing::Layers { Run::Recompute } else { Run::Backward };
+        let run =
+            if self.scenario.checkpointing == Checkpointing::Layers { Run::Recompute } else { Run::Backward };
         for layer in self.layers.iter().filter(|layer| looked == Looked::At(layer.blocks.is_windowed)) {
             let alive: Alive = layer.with_graph.block().at_peak(run);
             self.account.add(instant, &layer.with_graph, &alive, 1);
@@ -305,7 +312,12 @@ impl Step<'_> {
     fn left_by_layers(&mut self, instant: Instant, looked: Looked) {
         for layer in &self.layers {
             let others = layer.blocks.count - u64::from(looked == Looked::At(layer.blocks.is_windowed));
-            self.account.add(instant, &layer.with_graph, &layer.with_graph.block().left_by_backward(), others);
+            self.account.add(
+                instant,
+                &layer.with_graph,
+                &layer.with_graph.block().left_by_backward(),
+                others,
+            );
         }
     }
 
@@ -332,7 +344,7 @@ impl Step<'_> {
             temporaries.push(updated.copy(Category::Temporaries, What::GradientFp32));
         }
         for held in temporaries {
-            self.hold(&[instant], held);
+            self.hold(&[instant], &held);
         }
     }
 }
@@ -356,5 +368,10 @@ fn rope_frequencies(architecture: &Architecture) -> Storage {
     let head_dim = Dim::new(Symbol::HeadDim, architecture.head_dim.get());
     let kinds = rope_kinds(architecture);
     let dims = if kinds > 1 { Dims::new(&[Dim::number(kinds), head_dim]) } else { Dims::new(&[head_dim]) };
-    Storage { name: Name::of(Module::Rope, What::Buffer), category: Category::Activations, dims, dtype: Dtype::Fp32 }
+    Storage {
+        name: Name::of(Module::Rope, What::Buffer),
+        category: Category::Activations,
+        dims,
+        dtype: Dtype::Fp32,
+    }
 }

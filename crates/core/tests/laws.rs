@@ -19,18 +19,20 @@ fn scenarios() -> impl Strategy<Value = Scenario> {
         proptest::sample::select(ZeroGrad::ALL),
         proptest::sample::select(Objective::ALL),
     );
-    (model, 1_u32..16, 1_u32..1024, 1_u32..4, choices).prop_map(|(model, b, s, accumulation, choices)| Scenario {
-        model: model.model().unwrap(),
-        micro_batch: Count::new(b),
-        sequence_length: Count::new(s),
-        gradient_accumulation: Count::new(accumulation),
-        recipe: choices.0,
-        optimizer: choices.1,
-        attention: choices.2,
-        checkpointing: choices.3,
-        zero_grad: choices.4,
-        objective: choices.5,
-        ..Scenario::default()
+    (model, 1_u32..16, 1_u32..1024, 1_u32..4, choices).prop_map(|(model, b, s, accumulation, choices)| {
+        Scenario {
+            model: model.model().unwrap(),
+            micro_batch: Count::new(b),
+            sequence_length: Count::new(s),
+            gradient_accumulation: Count::new(accumulation),
+            recipe: choices.0,
+            optimizer: choices.1,
+            attention: choices.2,
+            checkpointing: choices.3,
+            zero_grad: choices.4,
+            objective: choices.5,
+            ..Scenario::default()
+        }
     })
 }
 
@@ -46,7 +48,7 @@ proptest! {
         let estimate = estimate(&scenario).unwrap();
         for instant in Instant::ALL {
             let total = estimate.at(instant);
-            let sum: Bytes = estimate.alive(instant).map(|entry| entry.bytes()).sum();
+            let sum: Bytes = estimate.alive(instant).map(vram_core::ledger::Entry::bytes).sum();
             prop_assert_eq!(sum, total.requested);
             let by_category: Bytes = Category::ALL.iter().map(|&category| total.category(category)).sum();
             prop_assert_eq!(by_category, total.requested);
@@ -168,9 +170,8 @@ fn one_layer_more_adds_that_layers_entries() {
         scenario.model.architecture.layers = Count::new(layers);
         estimate(&scenario).unwrap()
     };
-    let difference = |a: u32, instant| {
-        at(a + 1).at(instant).requested.get() - at(a).at(instant).requested.get()
-    };
+    let difference =
+        |a: u32, instant| at(a + 1).at(instant).requested.get() - at(a).at(instant).requested.get();
     for instant in Instant::ALL {
         assert_eq!(difference(8, instant), difference(20, instant), "{instant:?}");
     }

@@ -12,8 +12,12 @@ pub const fn recipe(recipe: Recipe, lang: Lang) -> &'static str {
     match recipe {
         Recipe::Fp32 => lang.pick("fp32", "fp32"),
         Recipe::Bf16 => lang.pick("pure bf16", "纯 bf16"),
-        Recipe::Bf16Mixed => lang.pick("bf16-mixed: autocast over fp32 weights", "bf16-mixed：fp32 权重 + autocast"),
-        Recipe::Fp16Mixed => lang.pick("fp16-mixed: autocast over fp32 weights", "fp16-mixed：fp32 权重 + autocast"),
+        Recipe::Bf16Mixed => {
+            lang.pick("bf16-mixed: autocast over fp32 weights", "bf16-mixed：fp32 权重 + autocast")
+        }
+        Recipe::Fp16Mixed => {
+            lang.pick("fp16-mixed: autocast over fp32 weights", "fp16-mixed：fp32 权重 + autocast")
+        }
         Recipe::Bf16Master => lang.pick("bf16 with fp32 master weights", "bf16 + fp32 主权重"),
     }
 }
@@ -21,7 +25,9 @@ pub const fn recipe(recipe: Recipe, lang: Lang) -> &'static str {
 /// An optimizer.
 pub const fn optimizer(optimizer: Optimizer, lang: Lang) -> &'static str {
     match optimizer {
-        Optimizer::AdamWForeach => lang.pick("AdamW (PyTorch's default, foreach)", "AdamW（PyTorch 默认，foreach）"),
+        Optimizer::AdamWForeach => {
+            lang.pick("AdamW (PyTorch's default, foreach)", "AdamW（PyTorch 默认，foreach）")
+        }
         Optimizer::AdamWFused => lang.pick("AdamW, fused", "AdamW，fused"),
         Optimizer::AdamWForLoop => lang.pick("AdamW, for-loop", "AdamW，for-loop"),
         Optimizer::AdamAmsgrad => lang.pick("Adam with amsgrad", "Adam，amsgrad"),
@@ -63,8 +69,12 @@ pub const fn checkpointing(checkpointing: Checkpointing, lang: Lang) -> &'static
 /// When gradients are freed.
 pub const fn zero_grad(zero_grad: ZeroGrad, lang: Lang) -> &'static str {
     match zero_grad {
-        ZeroGrad::AfterStep => lang.pick("after the step (plain loop, HF Trainer)", "step 之后（普通循环、HF Trainer）"),
-        ZeroGrad::BeforeBackward => lang.pick("before backward (PyTorch Lightning)", "backward 之前（PyTorch Lightning）"),
+        ZeroGrad::AfterStep => {
+            lang.pick("after the step (plain loop, HF Trainer)", "step 之后（普通循环、HF Trainer）")
+        }
+        ZeroGrad::BeforeBackward => {
+            lang.pick("before backward (PyTorch Lightning)", "backward 之前（PyTorch Lightning）")
+        }
     }
 }
 
@@ -75,8 +85,12 @@ pub const fn objective(objective: Objective, lang: Lang) -> &'static str {
         Objective::DpoNoReference => {
             lang.pick("DPO, reference log-probabilities precomputed", "DPO，参考对数概率已预先算好")
         }
-        Objective::DpoReferenceFp32 => lang.pick("DPO, reference on the GPU in fp32", "DPO，参考模型在 GPU 上（fp32）"),
-        Objective::DpoReferenceBf16 => lang.pick("DPO, reference on the GPU in bf16", "DPO，参考模型在 GPU 上（bf16）"),
+        Objective::DpoReferenceFp32 => {
+            lang.pick("DPO, reference on the GPU in fp32", "DPO，参考模型在 GPU 上（fp32）")
+        }
+        Objective::DpoReferenceBf16 => {
+            lang.pick("DPO, reference on the GPU in bf16", "DPO，参考模型在 GPU 上（bf16）")
+        }
         Objective::DpoReferenceCpu => lang.pick("DPO, reference on the CPU", "DPO，参考模型在 CPU 上"),
     }
 }
@@ -114,7 +128,9 @@ pub const fn instant_in(instant: Instant, lang: Lang) -> &'static str {
         Instant::Forward => lang.pick("in the forward pass", "前向传播中"),
         Instant::Loss => lang.pick("at the loss", "计算损失时"),
         Instant::BackwardHead => lang.pick("in backward, at the head", "反向传播经过输出头时"),
-        Instant::BackwardFirstVisited => lang.pick("in backward, at the last layer", "反向传播经过最后一层时"),
+        Instant::BackwardFirstVisited => {
+            lang.pick("in backward, at the last layer", "反向传播经过最后一层时")
+        }
         Instant::BackwardLastVisited => lang.pick("in backward, at the first layer", "反向传播经过第一层时"),
         Instant::BackwardEmbedding => lang.pick("in backward, at the embedding", "反向传播经过嵌入层时"),
         Instant::OptimizerStep => lang.pick("in the optimizer step", "优化器 step 中"),
@@ -124,7 +140,9 @@ pub const fn instant_in(instant: Instant, lang: Lang) -> &'static str {
 /// A ready scenario, as the text of its link.
 pub const fn ready(ready: Ready, lang: Lang) -> &'static str {
     match ready {
-        Ready::ReferenceOnGpu => lang.pick("the 62.6 GB estimate, reference on the GPU", "62.6 GB 的手算：参考模型在 GPU 上"),
+        Ready::ReferenceOnGpu => {
+            lang.pick("the 62.6 GB estimate, reference on the GPU", "62.6 GB 的手算：参考模型在 GPU 上")
+        }
         Ready::ReferenceOnCpu => {
             lang.pick("the 50.6 GB estimate, reference on the CPU", "50.6 GB 的手算：参考模型在 CPU 上")
         }

@@ -102,7 +102,9 @@ fn chinese(error: &Error) -> String {
             name(by),
             format_count(*divisor)
         ),
-        Error::NotJson { line, column } => format!("这不是 JSON：解析到第 {line} 行第 {column} 列时中断。"),
+        Error::NotJson { line, column } => {
+            format!("这不是 JSON：解析到第 {line} 行第 {column} 列时中断。")
+        }
         Error::WrongKind { field, given, accepted } => {
             format!("{}：给出的是 {given}，应为 {}。", name(field), kind_in_chinese(accepted))
         }
@@ -116,7 +118,10 @@ fn chinese(error: &Error) -> String {
             format!("链接的版本（\"v\"）是“{given}”，目前支持到 {newest}；能识别的内容均已采用。")
         }
         Error::BadEncoding { field, given } => {
-            format!("{}：给出的是“{given}”，每个 % 之后应为两位十六进制数字，且解码后为 UTF-8 文本。", name(field))
+            format!(
+                "{}：给出的是“{given}”，每个 % 之后应为两位十六进制数字，且解码后为 UTF-8 文本。",
+                name(field)
+            )
         }
         Error::TooLarge => "各个值单独看都可接受，但合起来需要超过 1 EiB 的显存，请改用较小的值。".to_owned(),
         other => other.to_string(),

@@ -95,10 +95,14 @@ const fn what(what: What, lang: Lang) -> &'static str {
         What::SortBuffers => lang.pick("sort buffers", "排序缓冲区"),
         What::ExpAvg => lang.pick("first moment (exp_avg)", "一阶矩（exp_avg）"),
         What::ExpAvgSq => lang.pick("second moment (exp_avg_sq)", "二阶矩（exp_avg_sq）"),
-        What::MaxExpAvgSq => lang.pick("largest second moment (max_exp_avg_sq)", "最大二阶矩（max_exp_avg_sq）"),
+        What::MaxExpAvgSq => {
+            lang.pick("largest second moment (max_exp_avg_sq)", "最大二阶矩（max_exp_avg_sq）")
+        }
         What::ExpInf => lang.pick("largest gradient (exp_inf)", "梯度的无穷范数（exp_inf）"),
         What::Momentum => lang.pick("momentum", "动量"),
-        What::SquareAvg => lang.pick("mean of squared gradients (square_avg)", "梯度平方的均值（square_avg）"),
+        What::SquareAvg => {
+            lang.pick("mean of squared gradients (square_avg)", "梯度平方的均值（square_avg）")
+        }
         What::AccDelta => lang.pick("mean of squared updates (acc_delta)", "更新量平方的均值（acc_delta）"),
         What::StateSum => lang.pick("sum of squared gradients (sum)", "梯度平方之和（sum）"),
         What::RowVariance => lang.pick("row means of squared gradients", "梯度平方的行均值"),
@@ -108,9 +112,15 @@ const fn what(what: What, lang: Lang) -> &'static str {
         What::QuantileMap => lang.pick("tables of 8-bit values", "8 位量化表"),
         What::ExpAvg8bit => lang.pick("first moment in 8 bits", "8 位一阶矩"),
         What::ExpAvgSq8bit => lang.pick("second moment in 8 bits", "8 位二阶矩"),
-        What::StepDenominator => lang.pick("square root of the second moment, inside step()", "step() 内二阶矩的平方根"),
+        What::StepDenominator => {
+            lang.pick("square root of the second moment, inside step()", "step() 内二阶矩的平方根")
+        }
         What::StepCopy => lang.pick("copy of the gradients, inside step()", "step() 内梯度的副本"),
-        What::StepLargest => lang.pick("copies of the largest parameter, inside step()", "step() 内最大参数的副本"),
-        What::GradientFp32 => lang.pick("fp32 copy of the gradients, inside step()", "step() 内梯度的 fp32 副本"),
+        What::StepLargest => {
+            lang.pick("copies of the largest parameter, inside step()", "step() 内最大参数的副本")
+        }
+        What::GradientFp32 => {
+            lang.pick("fp32 copy of the gradients, inside step()", "step() 内梯度的 fp32 副本")
+        }
     }
 }

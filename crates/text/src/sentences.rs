@@ -1,11 +1,11 @@
 //! Sentences with numbers: the verdict, what the result says, what the optimizer costs.
 
+use vram_core::Estimate;
 use vram_core::gpu;
-use vram_core::ledger::{Category, InstantSet, Instant};
+use vram_core::ledger::{Category, Instant, InstantSet};
 use vram_core::ready::Ready;
 use vram_core::scenario::{Optimizer, Scenario};
 use vram_core::units::Bytes;
-use vram_core::Estimate;
 
 use crate::{Lang, Unit, category, format_bytes, instant, instant_in, optimizer};
 
@@ -63,21 +63,26 @@ pub fn verdict(estimate: &Estimate, scenario: &Scenario, unit: Unit, lang: Lang)
         (Verdict::Fits, Lang::En) => format!("{left} below the {capacity} of {card}"),
         (Verdict::Fits, Lang::Zh) => format!("比 {card} 的 {capacity} 少 {left}"),
         (Verdict::Tight, Lang::En) => {
-            format!("{left} below the {capacity} of {card}; tight once reserved memory and the CUDA context are counted")
+            format!(
+                "{left} below the {capacity} of {card}; tight once reserved memory and the CUDA context are counted"
+            )
         }
-        (Verdict::Tight, Lang::Zh) => format!("比 {card} 的 {capacity} 少 {left}；计入保留显存与 CUDA 上下文后很紧张"),
+        (Verdict::Tight, Lang::Zh) => {
+            format!("比 {card} 的 {capacity} 少 {left}；计入保留显存与 CUDA 上下文后很紧张")
+        }
         (Verdict::Exceeds, Lang::En) => format!("{over} more than the {capacity} of {card}"),
         (Verdict::Exceeds, Lang::Zh) => format!("比 {card} 的 {capacity} 多 {over}"),
     }
 }
 
 fn gpu_name(scenario: &Scenario, lang: Lang) -> String {
-    gpu::find(&scenario.gpu.id).map_or_else(|| lang.pick("the GPU", "该 GPU").to_owned(), |gpu| {
-        match lang {
+    gpu::find(&scenario.gpu.id).map_or_else(
+        || lang.pick("the GPU", "该 GPU").to_owned(),
+        |gpu| match lang {
             Lang::En => format!("the {}", gpu.name),
             Lang::Zh => gpu.name.to_owned(),
-        }
-    })
+        },
+    )
 }
 
 /// The line above the large figure.
@@ -106,53 +111,79 @@ pub fn cost_beside_weights(estimate: &Estimate, lang: Lang) -> String {
         Lang::En => {
             format!("Optimizer states: {states} × the weights; with what step() allocates: {with_step} ×")
         }
-        Lang::Zh => format!("优化器状态：权重的 {states} 倍；加上 step() 临时分配的：{with_step} 倍"),
+        Lang::Zh => {
+            format!("优化器状态：权重的 {states} 倍；加上 step() 临时分配的：{with_step} 倍")
+        }
     }
 }
 
 /// The result as a sentence with its numbers.
 pub fn headline(estimate: &Estimate, scenario: &Scenario, unit: Unit, lang: Lang) -> String {
-    let peak = estimate.at_peak();
-    let size = |bytes| format_bytes(bytes, unit);
-    let (largest, bytes) = largest_category(estimate);
-    let share = percent(bytes, peak.requested);
-    let states = size(peak.category(Category::OptimizerStates));
-    let temporaries = size(peak.category(Category::Temporaries));
-    let activations = peak.category(Category::Activations);
-    let mut text = match lang {
-        Lang::En => format!(
-            "{} of the {} at the peak are {} ({share} %).",
-            size(bytes),
-            size(peak.requested),
-            category(largest, lang).to_lowercase()
-        ),
-        Lang::Zh => format!(
-            "峰值 {} 之中，{}占 {}（{share}%）。",
-            size(peak.requested),
-            category(largest, lang),
-            size(bytes)
-        ),
-    };
-    let name = optimizer(scenario.optimizer, lang);
+    let mut sentences = vec![largest(estimate, unit, lang)];
     if estimate.peak == Instant::OptimizerStep {
-        text.push_str(&match lang {
-            Lang::En => format!(" {name} keeps {states} between steps and takes {temporaries} more inside step()."),
-            Lang::Zh => format!(" {name} 在两步之间保留 {states}，step() 内再临时占用 {temporaries}。"),
-        });
-        if activations.get() < peak.requested.get() / 100 {
-            text.push_str(lang.pick(
-                " Activations play no part in this peak: a smaller batch would not lower it.",
+        sentences.push(step(estimate, scenario, unit, lang));
+        let peak = estimate.at_peak();
+        if peak.category(Category::Activations).get() < peak.requested.get() / 100 {
+            let without = lang.pick(
+                "Activations play no part in this peak: a smaller batch would not lower it.",
                 "激活不影响这个峰值：减小批大小不会让它降低。",
-            ));
+            );
+            sentences.push(without.to_owned());
         }
     } else {
-        let batch = size(activations + peak.category(Category::Temporaries) + peak.category(Category::WeightCasts));
-        text.push_str(&match lang {
-            Lang::En => format!(" Forward and backward hold {batch} of activations, weight casts and temporaries at that moment."),
-            Lang::Zh => format!("此刻前向与反向占用的激活、权重副本与临时张量共 {batch}。"),
-        });
+        sentences.push(passes(estimate, unit, lang));
     }
-    text
+    sentences.join(lang.pick(" ", ""))
+}
+
+/// Which category takes most of the peak.
+fn largest(estimate: &Estimate, unit: Unit, lang: Lang) -> String {
+    let total = estimate.at_peak().requested;
+    let (of, bytes) = largest_category(estimate);
+    let (name, share) = (category(of, lang), percent(bytes, total));
+    let (bytes, total) = (format_bytes(bytes, unit), format_bytes(total, unit));
+    match lang {
+        Lang::En => format!("{bytes} of the {total} at the peak are {} ({share} %).", name.to_lowercase()),
+        Lang::Zh => format!("峰值 {total} 之中，{name}占 {bytes}（{share}%）。"),
+    }
+}
+
+/// What the optimizer keeps, and what it takes inside `step()`.
+fn step(estimate: &Estimate, scenario: &Scenario, unit: Unit, lang: Lang) -> String {
+    let peak = estimate.at_peak();
+    let name = optimizer(scenario.optimizer, lang);
+    let states = peak.category(Category::OptimizerStates);
+    let taken = peak.category(Category::Temporaries);
+    let (kept, more) = (format_bytes(states, unit), format_bytes(taken, unit));
+    match (states > Bytes::ZERO, taken > Bytes::ZERO, lang) {
+        (true, true, Lang::En) => {
+            format!("{name} keeps {kept} between steps and takes {more} more inside step().")
+        }
+        (true, false, Lang::En) => {
+            format!("{name} keeps {kept} between steps and takes nothing more inside step().")
+        }
+        (false, true, Lang::En) => {
+            format!("{name} keeps nothing between steps and takes {more} inside step().")
+        }
+        (false, false, Lang::En) => format!("{name} keeps nothing and takes nothing inside step()."),
+        (true, true, Lang::Zh) => format!("{name}在两步之间保留 {kept}，step() 内再临时占用 {more}。"),
+        (true, false, Lang::Zh) => format!("{name}在两步之间保留 {kept}，step() 内不再占用。"),
+        (false, true, Lang::Zh) => format!("{name}在两步之间不保留任何状态，step() 内临时占用 {more}。"),
+        (false, false, Lang::Zh) => format!("{name}不保留任何状态，step() 内也不占用。"),
+    }
+}
+
+/// What forward and backward hold at the peak.
+fn passes(estimate: &Estimate, unit: Unit, lang: Lang) -> String {
+    let peak = estimate.at_peak();
+    let of = [Category::Activations, Category::WeightCasts, Category::Temporaries];
+    let held = format_bytes(of.into_iter().map(|category| peak.category(category)).sum(), unit);
+    match lang {
+        Lang::En => format!(
+            "Activations, weight casts and temporaries of forward and backward hold {held} at that moment."
+        ),
+        Lang::Zh => format!("此刻前向与反向的激活、权重副本与临时张量共占 {held}。"),
+    }
 }
 
 fn largest_category(estimate: &Estimate) -> (Category, Bytes) {

@@ -96,5 +96,9 @@ pub fn format_count(n: u64) -> String {
 
 /// A number of parameters, such as `3.82 B` or `124 M`.
 pub fn parameter_count(n: u64) -> String {
-    if n >= 1_000_000_000 { format!("{} B", fixed(n, 1_000_000_000)) } else { format!("{} M", fixed(n, 1_000_000)) }
+    if n >= 1_000_000_000 {
+        format!("{} B", fixed(n, 1_000_000_000))
+    } else {
+        format!("{} M", fixed(n, 1_000_000))
+    }
 }

@@ -20,7 +20,9 @@ const fn state(what: What) -> &'static str {
         What::ExpAvg8bit | What::ExpAvgSq8bit | What::BlockScales | What::QuantileMap => {
             "bitsandbytes, optim/optimizer.py, Optimizer2State"
         }
-        What::RowVariance | What::ColumnVariance => "torch/optim/_adafactor.py; transformers, optimization.py",
+        What::RowVariance | What::ColumnVariance => {
+            "torch/optim/_adafactor.py; transformers, optimization.py"
+        }
         _ => "torch/optim, _init_group; FINDINGS §6",
     }
 }
@@ -46,7 +48,9 @@ const fn by_module(module: Module, what: What) -> &'static str {
             }
             _ => "torch, scaled_dot_product_attention (flash, memory-efficient); FINDINGS §3, §11",
         },
-        Module::LmHead | Module::Loss => "transformers, ForCausalLMLoss; torch, cross_entropy_loss; FINDINGS §4",
+        Module::LmHead | Module::Loss => {
+            "transformers, ForCausalLMLoss; torch, cross_entropy_loss; FINDINGS §4"
+        }
         Module::Optimizer => "torch/optim, step(); FINDINGS §6",
         Module::Cublas => "aten/src/ATen/cuda/CublasHandlePool.cpp; FINDINGS §11",
         Module::AttentionDropout | Module::MlpDropout => "torch, native_dropout; FINDINGS §3",

@@ -12,7 +12,8 @@ step and its allocator was asked, beside the estimate of the same run. Nothing i
 compares the middle of the stated band.\n\n";
 
 fn generated() -> Done<String> {
-    let mut vram = program("cargo", &["run", "--quiet", "--package", "vram", "--", "accuracy", "--format", "markdown"]);
+    let mut vram =
+        program("cargo", &["run", "--quiet", "--package", "vram", "--", "accuracy", "--format", "markdown"]);
     Ok(HEAD.to_owned() + &output(vram.args(FILES))?)
 }
 

@@ -10,7 +10,8 @@ pub(crate) fn build() -> Done {
     node::ready()?;
     println!("→ Building the page. The first time takes about 3 minutes, later ones less than one.");
     // Trunk calls cargo offline; everything is fetched before.
-    let mut fetch = program(compiler.cargo(), &["fetch", "--quiet", "--locked", "--target", "wasm32-unknown-unknown"]);
+    let mut fetch =
+        program(compiler.cargo(), &["fetch", "--quiet", "--locked", "--target", "wasm32-unknown-unknown"]);
     compiler.prepare(&mut fetch, &tools);
     run(&mut fetch)?;
     let mut trunk = program(tools.join("bin/trunk"), &["--quiet", "build", "--release"]);

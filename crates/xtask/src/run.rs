@@ -28,13 +28,21 @@ pub(crate) fn run(command: &mut Command) -> Done {
 
 /// Runs a command in silence; whether it succeeded.
 pub(crate) fn succeeds(command: &mut Command) -> bool {
-    command.stdout(Stdio::null()).stderr(Stdio::null()).stdin(Stdio::null()).status().is_ok_and(|status| status.success())
+    command
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .stdin(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
 }
 
 /// What a command prints.
 pub(crate) fn output(command: &mut Command) -> Done<String> {
     let shown = shown(command);
-    let output = command.stderr(Stdio::inherit()).output().map_err(|error| format!("`{shown}` could not be started: {error}."))?;
+    let output = command
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| format!("`{shown}` could not be started: {error}."))?;
     if !output.status.success() {
         return Err(format!("`{shown}` failed ({}).", output.status));
     }

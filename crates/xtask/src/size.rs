@@ -22,7 +22,11 @@ pub(crate) fn report() -> Done {
         println!("  {compressed:>8} B of {:>8} B  {name}", bytes.len());
     }
     println!("  {sum:>8} B in all, brotli; the budget is {BUDGET} B");
-    if sum <= BUDGET { Ok(()) } else { Err(format!("The page loads {sum} B, more than its budget of {BUDGET} B.")) }
+    if sum <= BUDGET {
+        Ok(())
+    } else {
+        Err(format!("The page loads {sum} B, more than its budget of {BUDGET} B."))
+    }
 }
 
 fn compressed(bytes: &[u8]) -> std::io::Result<usize> {

@@ -45,7 +45,8 @@ fn format() -> Done {
 }
 
 fn clippy_native() -> Done {
-    let arguments = ["clippy", "--quiet", "--workspace", "--exclude", "vram-web", "--all-targets", "--all-features"];
+    let arguments =
+        ["clippy", "--quiet", "--workspace", "--exclude", "vram-web", "--all-targets", "--all-features"];
     run(program("cargo", &arguments).args(["--", "-D", "warnings"]))
 }
 

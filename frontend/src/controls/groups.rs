@@ -5,8 +5,8 @@ use vram_core::ready::Ready;
 use vram_core::scenario::{Attention, Checkpointing, Objective, Optimizer, Recipe, ZeroGrad};
 use vram_core::{gpu, link, model, presets};
 use vram_text::{
-    Lang, Unit, Word, attention, checkpointing, format_bytes, objective, optimizer, parameter_count, ready, recipe,
-    zero_grad,
+    Lang, Unit, Word, attention, checkpointing, format_bytes, objective, optimizer, parameter_count, ready,
+    recipe, zero_grad,
 };
 
 use super::choice::{Choice, Select};
@@ -18,7 +18,9 @@ const SEQUENCE_LENGTHS: &[u32] =
     &[64, 128, 256, 512, 1024, 2048, 4096, 8192, 16_384, 32_768, 65_536, 131_072];
 
 fn models(_: Lang) -> Vec<Choice> {
-    let count = |preset: &presets::Preset| preset.architecture().map(|a| model::parameter_count(&a)).unwrap_or_default();
+    let count = |preset: &presets::Preset| {
+        preset.architecture().map(|a| model::parameter_count(&a)).unwrap_or_default()
+    };
     presets::all()
         .iter()
         .map(|preset| (preset.id, format!("{} · {}", preset.name, parameter_count(count(preset)))))
@@ -26,7 +28,10 @@ fn models(_: Lang) -> Vec<Choice> {
 }
 
 fn gpus(_: Lang) -> Vec<Choice> {
-    gpu::all().iter().map(|gpu| (gpu.id, format!("{} · {}", gpu.name, format_bytes(gpu.capacity, Unit::GiB)))).collect()
+    gpu::all()
+        .iter()
+        .map(|gpu| (gpu.id, format!("{} · {}", gpu.name, format_bytes(gpu.capacity, Unit::GiB))))
+        .collect()
 }
 
 /// The choices of an enum.

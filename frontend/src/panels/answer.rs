@@ -61,7 +61,8 @@ fn ThreeFigures() -> impl IntoView {
     };
     let reserved =
         move || store.with(|_, estimate| range(estimate.reserved.low, estimate.reserved.high, store.unit()));
-    let device = move || store.with(|_, estimate| range(estimate.device.low, estimate.device.high, store.unit()));
+    let device =
+        move || store.with(|_, estimate| range(estimate.device.low, estimate.device.high, store.unit()));
     let figure = move |word: Word, hint: Word, value: Signal<String>| {
         view! {
             <div>

@@ -4,6 +4,7 @@ use leptos::html::{Canvas, Div};
 use leptos::prelude::*;
 use plotters_canvas::CanvasBackend;
 use vram_chart::{Bar, Input, Layout, Rect, Row, Segment, Text, Theme, draw, layout};
+use vram_core::ledger::Instant;
 use vram_text::{Word, format_bytes, instant, segment};
 use wasm_bindgen::JsCast as _;
 use wasm_bindgen::prelude::Closure;
@@ -31,7 +32,14 @@ fn input(store: Store) -> Input {
             .collect()
     });
     let capacity = store.with_scenario(|scenario| scenario.gpu.capacity);
-    Input { bars, ghost, capacity, capacity_label: format_bytes(capacity, unit), selected }
+    Input {
+        bars,
+        ghost,
+        capacity,
+        capacity_label: format_bytes(capacity, unit),
+        legend: Vec::new(),
+        selected,
+    }
 }
 
 #[component]
@@ -90,14 +98,7 @@ pub(crate) fn Chart() -> impl IntoView {
                 on:pointerdown=point
                 on:keydown=press
             ></canvas>
-            {move || {
-                placed
-                    .with(|layout| {
-                        shown.with(|input| {
-                            layout.rows.iter().zip(&input.bars).map(|(row, bar)| labels(layout, row, bar)).collect_view()
-                        })
-                    })
-            }}
+            {Instant::ALL.map(|at| view! { <Labels at placed shown /> }).into_iter().collect_view()}
         </div>
         <p id="chart-help" class="hint">{move || store.word(Word::ChartHelp)}</p>
     }
@@ -106,8 +107,12 @@ pub(crate) fn Chart() -> impl IntoView {
 /// What a screen reader says of the canvas: its title, or the segment that is looked at.
 fn spoken(store: Store) -> String {
     let (lang, unit) = (store.lang(), store.unit());
-    let Some(at) = store.selected.get() else { return store.word(Word::Chart).to_owned() };
-    store.with(|_, estimate| segment(at.instant, at.category, estimate.at(at.instant).category(at.category), unit, lang))
+    let Some(at) = store.selected.get() else {
+        return store.word(Word::Chart).to_owned();
+    };
+    store.with(|_, estimate| {
+        segment(at.instant, at.category, estimate.at(at.instant).category(at.category), unit, lang)
+    })
 }
 
 fn px(css: i32) -> String {
@@ -115,15 +120,38 @@ fn px(css: i32) -> String {
 }
 
 /// Label and value of a bar, where the layout wants them.
-fn labels(layout: &Layout, row: &Row, bar: &Bar) -> impl IntoView + use<> {
-    let style = |rect: Rect| {
-        format!("left:{}px;top:{}px;width:{}px;height:{}px", rect.left, rect.top, rect.width(), rect.bottom - rect.top)
+#[component]
+fn Labels(at: Instant, placed: Memo<Layout>, shown: Memo<Input>) -> impl IntoView {
+    let store = expect_context::<Store>();
+    let place = move |of: fn(&Row) -> Rect| {
+        placed.with(|layout| layout.rows.get(at.index()).map(of).map(style).unwrap_or_default())
     };
-    let class = |what| format!("{what}{}{}", if row.is_peak { " is-peak" } else { "" }, if layout.is_narrow { " is-narrow" } else { "" });
+    let value = move || shown.with(|input| input.bars.get(at.index()).map(|bar| bar.value.clone()));
+    let is_peak = Memo::new(move |_| store.with(|_, estimate| estimate.peak == at));
+    let is_narrow = Memo::new(move |_| placed.with(|layout| layout.is_narrow));
+    let class = move |what: &'static str| {
+        let peak = if is_peak.get() { " is-peak" } else { "" };
+        let narrow = if is_narrow.get() { " is-narrow" } else { "" };
+        format!("{what}{peak}{narrow}")
+    };
     view! {
-        <span class=class("bar-label") style=style(row.label)>{bar.label.clone()}</span>
-        <span class=class("bar-value") style=style(row.value)>{bar.value.clone()}</span>
+        <span class=move || class("bar-label") style=move || place(|row| row.label)>
+            {move || instant(at, store.lang())}
+        </span>
+        <span class=move || class("bar-value") style=move || place(|row| row.value)>
+            {value}
+        </span>
     }
+}
+
+fn style(rect: Rect) -> String {
+    format!(
+        "left:{}px;top:{}px;width:{}px;height:{}px",
+        rect.left,
+        rect.top,
+        rect.width(),
+        rect.bottom - rect.top
+    )
 }
 
 /// Follows the width of the chart's frame.
@@ -155,7 +183,9 @@ fn paint(canvas: &web_sys::HtmlCanvasElement, layout: &Layout, theme: &Theme, ra
         canvas.set_width(width);
         canvas.set_height(height);
     }
-    let Some(backend) = CanvasBackend::with_canvas_object(canvas.clone()) else { return };
+    let Some(backend) = CanvasBackend::with_canvas_object(canvas.clone()) else {
+        return;
+    };
     let area = plotters::prelude::IntoDrawingArea::into_drawing_area(backend);
     // A context that refuses to draw leaves the table, which carries the same.
     let _ = draw(layout, theme, ratio, Text::Elsewhere, &area);

@@ -19,7 +19,9 @@ pub(crate) fn Details() -> impl IntoView {
         }))
     };
     let entries = move || {
-        let Some(at) = store.selected.get() else { return Vec::new() };
+        let Some(at) = store.selected.get() else {
+            return Vec::new();
+        };
         let (unit, lang) = (store.unit(), store.lang());
         store.with(|_, estimate| {
             let mut entries: Vec<_> =
@@ -27,8 +29,10 @@ pub(crate) fn Details() -> impl IntoView {
             entries.sort_by_key(|entry| std::cmp::Reverse(entry.bytes()));
             let more = entries.len().saturating_sub(MOST);
             entries.truncate(MOST);
-            let mut lines: Vec<(String, String)> =
-                entries.iter().map(|entry| (name(entry.name, lang), format_bytes(entry.bytes(), unit))).collect();
+            let mut lines: Vec<(String, String)> = entries
+                .iter()
+                .map(|entry| (name(entry.name, lang), format_bytes(entry.bytes(), unit)))
+                .collect();
             if more > 0 {
                 lines.push((format!("+ {more}"), String::new()));
             }

@@ -16,7 +16,11 @@ fn identity(entry: &Entry) -> String {
 pub(crate) fn Ledger() -> impl IntoView {
     let store = expect_context::<Store>();
     let moment = Memo::new(move |_| {
-        store.moment.get().or_else(|| store.with(|_, estimate| Some(estimate.peak))).unwrap_or(Instant::OptimizerStep)
+        store
+            .moment
+            .get()
+            .or_else(|| store.with(|_, estimate| Some(estimate.peak)))
+            .unwrap_or(Instant::OptimizerStep)
     });
     let opened = RwSignal::new(None::<String>);
     view! {
@@ -85,6 +89,9 @@ fn Group(of: Category, moment: Memo<Instant>, opened: RwSignal<Option<String>>) 
             entries
         })
     });
+    // Rows are made once and then hidden or shown: making one costs more than a whole estimate.
+    let most =
+        Memo::new(move |most: Option<&usize>| entries.with(Vec::len).max(most.copied().unwrap_or_default()));
     let total = move || entries.with(|entries| entries.iter().map(Entry::bytes).sum::<Bytes>());
     view! {
         <tbody hidden=move || entries.with(Vec::is_empty)>
@@ -96,7 +103,7 @@ fn Group(of: Category, moment: Memo<Instant>, opened: RwSignal<Option<String>>) 
                 <td class="number">{move || format_bytes(total(), store.unit())}</td>
             </tr>
             <For
-                each=move || 0..entries.with(Vec::len)
+                each=move || 0..most.get()
                 key=|index| *index
                 children=move |index| {
                     let entry = Memo::new(move |_| entries.with(|entries| entries.get(index).copied()));
@@ -117,6 +124,7 @@ fn Row(entry: Memo<Option<Entry>>, opened: RwSignal<Option<String>>) -> impl Int
     let toggle = move |_| opened.set(if is_open.get_untracked() { None } else { key.get_untracked() });
     view! {
         <tr
+            hidden=move || entry.with(Option::is_none)
             data-name=move || entry.get().map(|entry| entry.name.key())
             data-bytes=move || entry.get().map(|entry| entry.bytes().get().to_string())
         >

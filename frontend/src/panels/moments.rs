@@ -10,15 +10,18 @@ use crate::state::Store;
 #[component]
 pub(crate) fn Moments() -> impl IntoView {
     let store = expect_context::<Store>();
-    let occurs = move |of: Category| {
-        store.with(|_, estimate| estimate.instants.iter().any(|total| total.category(of) > Bytes::ZERO))
-    };
+    let occur = Category::ALL.map(|of| {
+        Memo::new(move |_| {
+            store.with(|_, estimate| estimate.instants.iter().any(|total| total.category(of) > Bytes::ZERO))
+        })
+    });
+    let occurs = move |of: Category| occur.get(of.index()).is_some_and(|occurs| occurs.get());
     let size = move |at: Instant, of: Category| store.with(|_, estimate| estimate.at(at).category(of));
     let is_peak = move |at: Instant| store.with(|_, estimate| estimate.peak == at);
     view! {
         <section aria-labelledby="moments-title">
             <h2 id="moments-title">{move || store.word(Word::AllMoments)}</h2>
-            <div class="scroll" tabindex="0" role="region" aria-labelledby="moments-title">
+            <div class="scroll" tabindex="0" role="group" aria-labelledby="moments-title">
                 <table id="moments">
                     <thead>
                         <tr>

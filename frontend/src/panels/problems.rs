@@ -10,7 +10,9 @@ pub(crate) fn Problems() -> impl IntoView {
     let store = expect_context::<Store>();
     let sentences = move || {
         let lang = store.lang();
-        store.problems.with(|problems| problems.values().map(|error| error_sentence(error, lang)).collect::<Vec<_>>())
+        store
+            .problems
+            .with(|problems| problems.values().map(|error| error_sentence(error, lang)).collect::<Vec<_>>())
     };
     let has_any = move || store.problems.with(|problems| !problems.is_empty());
     view! {

@@ -13,7 +13,9 @@ pub(crate) fn install() {
 }
 
 fn run(n: u32) -> f64 {
-    let Some(performance) = web_sys::window().and_then(|window| window.performance()) else { return f64::NAN };
+    let Some(performance) = web_sys::window().and_then(|window| window.performance()) else {
+        return f64::NAN;
+    };
     let scenario = Scenario::default();
     let before = performance.now();
     for _ in 0..n {

@@ -20,7 +20,9 @@ pub(crate) fn on_window(event: &str, act: impl FnMut() + 'static) {
 
 /// Calls `act` with whether a media query holds, now and whenever that changes.
 pub(crate) fn on_media(query: &str, mut act: impl FnMut(bool) + 'static) {
-    let Some(list) = web_sys::window().and_then(|window| window.match_media(query).ok().flatten()) else { return };
+    let Some(list) = web_sys::window().and_then(|window| window.match_media(query).ok().flatten()) else {
+        return;
+    };
     act(list.matches());
     let watched = list.clone();
     let closure = Closure::<dyn FnMut()>::new(move || act(watched.matches()));
@@ -30,7 +32,9 @@ pub(crate) fn on_media(query: &str, mut act: impl FnMut(bool) + 'static) {
 
 /// Copies text, then calls `done` with whether that was allowed.
 pub(crate) fn copy(text: &str, done: impl FnOnce(bool) + 'static) {
-    let Some(window) = web_sys::window() else { return done(false) };
+    let Some(window) = web_sys::window() else {
+        return done(false);
+    };
     let clipboard = window.navigator().clipboard();
     if clipboard.is_undefined() {
         // No clipboard outside of a secure context.

@@ -44,7 +44,9 @@ fn cancel() {
 fn write(link: &str, push: bool) {
     cancel();
     PENDING.with_borrow_mut(|pending| pending.last_write = now());
-    let Some(history) = web_sys::window().and_then(|window| window.history().ok()) else { return };
+    let Some(history) = web_sys::window().and_then(|window| window.history().ok()) else {
+        return;
+    };
     // A browser that refuses (an archived page, a sandbox) keeps its address; the page goes on.
     let _ = if push {
         history.push_state_with_url(&JsValue::NULL, "", Some(link))

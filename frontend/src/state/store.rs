@@ -52,7 +52,10 @@ impl Store {
     /// Opens the address's link.
     pub(crate) fn open() -> Self {
         let store = Self {
-            answered: RwSignal::new(Answered { scenario: Scenario::default(), estimate: answer(&Scenario::default()) }),
+            answered: RwSignal::new(Answered {
+                scenario: Scenario::default(),
+                estimate: answer(&Scenario::default()),
+            }),
             problems: RwSignal::default(),
             ghost: RwSignal::default(),
             selected: RwSignal::default(),
@@ -127,9 +130,7 @@ impl Store {
 
     /// The value of a link's key.
     pub(crate) fn field(self, key: &str) -> String {
-        self.with_scenario(|scenario| {
-            link::fields(scenario).find(|(name, _)| *name == key).map(|(_, value)| value).unwrap_or_default()
-        })
+        self.with_scenario(|scenario| link::value(scenario, key).unwrap_or_default())
     }
 
     /// Sets one field, by its key in the link. What can't be taken becomes a problem of that field, and nothing else changes.
@@ -141,7 +142,7 @@ impl Store {
             Ok(estimate) => {
                 self.remember_ghost(&before, &scenario);
                 self.take(scenario, estimate);
-                self.problems.update(|problems| problems.retain(|field, _| field != key && !field.is_empty()));
+                self.forget_problems_of(key);
                 if key == "model" { history::push(&self.link()) } else { history::replace(self.link()) }
             }
             Err(error) => self.problems.update(|problems| {
@@ -152,7 +153,17 @@ impl Store {
 
     fn take(self, scenario: Scenario, estimate: Estimate) {
         self.answered.set(Answered { scenario, estimate: Some(Arc::new(estimate)) });
-        self.shared.set(None);
+        if self.shared.get_untracked().is_some() {
+            self.shared.set(None);
+        }
+    }
+
+    /// A field that was taken has no problem any more, and the whole fits together again.
+    fn forget_problems_of(self, key: &str) {
+        let is_over = |field: &String| field == key || field.is_empty();
+        if self.problems.with_untracked(|problems| problems.keys().any(is_over)) {
+            self.problems.update(|problems| problems.retain(|field, _| !is_over(field)));
+        }
     }
 
     /// A change of the optimizer shows what was before; any other change forgets it.

@@ -5,6 +5,7 @@ use vram_core::model::{Model, from_config};
 use vram_core::scenario::{Attention, Checkpointing, Objective, Optimizer, Recipe, ZeroGrad};
 use vram_core::units::Count;
 use vram_core::{Error, Field, Scenario};
+use vram_text::{Lang, error_sentence};
 
 use super::FIGURES;
 use crate::failure::{Failure, read};
@@ -54,7 +55,13 @@ impl Golden {
             train["micro_batch"],
             train["seq_len"]
         );
-        Self { id: text(&run["id"]), label, group: group(run), scenario: scenario(run), measured: measured(run) }
+        Self {
+            id: text(&run["id"]),
+            label,
+            group: group(run),
+            scenario: scenario(run),
+            measured: measured(run),
+        }
     }
 }
 
@@ -114,7 +121,8 @@ fn is_current_stack(run: &Value) -> bool {
 fn scenario(run: &Value) -> Result<Scenario, Unsupported> {
     let train = &run["train"];
     refuse_what_has_no_field(run)?;
-    let architecture = from_config(&run["config"].to_string()).map_err(|error| Unsupported(unsupported(&error)))?;
+    let architecture =
+        from_config(&run["config"].to_string()).map_err(|error| Unsupported(unsupported(&error)))?;
     let mut scenario = Scenario { model: Model { preset: None, architecture }, ..Scenario::default() };
     scenario.micro_batch = number(train, "micro_batch")?;
     scenario.sequence_length = number(train, "seq_len")?;
@@ -139,7 +147,7 @@ fn scenario(run: &Value) -> Result<Scenario, Unsupported> {
 fn unsupported(error: &Error) -> String {
     match error {
         Error::Unsupported { field, given, .. } => format!("{} {given}", field.key()),
-        other => other.to_string(),
+        other => error_sentence(other, Lang::En),
     }
 }
 
@@ -157,7 +165,10 @@ fn refuse_what_has_no_field(run: &Value) -> Result<(), Unsupported> {
         (is_set(&train["keep_outputs"]), "keep_outputs"),
         (is_set(&train["base_dtype"]), "base_dtype"),
         (is_set(&train["use_cache"]), "use_cache"),
-        (train["autocast_style"] == "accelerate" && train["precision"] == "bf16-mixed", "accelerate's autocast"),
+        (
+            train["autocast_style"] == "accelerate" && train["precision"] == "bf16-mixed",
+            "accelerate's autocast",
+        ),
         (train["dropout"].as_f64().is_some_and(|p| p > 0.0), "dropout"),
         (is_set(&train["dpo"]["logps"]), "logps"),
     ];
@@ -169,10 +180,15 @@ fn refuse_what_has_no_field(run: &Value) -> Result<(), Unsupported> {
 
 fn number(train: &Value, key: &'static str) -> Result<Count, Unsupported> {
     let given = train[key].to_string();
-    vram_core::link::count(Field::new(key), &given, (1, u32::MAX)).map_err(|_| Unsupported(format!("{key} {given}")))
+    vram_core::link::count(Field::new(key), &given, (1, u32::MAX))
+        .map_err(|_| Unsupported(format!("{key} {given}")))
 }
 
-fn choice<T>(train: &Value, key: &'static str, from_key: impl Fn(&str) -> Option<T>) -> Result<T, Unsupported> {
+fn choice<T>(
+    train: &Value,
+    key: &'static str,
+    from_key: impl Fn(&str) -> Option<T>,
+) -> Result<T, Unsupported> {
     let given = train[key].as_str().unwrap_or_default();
     from_key(given).ok_or_else(|| Unsupported(format!("{key} {given}")))
 }

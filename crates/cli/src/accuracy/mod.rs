@@ -9,6 +9,7 @@ pub use report::{Report, Row};
 use vram_core::Estimate;
 use vram_core::ledger::{Category, Instant, What};
 use vram_core::scenario::Optimizer;
+use vram_text::{Lang, error_sentence};
 
 /// A figure that is compared, in the order of the output.
 pub const FIGURES: [&str; 9] = [
@@ -29,7 +30,8 @@ pub type Errors = [Option<f64>; FIGURES.len()];
 /// Estimates a run and compares it.
 pub fn compare(golden: &Golden) -> Row {
     let supported = golden.scenario.clone().and_then(|scenario| {
-        let estimate = vram_core::estimate(&scenario).map_err(|error| Unsupported(error.to_string()))?;
+        let estimate =
+            vram_core::estimate(&scenario).map_err(|error| Unsupported(error_sentence(&error, Lang::En)))?;
         Ok(errors(golden, &estimate, scenario.optimizer))
     });
     Row { id: golden.id.clone(), label: golden.label.clone(), group: golden.group.clone(), errors: supported }

@@ -52,7 +52,9 @@ impl Spread {
     pub(crate) fn of(errors: impl Iterator<Item = f64>) -> Self {
         let mut sorted: Vec<f64> = errors.map(f64::abs).collect();
         sorted.sort_by(f64::total_cmp);
-        let at = |hundredths: usize| sorted.get((sorted.len() * hundredths / 100).min(sorted.len().saturating_sub(1)));
+        let at = |hundredths: usize| {
+            sorted.get((sorted.len() * hundredths / 100).min(sorted.len().saturating_sub(1)))
+        };
         Self {
             median: at(50).copied().unwrap_or_default(),
             p95: at(95).copied().unwrap_or_default(),
@@ -90,7 +92,9 @@ impl Report {
             Format::Json => Ok(self.json().to_string() + "\n"),
             Format::Csv => self.table().csv(),
             Format::Markdown => Ok(self.markdown()),
-            Format::Table | Format::Svg => Ok(self.table().text() + "\n" + &self.groups().text() + "\n" + &self.summary()),
+            Format::Table | Format::Svg => {
+                Ok(self.table().text() + "\n" + &self.groups().text() + "\n" + &self.summary())
+            }
         }
     }
 
@@ -125,7 +129,9 @@ impl Report {
         let rows = self.rows.iter().map(|row| {
             let mut cells = vec![row.id.clone(), row.label.clone()];
             match &row.errors {
-                Ok(errors) => cells.extend(errors.iter().map(|error| error.map_or_else(String::new, percent))),
+                Ok(errors) => {
+                    cells.extend(errors.iter().map(|error| error.map_or_else(String::new, percent)));
+                }
                 Err(Unsupported(reason)) => {
                     cells.push(format!("unsupported: {reason}"));
                     cells.extend(FIGURES.iter().skip(1).map(|_| String::new()));
@@ -154,7 +160,9 @@ impl Report {
             for figure in ["peak_requested", "peak_allocated", "peak_reserved"] {
                 let Spread { median, p95, max } = self.spread(figure, |row| row.group == *group);
                 let any = *supported > 0;
-                cells.extend([median, p95, max].map(|error| if any { percent_of(error) } else { "–".to_owned() }));
+                cells.extend(
+                    [median, p95, max].map(|error| if any { percent_of(error) } else { "–".to_owned() }),
+                );
             }
             cells
         });

@@ -28,7 +28,11 @@ const LONGEST: usize = 2_000_000;
 /// `model_type`; [`Error::Unsupported`] for a family that is not read; [`Error::OutOfRange`] for a number that can't be.
 pub fn from_config(json: &str) -> Result<Architecture, Error> {
     if json.len() > LONGEST {
-        return Err(Error::TooLong { field: Field::new("config.json"), given: json.len() as u64, max: LONGEST as u64 });
+        return Err(Error::TooLong {
+            field: Field::new("config.json"),
+            given: json.len() as u64,
+            max: LONGEST as u64,
+        });
     }
     let value: Value = serde_json::from_str(json)
         .map_err(|error| Error::NotJson { line: error.line() as u64, column: error.column() as u64 })?;
@@ -108,11 +112,16 @@ impl Config {
         let accepted = || Family::ALL.iter().map(|family| family.key()).collect();
         match self.get("model_type") {
             None => Err(Error::Missing { field }),
-            Some(Value::String(given)) => Family::from_key(given)
-                .ok_or_else(|| Error::Unsupported { field, given: Error::shown(given), accepted: accepted() }),
-            Some(other) => {
-                Err(Error::Unsupported { field, given: Error::shown(&other.to_string()), accepted: accepted() })
-            }
+            Some(Value::String(given)) => Family::from_key(given).ok_or_else(|| Error::Unsupported {
+                field,
+                given: Error::shown(given),
+                accepted: accepted(),
+            }),
+            Some(other) => Err(Error::Unsupported {
+                field,
+                given: Error::shown(&other.to_string()),
+                accepted: accepted(),
+            }),
         }
     }
 
@@ -122,7 +131,9 @@ impl Config {
     }
 
     fn optional(&self, key: &'static str, (min, max): (u32, u32)) -> Result<Option<Count>, Error> {
-        let Some(value) = self.get(key) else { return Ok(None) };
+        let Some(value) = self.get(key) else {
+            return Ok(None);
+        };
         value
             .as_u64()
             .and_then(|number| u32::try_from(number).ok())
@@ -268,7 +279,12 @@ impl Config {
         Ok(Count::new(u32::try_from(hidden.get() / heads.get().max(1)).unwrap_or(1)))
     }
 
-    fn window(&self, family: Family, layers: Count, default: Option<u32>) -> Result<Option<SlidingWindow>, Error> {
+    fn window(
+        &self,
+        family: Family,
+        layers: Count,
+        default: Option<u32>,
+    ) -> Result<Option<SlidingWindow>, Error> {
         let is_qwen = matches!(family, Family::Qwen2 | Family::Qwen3);
         if family == Family::Llama || is_qwen && !self.flag("use_sliding_window", false)? {
             return Ok(None);
@@ -282,7 +298,8 @@ impl Config {
                 None => return Ok(None),
             },
         };
-        let first = if is_qwen { self.count("max_window_layers", (0, limits::LAYERS.1), 28)? } else { Count::new(0) };
+        let first =
+            if is_qwen { self.count("max_window_layers", (0, limits::LAYERS.1), 28)? } else { Count::new(0) };
         let full_every = match family {
             Family::Gemma2 => Some(Count::new(2)),
             Family::Gemma3Text => Some(self.count("sliding_window_pattern", limits::LAYERS, 6)?),
@@ -295,7 +312,9 @@ impl Config {
 
     /// An explicit `layer_types` has to say the same as the pattern.
     fn check_layer_types(&self, window: SlidingWindow, layers: Count) -> Result<(), Error> {
-        let Some(value) = self.get("layer_types") else { return Ok(()) };
+        let Some(value) = self.get("layer_types") else {
+            return Ok(());
+        };
         let unsupported = || Error::Unsupported {
             field: Field::new("layer_types"),
             given: Error::shown(&value.to_string()),

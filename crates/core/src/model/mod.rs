@@ -164,6 +164,10 @@ impl SlidingWindow {
 }
 
 /// The dimensions of a decoder, from its `config.json`.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of `config.json`, independent of the others"
+)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Architecture {
     /// `model_type`

@@ -26,7 +26,11 @@ pub(crate) struct Heads {
 impl Writer<'_> {
     /// The attention module on `x`, which the caller still holds: its output before dropout.
     pub(crate) fn attention(&mut self, x: Var, is_windowed: bool) -> Var {
-        let heads = if has_one_qkv(&self.pass.architecture) { self.one_projection(x) } else { self.three_projections(x) };
+        let heads = if has_one_qkv(&self.pass.architecture) {
+            self.one_projection(x)
+        } else {
+            self.three_projections(x)
+        };
         let heads = self.positions(heads);
         let is_eager = self.pass.attention == Attention::Eager;
         let output = if is_eager { self.eager_attention(heads) } else { self.sdpa(heads, is_windowed) };
@@ -51,7 +55,13 @@ impl Writer<'_> {
         let has_bias = self.pass.architecture.qkv_bias;
         let qkv = self.linear(
             x,
-            &Linear { module: Module::QkvProj, weight_of: Module::QkvProj, input: &hidden, output: &all, has_bias },
+            &Linear {
+                module: Module::QkvProj,
+                weight_of: Module::QkvProj,
+                input: &hidden,
+                output: &all,
+                has_bias,
+            },
         );
         // Each of the three slices fills a whole tensor in backward (`slice_backward`); GPT-2's split concatenates once.
         let steps = [self.gradient(qkv)];
@@ -86,7 +96,13 @@ impl Writer<'_> {
         let has_bias = self.pass.architecture.qkv_bias;
         let value = self.linear(
             x,
-            &Linear { module: Module::VProj, weight_of: Module::VProj, input: &hidden, output: &kv, has_bias },
+            &Linear {
+                module: Module::VProj,
+                weight_of: Module::VProj,
+                input: &hidden,
+                output: &kv,
+                has_bias,
+            },
         );
         Heads { query, key, value }
     }
@@ -128,8 +144,9 @@ impl Writer<'_> {
         let query = self.cast(heads.query, Module::Attention, What::Query, compute);
         let key = self.cast(heads.key, Module::Attention, What::Key, compute);
         let value = self.cast(heads.value, Module::Attention, What::Value, compute);
-        let is_flash =
-            compute != Dtype::Fp32 && !is_windowed && self.pass.architecture.head_dim.get() <= FLASH_WIDEST_HEAD;
+        let is_flash = compute != Dtype::Fp32
+            && !is_windowed
+            && self.pass.architecture.head_dim.get() <= FLASH_WIDEST_HEAD;
         let kernel_heads = Heads { query, key, value };
         let output = if is_flash {
             self.flash(kernel_heads, repeats)
@@ -153,7 +170,8 @@ impl Writer<'_> {
     fn flash(&mut self, heads: Heads, repeats: bool) -> Var {
         let statistics = Dims::new(&[self.pass.batch(), self.pass.heads(), self.pass.sequence()]);
         let padded = Dim::new(Symbol::PaddedSequence, self.pass.sequence.next_multiple_of(128));
-        let wide = Dim::new(Symbol::PaddedHeadDim, self.pass.architecture.head_dim.get().next_multiple_of(32));
+        let wide =
+            Dim::new(Symbol::PaddedHeadDim, self.pass.architecture.head_dim.get().next_multiple_of(32));
         let rows = Dims::new(&[self.pass.batch(), self.pass.heads(), padded]);
         let accumulator = self.temporary(Module::Attention, What::Accumulator, rows.and(wide), Dtype::Fp32);
         let sums = self.temporary(Module::Attention, What::Workspace, rows, Dtype::Fp32);
@@ -177,7 +195,9 @@ impl Writer<'_> {
         let accumulator =
             self.temporary(Module::Attention, What::Accumulator, self.query_dims(), Dtype::Fp32);
         let mut steps = vec![Step::Temporary(accumulator)];
-        if self.pass.compute() == Dtype::Fp32 && self.pass.architecture.kv_heads < self.pass.architecture.heads {
+        if self.pass.compute() == Dtype::Fp32
+            && self.pass.architecture.kv_heads < self.pass.architecture.heads
+        {
             steps.push(Step::Temporary(accumulator));
             steps.push(Step::Temporary(accumulator));
         }
@@ -193,7 +213,13 @@ impl Writer<'_> {
         output
     }
 
-    fn attention_kernel(&mut self, heads: Heads, statistics: Dims, bias: Option<Var>, mut steps: Vec<Step>) -> Var {
+    fn attention_kernel(
+        &mut self,
+        heads: Heads,
+        statistics: Dims,
+        bias: Option<Var>,
+        mut steps: Vec<Step>,
+    ) -> Var {
         let Heads { query, key, value } = heads;
         let output = self.made(Module::Attention, What::Output, self.query_dims(), self.pass.compute());
         let lse = self.tape.constant(self.made(Module::Attention, What::LogSumExp, statistics, Dtype::Fp32));

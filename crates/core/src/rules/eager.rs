@@ -63,8 +63,7 @@ impl Writer<'_> {
             scores = self.softcap(scores, Module::Attention);
         }
         // The causal mask is added out of place; it needs no gradient.
-        let masked =
-            self.tape.operator(self.tape.storage(scores), &[], &[Step::Pass(scores)]);
+        let masked = self.tape.operator(self.tape.storage(scores), &[], &[Step::Pass(scores)]);
         self.tape.drop(scores);
         masked
     }
@@ -73,7 +72,8 @@ impl Writer<'_> {
     pub(crate) fn softcap(&mut self, x: Var, module: Module) -> Var {
         let scaled = self.map(x, module, What::Scaledown, &[]);
         self.tape.drop(x);
-        let storage = Storage { name: crate::ledger::Name::of(module, What::Tanh), ..self.tape.storage(scaled) };
+        let storage =
+            Storage { name: crate::ledger::Name::of(module, What::Tanh), ..self.tape.storage(scaled) };
         let gradient = self.gradient(scaled);
         let tanh = self.tape.operator_keeping_output(storage, &[], &[gradient]);
         self.tape.drop(scaled);
@@ -88,7 +88,10 @@ impl Writer<'_> {
         let keeps_dtype = self.pass.architecture.family == Family::Gpt2 && self.pass.autocast.is_none();
         let dtype = if keeps_dtype { compute } else { Dtype::Fp32 };
         let softmax = self.storage(What::Softmax, self.score_dims(), dtype);
-        let steps = [Step::Temporary(self.temporary(Module::Attention, What::Softmax, self.score_dims(), dtype)), self.gradient(scores)];
+        let steps = [
+            Step::Temporary(self.temporary(Module::Attention, What::Softmax, self.score_dims(), dtype)),
+            self.gradient(scores),
+        ];
         let softmax = self.tape.operator_keeping_output(softmax, &[], &steps);
         self.tape.drop(scores);
         let back = self.cast(softmax, Module::Attention, What::SoftmaxCast, compute);

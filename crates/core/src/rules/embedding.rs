@@ -65,7 +65,11 @@ impl Writer<'_> {
     fn positions_added(&mut self, tokens: Var) -> Var {
         let a = &self.pass.architecture;
         let positions = Dim::new(Symbol::Positions, a.positions.map_or(1, crate::units::Count::get));
-        let gradient = self.parameter_gradient(Module::PositionEmbedding, What::Weight, &[positions, self.pass.hidden()]);
+        let gradient = self.parameter_gradient(
+            Module::PositionEmbedding,
+            What::Weight,
+            &[positions, self.pass.hidden()],
+        );
         let dims = Dims::new(&[self.pass.sequence(), self.pass.hidden()]);
         let storage = self.made(Module::PositionEmbedding, What::Output, dims, self.pass.weight);
         let embedded = self.tape.operator(storage, &[], &[gradient]);

@@ -78,7 +78,8 @@ impl Writer<'_> {
             dims: Dims::new(dims),
             dtype: compute,
         };
-        let (weight, bias) = (storage(What::WeightCast, &Self::shape(linear)), storage(What::BiasCast, linear.output));
+        let (weight, bias) =
+            (storage(What::WeightCast, &Self::shape(linear)), storage(What::BiasCast, linear.output));
         if self.pass.is_reference {
             return Some(self.tape.constant(weight));
         }

@@ -34,8 +34,13 @@ impl Writer<'_> {
     fn logits(&mut self, normed: Var) -> Var {
         let (hidden, vocabulary) = ([self.pass.hidden()], [self.pass.vocabulary()]);
         let weight_of = if self.pass.architecture.tied { Module::Embedding } else { Module::LmHead };
-        let linear =
-            Linear { module: Module::LmHead, weight_of, input: &hidden, output: &vocabulary, has_bias: false };
+        let linear = Linear {
+            module: Module::LmHead,
+            weight_of,
+            input: &hidden,
+            output: &vocabulary,
+            has_bias: false,
+        };
         let logits = self.linear(normed, &linear);
         if self.pass.architecture.logit_softcap { self.softcap(logits, Module::LmHead) } else { logits }
     }
@@ -43,11 +48,13 @@ impl Writer<'_> {
     /// `cross_entropy(logits.float(), labels moved by one)`: keeps the log-softmax in fp32 and the labels.
     fn cross_entropy(&mut self, logits: Var) -> Var {
         let wide = self.cast(logits, Module::Loss, What::LogitsFp32, Dtype::Fp32);
-        let labels = self.made(Module::Loss, What::ShiftedLabels, Dims::new(&self.pass.tokens()), Dtype::Int64);
+        let labels =
+            self.made(Module::Loss, What::ShiftedLabels, Dims::new(&self.pass.tokens()), Dtype::Int64);
         let padded = self.tape.constant(labels);
         let shifted = self.tape.constant(labels);
         self.tape.drop(padded);
-        let log_softmax = self.made(Module::Loss, What::LogSoftmax, self.rows(&[self.pass.vocabulary()]), Dtype::Fp32);
+        let log_softmax =
+            self.made(Module::Loss, What::LogSoftmax, self.rows(&[self.pass.vocabulary()]), Dtype::Fp32);
         let gradient = self.gradient(wide);
         let log_softmax = self.tape.operator_keeping_output(log_softmax, &[], &[gradient]);
         let loss = self.scalar(log_softmax, &[log_softmax, shifted]);

@@ -22,7 +22,13 @@ impl Writer<'_> {
         let has_bias = self.pass.architecture.mlp_bias;
         let output = self.linear(
             inner,
-            &Linear { module: Module::DownProj, weight_of: Module::DownProj, input: &ffn, output: &hidden, has_bias },
+            &Linear {
+                module: Module::DownProj,
+                weight_of: Module::DownProj,
+                input: &ffn,
+                output: &hidden,
+                has_bias,
+            },
         );
         self.tape.drop(inner);
         output
@@ -50,8 +56,13 @@ impl Writer<'_> {
     fn fused_gate(&mut self, x: Var) -> Var {
         let (hidden, ffn) = ([self.pass.hidden()], [Dim::number(2), self.pass.ffn()]);
         let has_bias = self.pass.architecture.mlp_bias;
-        let linear =
-            Linear { module: Module::GateUpProj, weight_of: Module::GateUpProj, input: &hidden, output: &ffn, has_bias };
+        let linear = Linear {
+            module: Module::GateUpProj,
+            weight_of: Module::GateUpProj,
+            input: &hidden,
+            output: &ffn,
+            has_bias,
+        };
         let both = self.linear(x, &linear);
         // split's backward concatenates the two halves' gradients once.
         let steps = [self.gradient(both)];
@@ -105,7 +116,11 @@ impl Writer<'_> {
             &[gradient],
         );
         self.tape.drop(inner);
-        let plus_one = self.tape.operator(self.made(module, What::Product, storage.dims, wide), &[], &[Step::Pass(tanh)]);
+        let plus_one = self.tape.operator(
+            self.made(module, What::Product, storage.dims, wide),
+            &[],
+            &[Step::Pass(tanh)],
+        );
         self.tape.drop(tanh);
         let output = self.product(half, plus_one, module, What::Output);
         self.tape.drop(half);

@@ -22,7 +22,7 @@ pub(crate) use loss::head;
 
 use crate::ledger::{Category, Dim, Dims, Module, Name, What};
 use crate::plan::Pass;
-use crate::tape::{Mode, Storage, Step, Tape, Var};
+use crate::tape::{Mode, Step, Storage, Tape, Var};
 use crate::units::Dtype;
 
 /// A block being written: the tape, and what is known of the pass through the model.

@@ -101,7 +101,8 @@ impl Writer<'_> {
         let input = self.cast(x, norm.module, What::Fp32Copy, dtype);
         let output = self.made(norm.module, What::Output, norm.full(), dtype);
         let mean = self.tape.constant(self.made(norm.module, What::Mean, norm.per_row(), Dtype::Fp32));
-        let deviation = self.tape.constant(self.made(norm.module, What::InverseStd, norm.per_row(), Dtype::Fp32));
+        let deviation =
+            self.tape.constant(self.made(norm.module, What::InverseStd, norm.per_row(), Dtype::Fp32));
         let steps = [
             self.gradient(input),
             self.parameter_gradient(norm.module, What::Weight, &[norm.width]),

@@ -109,7 +109,9 @@ impl Block {
 
     /// Whether the block keeps what the block before made.
     pub(crate) fn keeps_input(&self) -> bool {
-        self.ends.input.is_some_and(|id| self.kept_for_backward().get(id.index()).copied().unwrap_or_default())
+        self.ends
+            .input
+            .is_some_and(|id| self.kept_for_backward().get(id.index()).copied().unwrap_or_default())
     }
 
     /// Only what the block before made.
@@ -128,7 +130,12 @@ impl Block {
 
     /// Bytes of a set of storages.
     pub(crate) fn bytes(&self, alive: &Alive) -> Bytes {
-        self.sizes.iter().zip(alive).filter(|&(_, &is_alive)| is_alive).map(|(&size, _)| Bytes::new(size)).sum()
+        self.sizes
+            .iter()
+            .zip(alive)
+            .filter(|&(_, &is_alive)| is_alive)
+            .map(|(&size, _)| Bytes::new(size))
+            .sum()
     }
 
     fn size(&self, id: StorageId) -> u64 {
@@ -150,7 +157,6 @@ impl Block {
         }
         (alive, events.unwrap_or_default())
     }
-
 }
 
 fn apply(alive: &mut Alive, events: &[Event]) {

@@ -212,7 +212,9 @@ impl Tape {
 
     fn is_needed(&self, step: &Step) -> bool {
         match step {
-            Step::Gradient(var, _) | Step::Pass(var) | Step::Join(var) => self.variables[usize::from(var.0)].requires_grad,
+            Step::Gradient(var, _) | Step::Pass(var) | Step::Join(var) => {
+                self.variables[usize::from(var.0)].requires_grad
+            }
             Step::Temporary(_) | Step::Scratch(_) | Step::Parameter(_) | Step::Waiting(_) => true,
         }
     }
@@ -360,7 +362,10 @@ impl Tape {
         }
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "a block has a few hundred storages, whatever the scenario")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a block has a few hundred storages, whatever the scenario"
+    )]
     fn place(&mut self, storage: Storage) -> StorageId {
         let id = StorageId(self.storages.len() as u16);
         self.storages.push(storage);
@@ -368,7 +373,10 @@ impl Tape {
         id
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "a block has a few hundred variables, whatever the scenario")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a block has a few hundred variables, whatever the scenario"
+    )]
     fn variable(&mut self, storage: StorageId, describes: Storage, requires_grad: bool) -> Var {
         let var = Var(self.variables.len() as u16);
         self.variables.push(Variable { storage, describes, requires_grad, pending: None });

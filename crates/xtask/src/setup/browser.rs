@@ -15,11 +15,16 @@ pub(crate) fn ready() -> Done<String> {
         return Ok(browser);
     }
     if can_install_packages() {
-        announce("Chromium and a Chinese font", "the page is tested and pictured in a real browser", "1 minute");
+        announce(
+            "Chromium and a Chinese font",
+            "the page is tested and pictured in a real browser",
+            "1 minute",
+        );
         install_packages(&["chromium", "fonts-noto-cjk"]);
     }
     find().ok_or_else(|| {
-        "Chromium is missing: install it from your system's packages, or set CHROMIUM to its program.".to_owned()
+        "Chromium is missing: install it from your system's packages, or set CHROMIUM to its program."
+            .to_owned()
     })
 }
 

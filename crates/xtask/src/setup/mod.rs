@@ -21,7 +21,8 @@ pub(crate) fn announce(what: &str, why: &str, how_long: &str) {
 
 /// Whether this is Debian or one of its kin, with the right to install packages.
 pub(crate) fn can_install_packages() -> bool {
-    let is_root = crate::run::output(&mut crate::run::program("id", &["-u"])).is_ok_and(|id| id.trim() == "0");
+    let is_root =
+        crate::run::output(&mut crate::run::program("id", &["-u"])).is_ok_and(|id| id.trim() == "0");
     is_root && crate::run::succeeds(&mut crate::run::program("apt-get", &["--version"]))
 }
 

@@ -47,12 +47,14 @@ pub(crate) fn ready() -> Done<PathBuf> {
 
 fn is_there(tool: &Tool, folder: &std::path::Path) -> bool {
     let path = folder.join("bin").join(tool.name);
-    path.exists() && output(&mut program(path, &["--version"])).is_ok_and(|text| text.trim().ends_with(tool.version))
+    path.exists()
+        && output(&mut program(path, &["--version"])).is_ok_and(|text| text.trim().ends_with(tool.version))
 }
 
 fn install(tool: &Tool, folder: &std::path::Path) -> Done {
     announce(&format!("{} {}", tool.name, tool.version), tool.why, tool.how_long);
-    let mut install = program("cargo", &["install", "--quiet", tool.package, "--version", tool.version, "--root"]);
+    let mut install =
+        program("cargo", &["install", "--quiet", tool.package, "--version", tool.version, "--root"]);
     install.arg(folder).env_remove("CARGO_TARGET_DIR");
     if tool.is_locked {
         install.arg("--locked");

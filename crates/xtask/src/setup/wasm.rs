@@ -30,7 +30,9 @@ impl Compiler {
             return Ok(Self::FromSource);
         }
         announce("Rust's standard library for WebAssembly", "the page is compiled to it", "10 seconds");
-        if succeeds(&mut program("timeout", &["120", "rustup", "target", "add", TARGET])) && active_has_library() {
+        if succeeds(&mut program("timeout", &["120", "rustup", "target", "add", TARGET]))
+            && active_has_library()
+        {
             return Ok(Self::Active);
         }
         if can_install_packages() {

@@ -1,0 +1,91 @@
+//! Layout and pictures.
+
+#![cfg(feature = "svg")]
+#![expect(clippy::unwrap_used, reason = "a test that fails is a test that panics")]
+
+use insta::assert_snapshot;
+use proptest::prelude::*;
+use vram_chart::{Bar, Input, Segment, Theme, layout, svg};
+use vram_core::ledger::{Category, Instant};
+use vram_core::units::Bytes;
+
+fn input(sizes: [[u64; 8]; 7], ghost: Option<Vec<Bytes>>, capacity: u64) -> Input {
+    let totals = sizes.map(|bar| bar.iter().fold(0_u64, |sum, size| sum.saturating_add(*size)));
+    let most = totals.iter().max().copied().unwrap_or_default();
+    let bars = Instant::ALL
+        .into_iter()
+        .zip(sizes)
+        .zip(totals)
+        .map(|((instant, segments), total)| Bar {
+            instant,
+            segments: segments.map(Bytes::new),
+            label: instant.key().to_owned(),
+            value: format!("{total} B"),
+            is_peak: total == most,
+        })
+        .collect();
+    Input {
+        bars,
+        ghost,
+        capacity: Bytes::new(capacity),
+        capacity_label: format!("{capacity} B"),
+        legend: Category::ALL.map(|of| (of, of.key().to_owned())).to_vec(),
+        selected: Some(Segment { instant: Instant::Loss, category: Category::Activations }),
+    }
+}
+
+fn example() -> Input {
+    let sizes = [
+        [14, 0, 0, 28, 3, 7, 0, 0],
+        [14, 0, 0, 28, 4, 7, 0, 0],
+        [14, 0, 1, 28, 3, 7, 1, 0],
+        [14, 0, 1, 28, 3, 7, 0, 0],
+        [14, 0, 13, 28, 0, 0, 0, 0],
+        [14, 0, 14, 28, 0, 0, 0, 0],
+        [14, 0, 14, 28, 0, 0, 14, 0],
+    ];
+    input(sizes, Some([52, 53, 54, 53, 55, 56, 56].map(Bytes::new).to_vec()), 79)
+}
+
+#[test]
+fn a_wide_light_picture() {
+    assert_snapshot!(svg(&example(), 900, &Theme::LIGHT).unwrap());
+}
+
+#[test]
+fn a_narrow_dark_picture() {
+    assert_snapshot!(svg(&example(), 360, &Theme::DARK).unwrap());
+}
+
+#[test]
+fn arrow_keys_go_from_segment_to_segment_and_stop_at_the_ends() {
+    let mut input = example();
+    let at = |instant, category| Some(Segment { instant, category });
+    assert_eq!(input.moved(0, 1), at(Instant::Loss, Category::WeightCasts));
+    assert_eq!(input.moved(1, 0), at(Instant::BackwardHead, Category::Activations));
+    assert_eq!(input.moved(-9, -9), at(Instant::Forward, Category::Parameters));
+    input.selected = None;
+    assert_eq!(input.moved(1, 0), at(Instant::OptimizerStep, Category::OptimizerStates));
+}
+
+proptest! {
+    #[test]
+    fn segments_tile_their_bar_and_are_found_where_they_stand(
+        sizes in any::<[[u64; 8]; 7]>(), shift in 0_u32..64, capacity in any::<u64>(), width in 0_i32..3000,
+    ) {
+        let input = input(sizes.map(|bar| bar.map(|size| size >> shift)), None, capacity);
+        let layout = layout(&input, width);
+        for row in &layout.rows {
+            for pair in row.segments.windows(2) {
+                prop_assert_eq!(pair[0].1.right, pair[1].1.left);
+            }
+            for (category, rect) in &row.segments {
+                prop_assert!(rect.width() > 0 && rect.left >= 0 && rect.right <= layout.width);
+                prop_assert!(rect.bottom <= layout.height);
+                let found = layout.hit(i32::midpoint(rect.left, rect.right), i32::midpoint(rect.top, rect.bottom));
+                prop_assert_eq!(found, Some(Segment { instant: row.instant, category: *category }));
+            }
+        }
+        prop_assert!(layout.capacity.is_none_or(|x| x <= layout.width));
+    }
+}

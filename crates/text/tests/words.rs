@@ -1,0 +1,128 @@
+//! Every word exists in both languages, and no English is left in the Chinese.
+
+use insta::assert_snapshot;
+use vram_core::ledger::{Category, Entry, Instant, Module, Name, What};
+use vram_core::ready::Ready;
+use vram_core::scenario::{Attention, Checkpointing, Objective, Optimizer, Recipe, Scenario, ZeroGrad};
+use vram_core::units::Bytes;
+use vram_core::{Error, Field, estimate};
+use vram_text::{
+    Lang, Unit, Word, attention, category, checkpointing, error_sentence, format_bytes, headline, instant,
+    left_out, name, objective, optimizer, ready, recipe, source, verdict, zero_grad,
+};
+
+/// Everything that is shown, in a language.
+fn everything(lang: Lang) -> Vec<String> {
+    let mut all: Vec<String> = Word::ALL.iter().map(|word| word.in_lang(lang).to_owned()).collect();
+    let mut add = |text: &str| all.push(text.to_owned());
+    Recipe::ALL.iter().for_each(|&choice| add(recipe(choice, lang)));
+    Optimizer::ALL.iter().for_each(|&choice| add(optimizer(choice, lang)));
+    Attention::ALL.iter().for_each(|&choice| add(attention(choice, lang)));
+    Checkpointing::ALL.iter().for_each(|&choice| add(checkpointing(choice, lang)));
+    ZeroGrad::ALL.iter().for_each(|&choice| add(zero_grad(choice, lang)));
+    Objective::ALL.iter().for_each(|&choice| add(objective(choice, lang)));
+    Category::ALL.iter().for_each(|&choice| add(category(choice, lang)));
+    Instant::ALL.iter().for_each(|&choice| add(instant(choice, lang)));
+    Ready::ALL.iter().for_each(|&choice| add(ready(choice, lang)));
+    for choice in Ready::ALL {
+        left_out(choice, lang).iter().for_each(|sentence| add(sentence));
+    }
+    for &module in Module::ALL {
+        for &what in What::ALL {
+            add(&name(Name::of(module, what), lang));
+            add(&name(Name::gradient_of(module, what), lang));
+        }
+    }
+    all
+}
+
+#[test]
+fn nothing_is_empty_in_either_language() {
+    for lang in Lang::ALL {
+        assert!(everything(lang).iter().all(|text| !text.trim().is_empty()));
+    }
+}
+
+#[test]
+fn chinese_sentences_are_chinese() {
+    // English function words that no name of code contains.
+    let english = [" the ", " of ", " and ", " is ", " are ", " with ", " to ", " for ", " in "];
+    for text in everything(Lang::Zh) {
+        assert!(!english.iter().any(|word| text.contains(word)), "{text}");
+    }
+}
+
+#[test]
+fn every_entry_names_its_source() {
+    for objective in Objective::ALL {
+        let scenario = Scenario { objective: *objective, ..Scenario::default() };
+        let entries: Vec<Entry> = estimate(&scenario).map(|estimate| estimate.entries).unwrap_or_default();
+        assert!(!entries.is_empty());
+        assert!(entries.iter().all(|entry| source(entry).contains(['/', ',', ';', '.'])));
+    }
+}
+
+#[test]
+fn errors_name_the_field_what_was_given_and_what_is_accepted() {
+    let field = || Field::new("b");
+    let errors = [
+        Error::OutOfRange { field: field(), given: "-4".to_owned(), min: 1, max: 65_536 },
+        Error::UnknownChoice {
+            field: Field::new("recipe"),
+            given: "bf17".to_owned(),
+            accepted: vec!["fp32", "bf16"],
+        },
+        Error::Unsupported {
+            field: Field::new("model_type"),
+            given: "mamba".to_owned(),
+            accepted: vec!["llama", "gpt2"],
+        },
+        Error::Missing { field: Field::new("model_type") },
+        Error::Doubled { field: field() },
+        Error::NotDivisible { field: Field::new("heads"), given: 32, by: Field::new("kv_heads"), divisor: 5 },
+        Error::NotJson { line: 3, column: 14 },
+        Error::WrongKind { field: Field::new("config.json"), given: "[1, 2]".to_owned(), accepted: "object" },
+        Error::TooLong { field: Field::new("config.json"), given: 10_000_000, max: 2_000_000 },
+        Error::FutureVersion { given: "99".to_owned(), newest: 1 },
+        Error::BadEncoding { field: Field::new("recipe"), given: "%zz".to_owned() },
+        Error::TooLarge,
+    ];
+    let text: Vec<String> = Lang::ALL
+        .iter()
+        .flat_map(|&lang| errors.iter().map(move |error| error_sentence(error, lang)))
+        .collect();
+    assert_snapshot!(text.join("\n"));
+}
+
+#[test]
+fn the_default_scenario_in_words() {
+    let scenario = Scenario::default();
+    let Ok(estimate) = estimate(&scenario) else { return assert!(estimate(&scenario).is_ok()) };
+    let text: Vec<String> = Lang::ALL
+        .iter()
+        .flat_map(|&lang| {
+            [
+                headline(&estimate, &scenario, Unit::GiB, lang),
+                verdict(&estimate, &scenario, Unit::GB, lang),
+                vram_text::cost_beside_weights(&estimate, lang),
+            ]
+        })
+        .collect();
+    assert_snapshot!(text.join("\n"));
+}
+
+#[test]
+fn sizes_are_always_labelled_and_keep_their_digits() {
+    let cases = [0, 1, 1023, 1024, 1_048_576, 107_374_182, 1 << 30, 10 << 30, 100 << 30, 1 << 50, u64::MAX];
+    let text: Vec<String> = cases
+        .iter()
+        .map(|&n| {
+            format!(
+                "{n}: {} · {}",
+                format_bytes(Bytes::new(n), Unit::GiB),
+                format_bytes(Bytes::new(n), Unit::GB)
+            )
+        })
+        .collect();
+    assert_snapshot!(text.join("\n"));
+}
