@@ -9,19 +9,20 @@ use vram_chart::{Bar, Input, Segment, Theme, layout, svg};
 use vram_core::ledger::{Category, Instant};
 use vram_core::units::Bytes;
 
-fn input(sizes: [[u64; 8]; 7], ghost: Option<Vec<Bytes>>, capacity: u64) -> Input {
-    let totals = sizes.map(|bar| bar.iter().fold(0_u64, |sum, size| sum.saturating_add(*size)));
+fn input(sizes: &[[u64; 8]; 7], ghost: Option<Vec<Bytes>>, capacity: u64) -> Input {
+    let totals: Vec<u64> =
+        sizes.iter().map(|bar| bar.iter().fold(0_u64, |sum, size| sum.saturating_add(*size))).collect();
     let most = totals.iter().max().copied().unwrap_or_default();
     let bars = Instant::ALL
         .into_iter()
         .zip(sizes)
-        .zip(totals)
+        .zip(&totals)
         .map(|((instant, segments), total)| Bar {
             instant,
-            segments: segments.map(Bytes::new),
+            segments: (*segments).map(Bytes::new),
             label: instant.key().to_owned(),
             value: format!("{total} B"),
-            is_peak: total == most,
+            is_peak: *total == most,
         })
         .collect();
     Input {
@@ -44,7 +45,7 @@ fn example() -> Input {
         [14, 0, 14, 28, 0, 0, 0, 0],
         [14, 0, 14, 28, 0, 0, 14, 0],
     ];
-    input(sizes, Some([52, 53, 54, 53, 55, 56, 56].map(Bytes::new).to_vec()), 79)
+    input(&sizes, Some([52, 53, 54, 53, 55, 56, 56].map(Bytes::new).to_vec()), 79)
 }
 
 #[test]
@@ -73,7 +74,7 @@ proptest! {
     fn segments_tile_their_bar_and_are_found_where_they_stand(
         sizes in any::<[[u64; 8]; 7]>(), shift in 0_u32..64, capacity in any::<u64>(), width in 0_i32..3000,
     ) {
-        let input = input(sizes.map(|bar| bar.map(|size| size >> shift)), None, capacity);
+        let input = input(&sizes.map(|bar| bar.map(|size| size >> shift)), None, capacity);
         let layout = layout(&input, width);
         for row in &layout.rows {
             for pair in row.segments.windows(2) {

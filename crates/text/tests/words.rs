@@ -14,23 +14,20 @@ use vram_text::{
 /// Everything that is shown, in a language.
 fn everything(lang: Lang) -> Vec<String> {
     let mut all: Vec<String> = Word::ALL.iter().map(|word| word.in_lang(lang).to_owned()).collect();
-    let mut add = |text: &str| all.push(text.to_owned());
-    Recipe::ALL.iter().for_each(|&choice| add(recipe(choice, lang)));
-    Optimizer::ALL.iter().for_each(|&choice| add(optimizer(choice, lang)));
-    Attention::ALL.iter().for_each(|&choice| add(attention(choice, lang)));
-    Checkpointing::ALL.iter().for_each(|&choice| add(checkpointing(choice, lang)));
-    ZeroGrad::ALL.iter().for_each(|&choice| add(zero_grad(choice, lang)));
-    Objective::ALL.iter().for_each(|&choice| add(objective(choice, lang)));
-    Category::ALL.iter().for_each(|&choice| add(category(choice, lang)));
-    Instant::ALL.iter().for_each(|&choice| add(instant(choice, lang)));
-    Ready::ALL.iter().for_each(|&choice| add(ready(choice, lang)));
-    for choice in Ready::ALL {
-        left_out(choice, lang).iter().for_each(|sentence| add(sentence));
-    }
+    all.extend(Recipe::ALL.iter().map(|&choice| recipe(choice, lang).to_owned()));
+    all.extend(Optimizer::ALL.iter().map(|&choice| optimizer(choice, lang).to_owned()));
+    all.extend(Attention::ALL.iter().map(|&choice| attention(choice, lang).to_owned()));
+    all.extend(Checkpointing::ALL.iter().map(|&choice| checkpointing(choice, lang).to_owned()));
+    all.extend(ZeroGrad::ALL.iter().map(|&choice| zero_grad(choice, lang).to_owned()));
+    all.extend(Objective::ALL.iter().map(|&choice| objective(choice, lang).to_owned()));
+    all.extend(Category::ALL.iter().map(|&choice| category(choice, lang).to_owned()));
+    all.extend(Instant::ALL.iter().map(|&choice| instant(choice, lang).to_owned()));
+    all.extend(Ready::ALL.iter().map(|&choice| ready(choice, lang).to_owned()));
+    all.extend(Ready::ALL.iter().flat_map(|&choice| left_out(choice, lang)).map(|&text| text.to_owned()));
     for &module in Module::ALL {
         for &what in What::ALL {
-            add(&name(Name::of(module, what), lang));
-            add(&name(Name::gradient_of(module, what), lang));
+            all.push(name(Name::of(module, what), lang));
+            all.push(name(Name::gradient_of(module, what), lang));
         }
     }
     all
