@@ -14,7 +14,8 @@ pub(crate) fn build() -> Done {
         program(compiler.cargo(), &["fetch", "--quiet", "--locked", "--target", "wasm32-unknown-unknown"]);
     compiler.prepare(&mut fetch, &tools);
     run(&mut fetch)?;
-    let mut trunk = program(tools.join("bin/trunk"), &["--quiet", "build", "--release"]);
+    let mut trunk =
+        program(tools.join("bin/trunk"), &["--quiet", "build", "--release", "--cargo-profile", "page"]);
     compiler.prepare(&mut trunk, &tools);
     run(&mut trunk)?;
     println!("  dist/ holds the site.");

@@ -51,9 +51,7 @@ pub(crate) fn Chart() -> impl IntoView {
     let shown = Memo::new(move |_| input(store));
     let placed = Memo::new(move |_| shown.with(|input| layout(input, width.get())));
     on_window("resize", move || {
-        if ratio.get_untracked() != pixel_ratio() {
-            ratio.set(pixel_ratio());
-        }
+        ratio.set(pixel_ratio());
     });
     Effect::new(move || {
         if let Some(frame) = frame.get() {

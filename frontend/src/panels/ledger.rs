@@ -163,23 +163,25 @@ fn Row(entry: Memo<Option<Entry>>, opened: RwSignal<Option<String>>) -> impl Int
     }
 }
 
+/// The letters of the formulas with their meanings.
+const SYMBOLS: [(Symbol, Word); 11] = [
+    (Symbol::Batch, Word::SymbolBatch),
+    (Symbol::Sequence, Word::SymbolSequence),
+    (Symbol::Hidden, Word::SymbolHidden),
+    (Symbol::Ffn, Word::SymbolFfn),
+    (Symbol::Heads, Word::SymbolHeads),
+    (Symbol::KvHeads, Word::SymbolKvHeads),
+    (Symbol::HeadDim, Word::SymbolHeadDim),
+    (Symbol::Vocabulary, Word::SymbolVocabulary),
+    (Symbol::Layers, Word::SymbolLayers),
+    (Symbol::Parameters, Word::SymbolParameters),
+    (Symbol::PaddedSequence, Word::SymbolPadded),
+];
+
 /// The letters of the formulas.
 #[component]
 fn Symbols() -> impl IntoView {
     let store = expect_context::<Store>();
-    const SYMBOLS: [(Symbol, Word); 11] = [
-        (Symbol::Batch, Word::SymbolBatch),
-        (Symbol::Sequence, Word::SymbolSequence),
-        (Symbol::Hidden, Word::SymbolHidden),
-        (Symbol::Ffn, Word::SymbolFfn),
-        (Symbol::Heads, Word::SymbolHeads),
-        (Symbol::KvHeads, Word::SymbolKvHeads),
-        (Symbol::HeadDim, Word::SymbolHeadDim),
-        (Symbol::Vocabulary, Word::SymbolVocabulary),
-        (Symbol::Layers, Word::SymbolLayers),
-        (Symbol::Parameters, Word::SymbolParameters),
-        (Symbol::PaddedSequence, Word::SymbolPadded),
-    ];
     view! {
         <details class="symbols">
             <summary>{move || store.word(Word::Symbols)}</summary>

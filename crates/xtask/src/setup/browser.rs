@@ -28,8 +28,16 @@ pub(crate) fn ready() -> Done<String> {
     })
 }
 
+/// The first usual name that is on the path, as a whole path: that is what the tests' driver wants.
 fn find() -> Option<String> {
     let named = std::env::var("CHROMIUM").ok();
-    let usual = NAMES.iter().map(|name| (*name).to_owned());
-    named.into_iter().chain(usual).find(|name| succeeds(&mut program(name, &["--version"])))
+    named
+        .or_else(|| NAMES.iter().find_map(|name| on_path(name)))
+        .filter(|path| succeeds(&mut program(path, &["--version"])))
+}
+
+fn on_path(name: &str) -> Option<String> {
+    let folders = std::env::var_os("PATH")?;
+    let file = std::env::split_paths(&folders).map(|folder| folder.join(name)).find(|file| file.is_file())?;
+    Some(file.to_string_lossy().into_owned())
 }
