@@ -12,6 +12,14 @@ pub(crate) enum Event {
     Free(StorageId),
 }
 
+impl Event {
+    const fn storage(self) -> StorageId {
+        match self {
+            Self::Allocate(id) | Self::Free(id) => id,
+        }
+    }
+}
+
 /// A part of a block's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Run {
@@ -19,7 +27,8 @@ pub(crate) enum Run {
     Forward,
     /// Backward, of which forward ran before.
     Backward,
-    /// Forward and backward at once, while the block's input and its output's gradient are held: a checkpointed layer.
+    /// Forward and backward at once, while the block's input and its output's gradient are held: a checkpointed layer. Its output is
+    /// never made: recomputation stops at the last tensor that backward needs (`torch.utils.checkpoint`, early stop).
     Recompute,
 }
 
@@ -74,9 +83,11 @@ impl Block {
     /// What is alive in the block at its largest moment of a run.
     pub(crate) fn at_peak(&self, run: Run) -> Alive {
         let (mut alive, events) = self.begin(run);
+        let is_outside =
+            |id| run == Run::Recompute && (Some(id) == self.ends.input || Some(id) == self.ends.output);
         let mut now = self.bytes(&alive).get();
         let (mut most, mut most_at) = (now, 0);
-        for (index, event) in events.iter().enumerate() {
+        for (index, event) in events.iter().enumerate().filter(|(_, event)| !is_outside(event.storage())) {
             match *event {
                 Event::Allocate(id) => now = now.saturating_add(self.size(id)),
                 Event::Free(id) => now = now.saturating_sub(self.size(id)),
@@ -86,6 +97,10 @@ impl Block {
             }
         }
         apply(&mut alive, events.get(..most_at).unwrap_or_default());
+        if run == Run::Recompute {
+            put(&mut alive, self.ends.input, true);
+            put(&mut alive, self.ends.output, false);
+        }
         alive
     }
 
