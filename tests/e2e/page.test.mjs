@@ -211,7 +211,7 @@ test('the chart follows the colour scheme', async () => {
 
 test('hover, tap and arrow keys on a segment show its entries', async () => {
   const page = await open(browser, '', { hasTouch: true });
-  await page.hover('#chart', { position: { x: 200, y: 20 } });
+  await page.hover('#chart', { position: { x: 260, y: 20 } });
   await settled(page);
   assert.match(await page.textContent('.details'), /Forward, Weights: 14\.23 GiB/);
   await page.focus('#chart');
@@ -221,7 +221,7 @@ test('hover, tap and arrow keys on a segment show its entries', async () => {
   await page.keyboard.press('ArrowDown');
   await settled(page);
   assert.match(await page.textContent('.details'), /Loss, Optimizer states.*exp_avg/s);
-  await page.tap('#chart', { position: { x: 200, y: 20 } });
+  await page.tap('#chart', { position: { x: 260, y: 20 } });
   await settled(page);
   assert.match(await page.textContent('.details'), /Forward, Weights/);
 });

@@ -2,7 +2,7 @@
 
 use super::Writer;
 use crate::ledger::{Dim, Dims, Module, What};
-use crate::tape::{Step, Var};
+use crate::tape::{Step, Storage, Var};
 use crate::units::Dtype;
 
 /// The dtype of a result of two operands (`torch.promote_types`).
@@ -33,8 +33,28 @@ impl Writer<'_> {
     pub(crate) fn product(&mut self, a: Var, b: Var, module: Module, what: What) -> Var {
         let dtype = promoted(self.tape.dtype(a), self.tape.dtype(b));
         let output = self.made(module, what, self.tape.storage(a).dims, dtype);
-        let steps = [self.gradient(a), self.gradient(b)];
-        self.tape.operator(output, &[a, b], &steps)
+        let operands = [a, b].map(|operand| self.promoted_operand(operand, dtype));
+        let steps = operands.map(|operand| self.gradient(operand));
+        let output = self.tape.operator(output, &[a, b], &steps);
+        for (operand, given) in operands.into_iter().zip([a, b]) {
+            if operand != given {
+                self.tape.drop(operand);
+            }
+        }
+        output
+    }
+
+    /// The operand as an operator of `dtype` differentiates it: its gradient is made in that dtype and only then, when the node has
+    /// let go of what it saved, converted to the operand's own (`torch/csrc/autograd/engine.cpp`, `validate_outputs`).
+    fn promoted_operand(&mut self, operand: Var, dtype: Dtype) -> Var {
+        if self.tape.dtype(operand) == dtype {
+            return operand;
+        }
+        let narrow = self.gradient(operand);
+        let view = self.tape.view(operand, &[], &[narrow]);
+        let wide = Storage { dtype, ..self.tape.storage(operand) };
+        self.tape.describe(view, wide);
+        view
     }
 
     /// A function of one tensor with one output of the same shape, which keeps `saved`.

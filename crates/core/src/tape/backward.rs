@@ -1,0 +1,103 @@
+//! Backward of a block: its nodes in reverse, each with what it allocates, hands on and lets go.
+
+use super::{Node, Step, StorageId, Tape, Var};
+
+impl Tape {
+    pub(super) fn backward(&mut self) {
+        for index in (0..self.nodes.len()).rev() {
+            let Node { output, steps, saved } = self.nodes[index];
+            let Some(incoming) = self.variables[usize::from(output.0)].pending.take() else {
+                self.release_saved(saved);
+                continue;
+            };
+            self.call(incoming, steps, saved);
+            self.release_joined(output);
+        }
+    }
+
+    fn call(&mut self, incoming: StorageId, steps: (usize, usize), saved: (usize, usize)) {
+        let mut temporaries = [None; 6];
+        let mut made = [None; 6];
+        for at in steps.0..steps.1 {
+            match self.steps[at] {
+                Step::Temporary(storage) => {
+                    let id = self.allocate(storage);
+                    put(&mut temporaries, id);
+                }
+                Step::Scratch(storage) => {
+                    let id = self.allocate(storage);
+                    self.release(id);
+                }
+                Step::Gradient(var, storage) => {
+                    let id = self.allocate(storage);
+                    put(&mut made, (Some(var), id));
+                }
+                Step::Pass(var) => {
+                    self.hold(incoming);
+                    put(&mut made, (Some(var), incoming));
+                }
+                Step::Join(var) => {
+                    self.hold(incoming);
+                    self.joined.push((var, incoming));
+                }
+                Step::Parameter(storage) => {
+                    let id = self.allocate(storage);
+                    put(&mut made, (None, id));
+                }
+                Step::Waiting(storage) => {
+                    self.allocate(storage);
+                }
+            }
+        }
+        temporaries.into_iter().flatten().for_each(|id| self.release(id));
+        self.release_saved(saved);
+        for (var, id) in made.into_iter().flatten() {
+            match var {
+                Some(var) => self.accumulate(var, id),
+                None if self.accumulates => self.release(id),
+                None => {}
+            }
+        }
+        self.release(incoming);
+    }
+
+    /// `torch/csrc/autograd/input_buffer.cpp`, `InputBuffer::accumulate`.
+    fn accumulate(&mut self, var: Var, gradient: StorageId) {
+        let index = usize::from(var.0);
+        let Some(old) = self.variables[index].pending else {
+            self.variables[index].pending = Some(gradient);
+            return;
+        };
+        if self.references[old.index()] > 1 {
+            let sum = self.allocate(self.storages[gradient.index()]);
+            self.variables[index].pending = Some(sum);
+            self.release(old);
+        }
+        self.release(gradient);
+    }
+
+    fn release_joined(&mut self, var: Var) {
+        let mut at = 0;
+        while let Some(&(to, id)) = self.joined.get(at) {
+            if to == var {
+                self.joined.swap_remove(at);
+                self.release(id);
+            } else {
+                at += 1;
+            }
+        }
+    }
+
+    fn release_saved(&mut self, saved: (usize, usize)) {
+        for at in saved.0..saved.1 {
+            self.release(self.saved[at]);
+        }
+    }
+}
+
+/// Puts `value` into the first free place; an operator's backward has fewer steps than there are places.
+fn put<T: Copy>(places: &mut [Option<T>], value: T) {
+    if let Some(place) = places.iter_mut().find(|place| place.is_none()) {
+        *place = Some(value);
+    }
+}
