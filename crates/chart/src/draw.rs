@@ -47,7 +47,15 @@ pub fn draw<DB: DrawingBackend>(
         }
     }
     if let Some(x) = layout.capacity {
-        pen.dashes(x, layout.height, theme.ink)?;
+        if layout.is_narrow {
+            // Values stand above their bars; the line would strike them through.
+            for row in &layout.rows {
+                let bottom = row.segments.first().map_or(row.value.bottom, |(_, rect)| rect.bottom);
+                pen.dashes(x, row.value.bottom, bottom, theme.ink)?;
+            }
+        } else {
+            pen.dashes(x, 0, layout.height, theme.ink)?;
+        }
     }
     if let Some((_, rect)) = layout.selected {
         pen.frame(rect, theme.ink, 2)?;
@@ -95,9 +103,9 @@ impl<DB: DrawingBackend> Pen<'_, DB> {
         Ok(())
     }
 
-    fn dashes(&self, x: i32, height: i32, colour: RGBColor) -> Drawn<DB> {
-        for top in (0..height).step_by(10) {
-            self.fill(Rect { left: x - 1, top, right: x + 1, bottom: (top + 6).min(height) }, colour)?;
+    fn dashes(&self, x: i32, from: i32, to: i32, colour: RGBColor) -> Drawn<DB> {
+        for top in (from..to).step_by(10) {
+            self.fill(Rect { left: x - 1, top, right: x + 1, bottom: (top + 6).min(to) }, colour)?;
         }
         Ok(())
     }

@@ -12,12 +12,8 @@ pub const fn recipe(recipe: Recipe, lang: Lang) -> &'static str {
     match recipe {
         Recipe::Fp32 => lang.pick("fp32", "fp32"),
         Recipe::Bf16 => lang.pick("pure bf16", "纯 bf16"),
-        Recipe::Bf16Mixed => {
-            lang.pick("bf16-mixed: autocast over fp32 weights", "bf16-mixed：fp32 权重 + autocast")
-        }
-        Recipe::Fp16Mixed => {
-            lang.pick("fp16-mixed: autocast over fp32 weights", "fp16-mixed：fp32 权重 + autocast")
-        }
+        Recipe::Bf16Mixed => lang.pick("bf16-mixed: fp32 + autocast", "bf16-mixed：fp32 权重 + autocast"),
+        Recipe::Fp16Mixed => lang.pick("fp16-mixed: fp32 + autocast", "fp16-mixed：fp32 权重 + autocast"),
         Recipe::Bf16Master => lang.pick("bf16 with fp32 master weights", "bf16 + fp32 主权重"),
     }
 }
