@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use vram::accuracy::{Report, read_file};
+use vram::accuracy::{MeasuredReport, Report, read_file, read_measured};
 use vram::asked::Asked;
 use vram::failure::Failure;
 use vram::output::Format;
@@ -52,6 +52,9 @@ enum Task {
         /// Files with a run a line
         #[arg(required = true, value_name = "FILE")]
         files: Vec<String>,
+        /// The files are tables of runs on real GPUs, as in tests/measured
+        #[arg(long)]
+        measured: bool,
         /// Exit with 1 if the peak of a supported run is further off, as a fraction such as 0.01
         #[arg(long, value_name = "FRACTION")]
         max_error: Option<f64>,
@@ -94,7 +97,16 @@ fn run(command: &Command) -> Result<(String, bool), Failure> {
         Task::Link { asked } => Ok((vram_core::link::write(&asked.scenario()?) + "\n", true)),
         Task::Models => Ok((lists::models(format, lang)?, true)),
         Task::Gpus => Ok((lists::gpus(format, unit, lang)?, true)),
-        Task::Accuracy { files, max_error } => {
+        Task::Accuracy { files, measured: true, max_error } => {
+            let mut rows = Vec::new();
+            for file in files {
+                rows.extend(read_measured(file)?);
+            }
+            let report = MeasuredReport { rows };
+            let is_good = max_error.is_none_or(|most| report.worst() <= most);
+            Ok((report.print(format)?, is_good))
+        }
+        Task::Accuracy { files, measured: false, max_error } => {
             let mut goldens = Vec::new();
             for file in files {
                 goldens.extend(read_file(file)?);

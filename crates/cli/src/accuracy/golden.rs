@@ -34,14 +34,20 @@ pub struct Golden {
 /// # Errors
 /// [`Failure::File`]; [`Failure::Input`] for a line that is no JSON.
 pub fn read_file(path: &str) -> Result<Vec<Golden>, Failure> {
-    let mut goldens = Vec::new();
-    for (index, line) in read(path)?.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let run: Value = serde_json::from_str(line).map_err(|error| {
-            Failure::Input(vec![Error::NotJson { line: index as u64 + 1, column: error.column() as u64 }])
-        })?;
-        goldens.push(Golden::of(&run));
-    }
-    Ok(goldens)
+    Ok(lines(path)?.iter().map(Golden::of).collect())
+}
+
+/// A JSON value a line.
+pub(super) fn lines(path: &str) -> Result<Vec<Value>, Failure> {
+    let text = read(path)?;
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    lines
+        .map(|(index, line)| {
+            serde_json::from_str(line).map_err(|error| {
+                Failure::Input(vec![Error::NotJson { line: index as u64 + 1, column: error.column() as u64 }])
+            })
+        })
+        .collect()
 }
 
 impl Golden {

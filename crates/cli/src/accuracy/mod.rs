@@ -1,10 +1,14 @@
 //! `vram accuracy`: every run of a golden file beside the estimate of the same run.
 
 mod golden;
+mod measured;
+mod measured_report;
 mod report;
 
 pub use golden::{Golden, Unsupported, read_file};
-pub use report::{Report, Row};
+pub use measured::{Compared, Figure, MEASURED_FIGURES, MeasuredRow, read_measured};
+pub use measured_report::MeasuredReport;
+pub use report::{Report, Row, Spread};
 
 use vram_core::Estimate;
 use vram_core::ledger::{Category, Instant, What};

@@ -36,11 +36,13 @@ pub struct Report {
     pub rows: Vec<Row>,
 }
 
-/// Median, 95th percentile and largest of absolute errors.
+/// Median, percentiles and largest of absolute errors.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Spread {
+pub struct Spread {
     /// Half are smaller.
     pub median: f64,
+    /// Nine in ten are smaller.
+    pub p90: f64,
     /// 95 in 100 are smaller.
     pub p95: f64,
     /// The largest.
@@ -57,6 +59,7 @@ impl Spread {
         };
         Self {
             median: at(50).copied().unwrap_or_default(),
+            p90: at(90).copied().unwrap_or_default(),
             p95: at(95).copied().unwrap_or_default(),
             max: sorted.last().copied().unwrap_or_default(),
         }
@@ -117,7 +120,7 @@ impl Report {
         summary.insert("rows".to_owned(), json!(self.rows.len()));
         summary.insert("supported".to_owned(), json!(self.supported()));
         for figure in FIGURES {
-            let Spread { median, p95, max } = self.spread(figure, |_| true);
+            let Spread { median, p95, max, .. } = self.spread(figure, |_| true);
             summary.insert(figure.to_owned(), json!({ "median": median, "p95": p95, "max": max }));
         }
         json!({ "rows": rows, "summary": summary })
@@ -158,7 +161,7 @@ impl Report {
         let rows = groups.iter().map(|(group, (rows, supported))| {
             let mut cells = vec![(*group).to_owned(), rows.to_string(), supported.to_string()];
             for figure in ["peak_requested", "peak_allocated", "peak_reserved"] {
-                let Spread { median, p95, max } = self.spread(figure, |row| row.group == *group);
+                let Spread { median, p95, max, .. } = self.spread(figure, |row| row.group == *group);
                 let any = *supported > 0;
                 cells.extend(
                     [median, p95, max].map(|error| if any { percent_of(error) } else { "–".to_owned() }),
@@ -172,7 +175,7 @@ impl Report {
     fn figures(&self) -> Table {
         let header = ["figure", "median", "p95", "max"].map(str::to_owned).to_vec();
         let rows = FIGURES.iter().map(|figure| {
-            let Spread { median, p95, max } = self.spread(figure, |_| true);
+            let Spread { median, p95, max, .. } = self.spread(figure, |_| true);
             vec![(*figure).to_owned(), percent_of(median), percent_of(p95), percent_of(max)]
         });
         Table { header, rows: rows.collect(), numbers: 1 }
@@ -216,10 +219,10 @@ fn peak_error(row: &Row) -> f64 {
     row.error("peak_requested").map_or(0.0, f64::abs)
 }
 
-fn percent(error: f64) -> String {
+pub(super) fn percent(error: f64) -> String {
     format!("{:+.3} %", error * 100.0)
 }
 
-fn percent_of(error: f64) -> String {
+pub(super) fn percent_of(error: f64) -> String {
     format!("{:.3} %", error * 100.0)
 }

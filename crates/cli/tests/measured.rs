@@ -1,0 +1,88 @@
+//! The estimator beside real GPUs, on the project's table of published runs.
+
+#![expect(clippy::unwrap_used, reason = "a test that fails is a test that panics")]
+#![expect(clippy::cast_precision_loss, reason = "a relative error needs a few digits")]
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use vram::accuracy::{MEASURED_FIGURES, MeasuredReport, read_measured};
+
+/// Published runs on one GPU that are complete: metric named, unit known, configuration whole.
+const COMPLETE_RUNS: usize = 93;
+/// An error that has to be explained.
+const FAR_OFF: f64 = 0.08;
+
+fn path() -> String {
+    format!("{}/../../tests/measured/rows.jsonl", env!("CARGO_MANIFEST_DIR"))
+}
+
+fn report() -> MeasuredReport {
+    MeasuredReport { rows: read_measured(&path()).unwrap() }
+}
+
+fn table() -> Vec<Value> {
+    let text = std::fs::read_to_string(path()).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn every_run_is_accounted_for_by_a_scenario_or_by_reasons() {
+    let table = table();
+    let ids: BTreeSet<&str> = table.iter().map(|row| row["id"].as_str().unwrap()).collect();
+    assert_eq!((table.len(), ids.len()), (COMPLETE_RUNS, COMPLETE_RUNS));
+    for row in &table {
+        let reasons = row["not_expressed"].as_array().map_or(0, Vec::len);
+        assert_ne!(reasons > 0, row["scenario"].is_object(), "{} needs one of both", row["id"]);
+        assert!(!row["measured"].as_object().unwrap().is_empty(), "{}", row["id"]);
+        assert!(row["source"].is_string(), "{}", row["id"]);
+    }
+    assert_eq!(report().rows.len(), COMPLETE_RUNS);
+}
+
+#[test]
+fn every_scenario_of_the_table_is_read_unless_it_waits_for_a_field() {
+    for (row, line) in report().rows.iter().zip(table()) {
+        if line["scenario"].is_object() && line["pending"].is_null() {
+            assert!(row.compared.is_ok(), "{} {:?}", row.id, row.compared);
+            assert!(!row.assumptions.is_empty(), "{}", row.id);
+            assert!(row.oracle.iter().all(Option::is_some), "{}", row.id);
+        }
+    }
+}
+
+#[test]
+fn every_figure_that_is_far_off_is_explained_and_no_other() {
+    for row in report().expressed() {
+        for figure in &MEASURED_FIGURES {
+            let is_far_off = row.error(figure.key).is_some_and(|error| error.abs() > FAR_OFF);
+            let is_explained = row.off_because.contains_key(figure.key);
+            assert_eq!(is_explained, is_far_off, "{} {} {:?}", row.id, figure.key, row.error(figure.key));
+        }
+    }
+}
+
+/// The figures that were reached, rounded up in the last digit that is written. Better ones are welcome.
+#[test]
+fn errors_against_real_gpus_stay_as_small_as_they_are() {
+    let reached =
+        [("allocated", 0.000_77, 0.199_1), ("resident", 0.001_2, 0.003_2), ("device", 0.097_8, 0.250_2)];
+    let report = report();
+    for (figure, median, p90) in reached {
+        let spread = report.spread(figure);
+        println!("{figure}: {spread:?}");
+        assert!(spread.median <= median && spread.p90 <= p90, "{figure} {spread:?}");
+    }
+}
+
+/// The same step on the stack that is modelled: what is left of an error when versions are the same.
+#[test]
+fn the_estimate_is_within_a_thousandth_of_the_oracle_on_every_expressed_run() {
+    for row in report().expressed() {
+        let [oracle, _] = row.oracle;
+        let [measured, ..] = row.measured;
+        let ours = (1.0 + row.error("allocated").unwrap()) * measured.unwrap() as f64;
+        let off = ours / oracle.unwrap() as f64 - 1.0;
+        assert!(off.abs() < 0.001, "{} {off}", row.id);
+    }
+}
