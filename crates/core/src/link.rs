@@ -10,7 +10,10 @@ use crate::error::{Error, Field};
 use crate::gpu;
 use crate::model::{Activation, Architecture, Family, SlidingWindow};
 use crate::presets;
-use crate::scenario::{Attention, Checkpointing, Objective, Optimizer, Recipe, Scenario, ZeroGrad, limits};
+use crate::scenario::{
+    Attention, AutocastScope, Checkpointing, Held, LogProbs, Objective, Optimizer, Padding, Recipe, Scenario,
+    ZeroGrad, limits,
+};
 use crate::units::{Bytes, Count};
 
 /// The version that is written.
@@ -164,6 +167,11 @@ const KEYS: &[Key] = &[
     choice!("checkpointing", Checkpointing, |s| s.checkpointing),
     choice!("zero_grad", ZeroGrad, |s| s.zero_grad),
     choice!("objective", Objective, |s| s.objective),
+    choice!("log_probs", LogProbs, |s| s.log_probs),
+    choice!("padding", Padding, |s| s.padding),
+    choice!("autocast_scope", AutocastScope, |s| s.autocast_scope),
+    choice!("held", Held, |s| s.held),
+    flag!("use_cache", |s| s.use_cache),
     Key { name: "gpu", write: |s| s.gpu.id.clone(), read: read_gpu },
     Key {
         name: "gpu_mib",

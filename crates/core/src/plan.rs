@@ -2,7 +2,7 @@
 
 use crate::ledger::{Dim, Symbol};
 use crate::model::Architecture;
-use crate::scenario::{Attention, Scenario};
+use crate::scenario::{Attention, AutocastScope, Checkpointing, Padding, Scenario};
 use crate::units::Dtype;
 
 /// One pass of a model over a micro-batch.
@@ -18,6 +18,12 @@ pub(crate) struct Pass {
     /// Dtype of matrix products under autocast.
     pub(crate) autocast: Option<Dtype>,
     pub(crate) attention: Attention,
+    /// Whether the batch has a mask that hides padding.
+    pub(crate) is_padded: bool,
+    /// Whether keys and values go through a cache.
+    pub(crate) fills_cache: bool,
+    /// What autocast is entered around.
+    pub(crate) autocast_scope: AutocastScope,
     /// Whether gradients are added into those of an earlier micro-batch.
     pub(crate) accumulates: bool,
     /// Whether it is the frozen reference model's.
@@ -35,6 +41,10 @@ impl Pass {
             autocast: scenario.recipe.is_autocast().then(|| scenario.recipe.compute()),
             // scaled_dot_product_attention has no soft-capping (`sdpa_attention_forward` refuses it).
             attention: scenario.attention_that_runs(),
+            is_padded: scenario.padding == Padding::Padded,
+            // `use_cache` is switched off by transformers where layers are checkpointed.
+            fills_cache: scenario.use_cache && scenario.checkpointing == Checkpointing::Off,
+            autocast_scope: scenario.autocast_scope,
             accumulates: scenario.gradient_accumulation.get() > 1,
             is_reference: false,
         }
@@ -47,6 +57,11 @@ impl Pass {
         pass.architecture.residual_dropout = false;
         pass.architecture.attention_dropout = false;
         pass
+    }
+
+    /// Whether autocast is left before the loss.
+    pub(crate) fn leaves_autocast_early(&self) -> bool {
+        self.autocast.is_some() && self.autocast_scope == AutocastScope::Model
     }
 
     /// Dtype of matrix products.

@@ -159,6 +159,50 @@ choices! {
 }
 
 choices! {
+    /// The attention mask of the batch.
+    Padding {
+        /// No mask: sequences are packed or equally long.
+        None = "none",
+        /// A mask of ones: transformers sees that it hides nothing and drops it.
+        Ones = "ones",
+        /// A mask that hides padding.
+        Padded = "padded",
+    }
+}
+
+choices! {
+    /// What `torch.autocast` is entered around.
+    AutocastScope {
+        /// Forward and loss: the plain loop, PyTorch Lightning.
+        Step = "step",
+        /// The model's forward alone, whose logits are then converted to fp32: accelerate, Hugging Face Trainer, TRL.
+        Model = "model",
+    }
+}
+
+choices! {
+    /// How DPO gets the log-probabilities of the chosen tokens.
+    LogProbs {
+        /// TRL's `selective_log_softmax` on the logits as they are.
+        Selective = "selective",
+        /// The same on logits converted to fp32.
+        SelectiveFp32 = "selective_fp32",
+        /// `log_softmax` of all logits at once: DPO's original code.
+        LogSoftmax = "log_softmax",
+    }
+}
+
+choices! {
+    /// What the training loop still holds while backward runs.
+    Held {
+        /// Only the loss.
+        Loss = "loss",
+        /// The model's output, and with it the logits.
+        Outputs = "outputs",
+    }
+}
+
+choices! {
     /// What is trained towards, and where a frozen reference model stays.
     Objective {
         /// Next-token prediction; no reference model.
@@ -216,6 +260,16 @@ pub struct Scenario {
     pub zero_grad: ZeroGrad,
     /// Objective and reference model.
     pub objective: Objective,
+    /// How DPO gets its log-probabilities.
+    pub log_probs: LogProbs,
+    /// The attention mask of the batch.
+    pub padding: Padding,
+    /// What `torch.autocast` is entered around; recipes without autocast don't depend on it.
+    pub autocast_scope: AutocastScope,
+    /// What is held through backward.
+    pub held: Held,
+    /// Whether the forward pass fills a key-value cache (`use_cache`), as for generation. Checkpointing switches it off.
+    pub use_cache: bool,
     /// The GPU that it should fit on. No byte of the ledger depends on it.
     pub gpu: Gpu,
 }
@@ -256,6 +310,11 @@ impl Default for Scenario {
             checkpointing: Checkpointing::Off,
             zero_grad: ZeroGrad::AfterStep,
             objective: Objective::CausalLm,
+            log_probs: LogProbs::Selective,
+            padding: Padding::None,
+            autocast_scope: AutocastScope::Step,
+            held: Held::Loss,
+            use_cache: false,
             gpu: Gpu { id: "h100-80gb".to_owned(), capacity: Bytes::mib(81_559) },
         }
     }

@@ -9,9 +9,9 @@ use crate::model::{Architecture, NormKind, Parameter, parameters};
 use crate::optimizer::{Held, Updated};
 use crate::plan::Pass;
 use crate::rules;
-use crate::scenario::{Checkpointing, Scenario, ZeroGrad};
+use crate::scenario::{Checkpointing, Padding, Scenario, ZeroGrad};
 use crate::tape::{Alive, Block, Mode, Run, Storage};
-use crate::units::Dtype;
+use crate::units::{Bytes, Dtype};
 
 /// Everything from the forward pass to the end of backward.
 const FORWARD_AND_BACKWARD: [Instant; 6] = [
@@ -75,7 +75,7 @@ impl Blocks {
         Self {
             embedding: rules::embedding(pass, Mode::Grad),
             layers,
-            head: rules::head(pass, Mode::Grad, scenario.objective),
+            head: rules::head(pass, Mode::Grad, scenario),
         }
     }
 }
@@ -186,6 +186,10 @@ impl Step<'_> {
             let labels = input(Module::Batch, What::Labels, tokens, Dtype::Int64);
             self.account.add_storage(&FORWARD_AND_BACKWARD, labels, 1);
         }
+        if self.scenario.padding != Padding::None {
+            let mask = input(Module::Batch, What::Mask, tokens, Dtype::Int64);
+            self.account.add_storage(&FORWARD_AND_BACKWARD, mask, 1);
+        }
         if has_rope(&self.pass.architecture) {
             let tables = Dim::number(2 * rope_kinds(&self.pass.architecture));
             let dims = Dims::new(&[tables, self.pass.sequence(), self.pass.head_dim()]);
@@ -250,16 +254,39 @@ impl Step<'_> {
 
     fn loss(&mut self) {
         let instant = Instant::Loss;
+        let head = self.head.block();
+        let reference = self.reference_peak();
+        // With autocast around the model alone, weight casts are gone before the loss, unless the graph holds them.
+        let leaves_early = self.pass.leaves_autocast_early();
+        let casts = self.held_by_cache_alone();
+        let in_autocast = head.bytes(&head.at_peak(Run::ForwardInAutocast)) + casts;
+        let after =
+            head.bytes(&head.at_peak(Run::Forward)).max(reference.as_ref().map_or(Bytes::ZERO, |block| {
+                head.bytes(head.kept_by_forward()) + block.bytes(&block.at_peak(Run::Forward))
+            }));
+        let is_in_autocast = leaves_early && in_autocast > after;
         self.account.add(instant, &self.embedding, self.embedding.block().kept_by_forward(), 1);
-        self.kept_by_layers(instant, Looked::None, true);
-        match self.reference_peak() {
+        self.kept_by_layers(instant, Looked::None, is_in_autocast || !leaves_early);
+        match reference {
+            _ if is_in_autocast => {
+                self.account.add(instant, &self.head, &head.at_peak(Run::ForwardInAutocast), 1);
+            }
             Some(reference) => {
-                self.account.add(instant, &self.head, self.head.block().kept_by_forward(), 1);
+                self.account.add(instant, &self.head, head.kept_by_forward(), 1);
                 let registered = self.account.register(&reference);
                 self.account.add(instant, &registered, &reference.at_peak(Run::Forward), 1);
             }
-            None => self.account.add(instant, &self.head, &self.head.block().at_peak(Run::Forward), 1),
+            None => self.account.add(instant, &self.head, &head.at_peak(Run::Forward), 1),
         }
+    }
+
+    /// Bytes of the layers' weight casts that only autocast's cache keeps: those of checkpointed layers.
+    fn held_by_cache_alone(&self) -> Bytes {
+        self.layers
+            .iter()
+            .filter_map(|layer| layer.without_graph.as_ref().map(|block| (block.block(), layer.blocks.count)))
+            .map(|(block, count)| block.bytes(block.kept_by_forward()).times(count))
+            .sum()
     }
 
     /// The block of the reference model's forward at which memory is largest, where that is more than at the trained model's loss.
@@ -270,7 +297,7 @@ impl Step<'_> {
         let kept = head.bytes(head.kept_by_forward());
         let mut blocks: Vec<Block> =
             kinds(&pass).iter().map(|kind| rules::layer(&pass, Mode::NoGrad, kind.is_windowed)).collect();
-        blocks.push(rules::head(&pass, Mode::NoGrad, self.scenario.objective));
+        blocks.push(rules::head(&pass, Mode::NoGrad, self.scenario));
         let size = |block: &Block| block.bytes(&block.at_peak(Run::Forward));
         let largest = blocks.into_iter().max_by_key(size)?;
         (kept + size(&largest) > policy).then_some(largest)

@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 use vram_core::model::{Model, from_config};
-use vram_core::scenario::{Attention, Checkpointing, Objective, Optimizer, Recipe, ZeroGrad};
+use vram_core::scenario::{
+    Attention, AutocastScope, Checkpointing, Held, LogProbs, Objective, Optimizer, Padding, Recipe, ZeroGrad,
+};
 use vram_core::units::Count;
 use vram_core::{Error, Field, Scenario};
 use vram_text::{Lang, error_sentence};
@@ -139,6 +141,11 @@ fn scenario(run: &Value) -> Result<Scenario, Unsupported> {
     scenario.checkpointing = choice(train, "checkpointing", checkpointing)?;
     scenario.zero_grad = choice(train, "zero_grad", ZeroGrad::from_key)?;
     scenario.objective = objective(&train["dpo"])?;
+    scenario.log_probs = word(&train["dpo"]["logps"], LogProbs::Selective, log_probs)?;
+    scenario.padding = word(&train["padding_mask"], Padding::None, padding)?;
+    scenario.autocast_scope = word(&train["autocast_style"], AutocastScope::Step, autocast_scope)?;
+    scenario.held = if train["keep_outputs"] == true { Held::Outputs } else { Held::Loss };
+    scenario.use_cache = train["use_cache"] == true;
     if !train["layers"].is_null() {
         scenario.model.architecture.layers = number(train, "layers")?;
     }
@@ -167,16 +174,8 @@ fn refuse_what_has_no_field(run: &Value) -> Result<(), Unsupported> {
         (is_set(&run["variant"]), "variant"),
         (run["mode"].as_str().is_some_and(|mode| mode != "plain"), "mode"),
         (is_set(&train["lora"]), "lora"),
-        (is_set(&train["padding_mask"]), "padding_mask"),
-        (is_set(&train["keep_outputs"]), "keep_outputs"),
         (is_set(&train["base_dtype"]), "base_dtype"),
-        (is_set(&train["use_cache"]), "use_cache"),
-        (
-            train["autocast_style"] == "accelerate" && train["precision"] == "bf16-mixed",
-            "accelerate's autocast",
-        ),
         (train["dropout"].as_f64().is_some_and(|p| p > 0.0), "dropout"),
-        (is_set(&train["dpo"]["logps"]), "logps"),
     ];
     match refused.iter().find(|(is_refused, _)| *is_refused) {
         Some((_, what)) => Err(Unsupported((*what).to_owned())),
@@ -212,6 +211,39 @@ fn checkpointing(word: &str) -> Option<Checkpointing> {
     match word {
         "off" => Some(Checkpointing::Off),
         "reentrant" | "nonreentrant" => Some(Checkpointing::Layers),
+        _ => None,
+    }
+}
+
+/// A word that may be absent.
+fn word<T>(value: &Value, absent: T, from_word: impl Fn(&str) -> Option<T>) -> Result<T, Unsupported> {
+    match value.as_str() {
+        None => Ok(absent),
+        Some(given) => from_word(given).ok_or_else(|| Unsupported(given.to_owned())),
+    }
+}
+
+fn log_probs(word: &str) -> Option<LogProbs> {
+    match word {
+        "trl" => Some(LogProbs::Selective),
+        "trl_fp32" => Some(LogProbs::SelectiveFp32),
+        "logsoftmax" => Some(LogProbs::LogSoftmax),
+        _ => None,
+    }
+}
+
+fn padding(word: &str) -> Option<Padding> {
+    match word {
+        "ones" => Some(Padding::Ones),
+        "pad" => Some(Padding::Padded),
+        _ => None,
+    }
+}
+
+fn autocast_scope(word: &str) -> Option<AutocastScope> {
+    match word {
+        "lightning" => Some(AutocastScope::Step),
+        "accelerate" => Some(AutocastScope::Model),
         _ => None,
     }
 }

@@ -32,6 +32,7 @@ impl Writer<'_> {
             self.three_projections(x)
         };
         let heads = self.positions(heads);
+        let heads = if self.pass.fills_cache { self.through_cache(heads) } else { heads };
         let is_eager = self.pass.attention == Attention::Eager;
         let output = if is_eager { self.eager_attention(heads) } else { self.sdpa(heads, is_windowed) };
         let hidden = [self.pass.hidden()];
@@ -131,12 +132,23 @@ impl Writer<'_> {
         Heads { query, key, ..heads }
     }
 
+    /// `DynamicCache.update` concatenates what the cache holds, which is nothing yet, with the new keys and values: copies, whose
+    /// gradients are views.
+    fn through_cache(&mut self, heads: Heads) -> Heads {
+        let key = self.contiguous(heads.key, Module::Attention, What::Key);
+        let value = self.contiguous(heads.value, Module::Attention, What::Value);
+        self.tape.drop(heads.key);
+        self.tape.drop(heads.value);
+        Heads { key, value, ..heads }
+    }
+
     /// `scaled_dot_product_attention` and the reshape of its output.
     fn sdpa(&mut self, heads: Heads, is_windowed: bool) -> Var {
+        let has_mask = is_windowed || self.pass.is_padded;
         let compute = self.pass.compute();
         let repeats = self.pass.architecture.kv_heads < self.pass.architecture.heads;
         let mut heads = heads;
-        if is_windowed && repeats {
+        if has_mask && repeats {
             heads.key = self.repeat(heads.key, What::KeyExpanded);
             heads.value = self.repeat(heads.value, What::ValueExpanded);
         }
@@ -144,14 +156,13 @@ impl Writer<'_> {
         let query = self.cast(heads.query, Module::Attention, What::Query, compute);
         let key = self.cast(heads.key, Module::Attention, What::Key, compute);
         let value = self.cast(heads.value, Module::Attention, What::Value, compute);
-        let is_flash = compute != Dtype::Fp32
-            && !is_windowed
-            && self.pass.architecture.head_dim.get() <= FLASH_WIDEST_HEAD;
+        let is_flash =
+            compute != Dtype::Fp32 && !has_mask && self.pass.architecture.head_dim.get() <= FLASH_WIDEST_HEAD;
         let kernel_heads = Heads { query, key, value };
         let output = if is_flash {
             self.flash(kernel_heads, repeats)
         } else {
-            self.memory_efficient(kernel_heads, is_windowed)
+            self.memory_efficient(kernel_heads, has_mask)
         };
         for var in [query, key, value, heads.query, heads.key, heads.value] {
             self.tape.drop(var);

@@ -5,27 +5,31 @@ use super::layer::residual_stream;
 use super::linear::Linear;
 use crate::ledger::{Dims, Module, Name, What};
 use crate::plan::Pass;
-use crate::scenario::Objective;
+use crate::scenario::{Held, Objective, Scenario};
 use crate::tape::{Block, Mode, Step, Var};
 use crate::units::Dtype;
 
 /// What stands after the last layer.
-pub(crate) fn head(pass: &Pass, mode: Mode, objective: Objective) -> Block {
+pub(crate) fn head(pass: &Pass, mode: Mode, scenario: &Scenario) -> Block {
     let mut writer = Writer::new(pass, mode);
     let input = residual_stream(pass, Name::of(Module::Layer, What::Output));
     let input = writer.tape.input(input, true);
     let normed = writer.norm_of_tokens(input, Module::FinalNorm);
     writer.tape.drop(input);
     let logits = writer.logits(normed);
-    let loss = if objective == Objective::CausalLm {
+    let loss = if scenario.objective == Objective::CausalLm {
         let loss = writer.cross_entropy(logits);
-        writer.tape.drop(logits);
         writer.tape.drop(normed);
+        let logits = writer.outputs(logits);
+        if scenario.held == Held::Loss {
+            writer.tape.drop(logits);
+        }
         loss
     } else {
         // `model(…).logits`: the hidden states go with the model's output.
         writer.tape.drop(normed);
-        writer.log_probabilities(logits)
+        let logits = writer.outputs(logits);
+        writer.log_probabilities(logits, scenario.log_probs)
     };
     writer.tape.finish(Some(input), loss, true)
 }
@@ -62,6 +66,18 @@ impl Writer<'_> {
             self.tape.drop(var);
         }
         loss
+    }
+
+    /// The logits as the training loop gets them: in fp32 where autocast is entered around the model's forward alone
+    /// (accelerate's `convert_outputs_to_fp32`). Takes over the caller's `logits`.
+    fn outputs(&mut self, logits: Var) -> Var {
+        if !self.pass.leaves_autocast_early() {
+            return logits;
+        }
+        self.tape.leave_autocast();
+        let wide = self.cast(logits, Module::Loss, What::LogitsFp32, Dtype::Fp32);
+        self.tape.drop(logits);
+        wide
     }
 
     /// The loss as a number.

@@ -5,15 +5,24 @@
 
 use super::Writer;
 use crate::ledger::{Dim, Dims, Module, What};
+use crate::scenario::LogProbs;
 use crate::tape::{Step, Storage, Var};
 use crate::units::Dtype;
 
 impl Writer<'_> {
     /// The summed log-probability of each row. Takes over the caller's `logits`.
-    pub(crate) fn log_probabilities(&mut self, logits: Var) -> Var {
+    pub(crate) fn log_probabilities(&mut self, logits: Var, way: LogProbs) -> Var {
         let dims = Dims::new(&self.pass.tokens());
         let labels = self.tape.constant(self.made(Module::Loss, What::ShiftedLabels, dims, Dtype::Int64));
-        let chosen = if self.tape.dtype(logits) == Dtype::Fp32 {
+        let mut logits = logits;
+        if way == LogProbs::SelectiveFp32 {
+            let wide = self.cast(logits, Module::Loss, What::LogitsFp32, Dtype::Fp32);
+            self.tape.drop(logits);
+            logits = wide;
+        }
+        let chosen = if way == LogProbs::LogSoftmax {
+            self.through_one_log_softmax(logits, labels)
+        } else if self.tape.dtype(logits) == Dtype::Fp32 {
             self.through_logsumexp(logits, labels)
         } else {
             self.through_log_softmax(logits, labels)
@@ -33,6 +42,20 @@ impl Writer<'_> {
 
     fn chosen(&self, dtype: Dtype) -> Storage {
         self.made(Module::Loss, What::LogProbs, Dims::new(&self.pass.tokens()), dtype)
+    }
+
+    /// `gather(logits.log_softmax(-1), labels)`: one log-softmax of all rows, an fp32 operator under autocast.
+    fn through_one_log_softmax(&mut self, logits: Var, labels: Var) -> Var {
+        let dtype = if self.pass.autocast.is_some() { Dtype::Fp32 } else { self.tape.dtype(logits) };
+        let wide = self.cast(logits, Module::Loss, What::LogitsFp32, dtype);
+        let gradient = self.gradient(wide);
+        let all = self.made(Module::Loss, What::LogSoftmax, self.rows(&[self.pass.vocabulary()]), dtype);
+        let log_softmax = self.tape.operator_keeping_output(all, &[], &[gradient]);
+        self.tape.drop(wide);
+        let gradient = self.gradient(log_softmax);
+        let chosen = self.tape.operator(self.chosen(dtype), &[log_softmax, labels], &[gradient]);
+        self.tape.drop(log_softmax);
+        chosen
     }
 
     /// 16-bit logits: a log-softmax a row, in fp32 under autocast.

@@ -25,6 +25,8 @@ impl Event {
 pub(crate) enum Run {
     /// Forward.
     Forward,
+    /// Forward, up to where autocast is left.
+    ForwardInAutocast,
     /// Backward, of which forward ran before.
     Backward,
     /// Forward and backward at once, while the block's input and its output's gradient are held: a checkpointed layer. Its output is
@@ -42,6 +44,12 @@ pub(crate) struct Cuts {
     pub(crate) forward: usize,
     /// Autocast has been left, and with it its cache of weight casts.
     pub(crate) autocast: usize,
+}
+
+impl Cuts {
+    fn begin_backward(self) -> usize {
+        self.forward.max(self.autocast)
+    }
 }
 
 /// The storages by which a block touches its neighbours.
@@ -76,7 +84,7 @@ impl Block {
         apply(&mut alive, events.get(..cuts.forward).unwrap_or_default());
         put(&mut alive, ends.output, false);
         let kept_by_forward = alive.clone();
-        apply(&mut alive, events.get(cuts.forward..cuts.autocast).unwrap_or_default());
+        apply(&mut alive, events.get(cuts.forward..cuts.begin_backward()).unwrap_or_default());
         Self { storages, sizes, events, cuts, ends, kept_by_forward, kept_for_backward: alive }
     }
 
@@ -161,13 +169,16 @@ impl Block {
     fn begin(&self, run: Run) -> (Alive, &[Event]) {
         let (mut alive, events) = match run {
             Run::Forward => (vec![false; self.storages.len()], self.events.get(..self.cuts.forward)),
-            Run::Backward => (self.kept_for_backward.clone(), self.events.get(self.cuts.autocast..)),
+            Run::ForwardInAutocast => {
+                (vec![false; self.storages.len()], self.events.get(..self.cuts.autocast))
+            }
+            Run::Backward => (self.kept_for_backward.clone(), self.events.get(self.cuts.begin_backward()..)),
             Run::Recompute => (vec![false; self.storages.len()], Some(&*self.events)),
         };
         if run != Run::Backward {
             put(&mut alive, self.ends.input, true);
         }
-        if run != Run::Forward {
+        if matches!(run, Run::Backward | Run::Recompute) {
             put(&mut alive, self.ends.incoming, true);
         }
         (alive, events.unwrap_or_default())

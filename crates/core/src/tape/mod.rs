@@ -105,6 +105,8 @@ pub(crate) struct Tape {
     cached: Vec<StorageId>,
     joined: Vec<(Var, StorageId)>,
     events: Vec<Event>,
+    /// Where autocast was left before the end of forward.
+    left_autocast: Option<usize>,
 }
 
 impl Tape {
@@ -121,6 +123,7 @@ impl Tape {
             cached: Vec::with_capacity(16),
             joined: Vec::new(),
             events: Vec::with_capacity(256),
+            left_autocast: None,
         }
     }
 
@@ -229,10 +232,7 @@ impl Tape {
     /// `input` is what the block before made (the embedding has none), `output` what the block after takes (a loss has none).
     pub(crate) fn finish(mut self, input: Option<Var>, output: Var, is_loss: bool) -> Block {
         let forward = self.events.len();
-        for at in 0..self.cached.len() {
-            self.release(self.cached[at]);
-        }
-        let autocast = self.events.len();
+        let autocast = self.left_autocast.unwrap_or_else(|| self.empty_cache());
         let mut incoming = None;
         if self.mode == Mode::Grad {
             let id = self.place(self.gradient_of(output));
@@ -264,6 +264,18 @@ impl Tape {
         let id = self.storage_of(var);
         self.hold(id);
         self.cached.push(id);
+    }
+
+    /// Autocast is left before forward ends.
+    pub(crate) fn leave_autocast(&mut self) {
+        self.left_autocast = Some(self.empty_cache());
+    }
+
+    fn empty_cache(&mut self) -> usize {
+        for at in 0..self.cached.len() {
+            self.release(self.cached[at]);
+        }
+        self.events.len()
     }
 
     fn storage_of(&self, var: Var) -> StorageId {
