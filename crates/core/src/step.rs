@@ -9,7 +9,7 @@ use crate::model::{Architecture, NormKind, Parameter, parameters};
 use crate::optimizer::{Held, Updated};
 use crate::plan::Pass;
 use crate::rules;
-use crate::scenario::{Checkpointing, Padding, Scenario, ZeroGrad};
+use crate::scenario::{Attention, Checkpointing, Padding, Scenario, ZeroGrad};
 use crate::tape::{Alive, Block, Mode, Run, Storage};
 use crate::units::{Bytes, Dtype};
 
@@ -190,6 +190,7 @@ impl Step<'_> {
             let mask = input(Module::Batch, What::Mask, tokens, Dtype::Int64);
             self.account.add_storage(&FORWARD_AND_BACKWARD, mask, 1);
         }
+        self.masks();
         if has_rope(&self.pass.architecture) {
             let tables = Dim::number(2 * rope_kinds(&self.pass.architecture));
             let dims = Dims::new(&[tables, self.pass.sequence(), self.pass.head_dim()]);
@@ -197,6 +198,34 @@ impl Step<'_> {
             let until_last_layer = FORWARD_AND_BACKWARD.get(..5).unwrap_or_default();
             self.account.add_storage(until_last_layer, table, 1);
         }
+    }
+
+    /// The causal masks that layers share, where SDPA can't do with `is_causal`: alive while the layers run, and as arguments of the
+    /// checkpoints until the last of them has been recomputed (`masking_utils.py`, `eager_mask`, `sdpa_mask`).
+    fn masks(&mut self) {
+        let a = &self.pass.architecture;
+        let windowed = (0..a.layers.get()).filter(|&index| a.is_windowed(index)).count() as u64;
+        let (has_windowed, has_full) = (windowed > 0, windowed < a.layers.get());
+        let reaches = a.window.is_some_and(|window| self.pass.sequence >= window.size.get());
+        let is_eager = self.pass.attention == Attention::Eager;
+        let sequence = self.pass.sequence();
+        let of_batch = Dims::new(&[self.pass.batch(), sequence, sequence]);
+        let (kinds, dims, dtype) = if is_eager {
+            (u64::from(has_full) + u64::from(has_windowed), of_batch, self.pass.weight)
+        } else if self.pass.is_padded {
+            (u64::from(has_full) + u64::from(has_windowed), of_batch, Dtype::Bool)
+        } else {
+            (u64::from(has_windowed && reaches), Dims::new(&[sequence, sequence]), Dtype::Bool)
+        };
+        let mask = Storage {
+            name: Name::of(Module::Attention, What::Mask),
+            category: Category::Activations,
+            dims,
+            dtype,
+        };
+        let is_checkpointed = self.scenario.checkpointing == Checkpointing::Layers;
+        let until = if is_checkpointed { FORWARD_AND_BACKWARD.len() - 1 } else { 1 };
+        self.account.add_storage(FORWARD_AND_BACKWARD.get(..until).unwrap_or_default(), mask, kinds);
     }
 
     fn kind_of(&self, index: u64) -> Looked {

@@ -44,6 +44,8 @@ impl Writer<'_> {
         let a = &self.pass.architecture;
         let is_repeated = a.kv_heads < a.heads && a.kv_heads.get() > 1 && what != What::Query;
         let is_contiguous = a.family.has_fused_projections() && what != What::Value || is_repeated;
+        // Of a single sequence, a tensor transposed to heads is a batch of matrices as it is.
+        let is_contiguous = is_contiguous || self.pass.rows == 1;
         let compute = self.pass.compute();
         if self.tape.dtype(x) == compute && is_contiguous {
             return self.cast(x, Module::Attention, what, compute);

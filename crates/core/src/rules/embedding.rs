@@ -10,6 +10,8 @@ use crate::units::Dtype;
 /// Up to here `embedding_dense_backward` adds row by row; from here on it sorts the ids
 /// (`aten/src/ATen/native/cuda/Embedding.cu`: `num_indices <= 3072 && padding_idx < 0`).
 const SORTS_ABOVE: u64 = 3072;
+/// Sorted ids that one thread sums (`NROWS_PER_THREAD`).
+const ROWS_PER_RUN: u64 = 10;
 
 /// What stands before the first layer.
 pub(crate) fn embedding(pass: &Pass, mode: Mode) -> Block {
@@ -31,7 +33,8 @@ impl Writer<'_> {
         let shape = [self.pass.vocabulary(), self.pass.hidden()];
         let mut steps = self.sort_buffers();
         if self.pass.architecture.tied {
-            steps.extend(self.tied_gradient(&shape));
+            let gradient = self.tied_gradient(&shape);
+            steps.push(gradient);
         } else {
             steps.push(self.parameter_gradient(Module::Embedding, What::Weight, &shape));
         }
@@ -40,26 +43,42 @@ impl Writer<'_> {
     }
 
     /// The embedding's gradient meets the head's, which has waited for it. Under autocast the two are summed in place; otherwise the
-    /// head's is a transposed view, which can't take the sum (`InputBuffer::accumulate`), and a third tensor is made.
-    fn tied_gradient(&self, shape: &[Dim]) -> Vec<Step> {
+    /// head's is a transposed view, which can't take the sum (`InputBuffer::accumulate`), and a third tensor is made once the lookup
+    /// has let go of its incoming gradient.
+    fn tied_gradient(&mut self, shape: &[Dim]) -> Step {
         let gradient = Storage {
             name: Name::gradient_of(Module::Embedding, What::Weight),
             category: Category::Temporaries,
             dims: Dims::new(shape),
             dtype: self.pass.weight,
         };
-        let is_cast = self.pass.weight != self.pass.compute();
-        vec![Step::Temporary(gradient); if is_cast { 1 } else { 2 }]
+        if self.pass.weight != self.pass.compute() {
+            return Step::Temporary(gradient);
+        }
+        let nothing = Storage { dims: Dims::new(&[Dim::number(0)]), ..gradient };
+        let weight = self.tape.operator(nothing, &[], &[Step::Temporary(gradient)]);
+        self.tape.drop(weight);
+        Step::Gradient(weight, gradient)
     }
 
+    /// Sums of the gradient in fp32 for runs of at most ten equal ids, and what sorts and cuts the ids into them
+    /// (`EmbeddingBackwardKernel.cu`, `embedding_backward_cuda_kernel`: `NROWS_PER_THREAD`).
     fn sort_buffers(&self) -> Vec<Step> {
         let tokens = self.pass.rows.saturating_mul(self.pass.sequence);
         if tokens <= SORTS_ABOVE {
             return Vec::new();
         }
-        // Per-segment sums of the gradient in fp32, at most one a token (`embedding_backward_cuda_kernel`).
-        let dims = self.rows(&[self.pass.hidden()]);
-        vec![Step::Temporary(self.temporary(Module::Embedding, What::SortBuffers, dims, Dtype::Fp32))]
+        let segments = tokens.min(self.pass.architecture.vocabulary.get());
+        let partial = (tokens / ROWS_PER_RUN).saturating_add(segments);
+        let indices =
+            tokens.saturating_mul(2).saturating_add(segments.saturating_mul(3)).saturating_add(partial);
+        let buffer = |dims: &[Dim], dtype| {
+            Step::Temporary(self.temporary(Module::Embedding, What::SortBuffers, Dims::new(dims), dtype))
+        };
+        vec![
+            buffer(&[Dim::number(indices)], Dtype::Int64),
+            buffer(&[Dim::number(partial), self.pass.hidden()], Dtype::Fp32),
+        ]
     }
 
     fn positions_added(&mut self, tokens: Var) -> Var {
