@@ -31,6 +31,11 @@ const controls = [
   ['attention', 'eager', activationBound],
   ['checkpointing', 'layers', activationBound],
   ['objective', 'dpo_ref_bf16', ''],
+  ['padding', 'padded', activationBound],
+  ['held', 'outputs', activationBound],
+  ['kv_cache', 'filled', activationBound.replace('llama-3.2-1b', 'phi-3-mini-4k-instruct')],
+  ['log_probs', 'log_softmax', `${activationBound}&objective=dpo`],
+  ['autocast_scope', 'model', `${activationBound.replace('recipe=bf16', 'recipe=bf16-mixed')}&objective=dpo`],
   ['zero_grad', 'before_backward', '?v=1&model=llama-3.2-1b&b=16&s=1024&recipe=bf16&optimizer=sgd&checkpointing=layers&objective=dpo_ref_bf16'],
 ];
 for (const [key, value, link] of controls) {
@@ -241,7 +246,7 @@ test('the keyboard alone reaches every control and changes it', async () => {
   const page = await open(browser);
   await unfold(page);
   const wanted = new Set(['model', 'b', 'b-number', 's', 's-number', 'recipe', 'optimizer', 'gpu', 'attention',
-    'checkpointing', 'accumulation', 'zero_grad', 'objective', 'share', 'chart', 'moment']);
+    'padding', 'checkpointing', 'accumulation', 'zero_grad', 'objective', 'log_probs', 'autocast_scope', 'held', 'kv_cache', 'share', 'chart', 'moment']);
   await page.focus('.skip');
   for (let presses = 0; presses < 80 && wanted.size > 0; presses += 1) {
     await page.keyboard.press('Tab');

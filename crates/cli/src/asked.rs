@@ -52,6 +52,21 @@ pub struct Asked {
     /// causal_lm, dpo, dpo_ref_fp32, dpo_ref_bf16, dpo_ref_cpu
     #[arg(long)]
     pub objective: Option<String>,
+    /// selective, selective_fp32, log_softmax
+    #[arg(long = "log-probs")]
+    pub log_probs: Option<String>,
+    /// none, ones, padded
+    #[arg(long)]
+    pub padding: Option<String>,
+    /// step, model
+    #[arg(long = "autocast-scope")]
+    pub autocast_scope: Option<String>,
+    /// loss, outputs
+    #[arg(long)]
+    pub held: Option<String>,
+    /// off, filled
+    #[arg(long = "kv-cache")]
+    pub kv_cache: Option<String>,
     /// A GPU by name (see `vram gpus`)
     #[arg(long)]
     pub gpu: Option<String>,
@@ -92,7 +107,7 @@ impl Asked {
         if reading.problems.is_empty() { Ok(reading.scenario) } else { Err(Failure::Input(reading.problems)) }
     }
 
-    fn flags(&self) -> [(&'static str, Option<&String>); 12] {
+    fn flags(&self) -> [(&'static str, Option<&String>); 17] {
         [
             ("model", self.model.as_ref()),
             ("b", self.micro_batch.as_ref()),
@@ -104,6 +119,11 @@ impl Asked {
             ("checkpointing", self.checkpointing.as_ref()),
             ("zero_grad", self.zero_grad.as_ref()),
             ("objective", self.objective.as_ref()),
+            ("log_probs", self.log_probs.as_ref()),
+            ("padding", self.padding.as_ref()),
+            ("autocast_scope", self.autocast_scope.as_ref()),
+            ("held", self.held.as_ref()),
+            ("kv_cache", self.kv_cache.as_ref()),
             ("gpu", self.gpu.as_ref()),
             ("gpu_mib", self.gpu_mib.as_ref()),
         ]

@@ -105,7 +105,9 @@ fn each_link_of_the_corpus_has_its_expected_total() {
         let json: Value =
             serde_json::from_slice(&vram(&["estimate", "--link", link, "--format", "json"]).stdout).unwrap();
         assert_eq!(json["peak"]["requested"].to_string(), expected, "{link}");
-        assert_eq!(json["link"], link);
+        // A link from before a field existed opens with that field's default; what it said is kept word for word.
+        let written: Vec<&str> = json["link"].as_str().unwrap().split(['?', '&']).collect();
+        assert!(link.split(['?', '&']).all(|pair| written.contains(&pair)), "{link}");
     }
 }
 

@@ -11,8 +11,8 @@ use crate::gpu;
 use crate::model::{Activation, Architecture, Family, SlidingWindow};
 use crate::presets;
 use crate::scenario::{
-    Attention, AutocastScope, Checkpointing, Held, LogProbs, Objective, Optimizer, Padding, Recipe, Scenario,
-    ZeroGrad, limits,
+    Attention, AutocastScope, Checkpointing, Held, KvCache, LogProbs, Objective, Optimizer, Padding, Recipe,
+    Scenario, ZeroGrad, limits,
 };
 use crate::units::{Bytes, Count};
 
@@ -171,7 +171,7 @@ const KEYS: &[Key] = &[
     choice!("padding", Padding, |s| s.padding),
     choice!("autocast_scope", AutocastScope, |s| s.autocast_scope),
     choice!("held", Held, |s| s.held),
-    flag!("use_cache", |s| s.use_cache),
+    choice!("kv_cache", KvCache, |s| s.kv_cache),
     Key { name: "gpu", write: |s| s.gpu.id.clone(), read: read_gpu },
     Key {
         name: "gpu_mib",

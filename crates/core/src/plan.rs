@@ -2,7 +2,7 @@
 
 use crate::ledger::{Dim, Symbol};
 use crate::model::Architecture;
-use crate::scenario::{Attention, AutocastScope, Checkpointing, Padding, Scenario};
+use crate::scenario::{Attention, AutocastScope, Checkpointing, KvCache, Padding, Scenario};
 use crate::units::Dtype;
 
 /// One pass of a model over a micro-batch.
@@ -18,8 +18,8 @@ pub(crate) struct Pass {
     /// Dtype of matrix products under autocast.
     pub(crate) autocast: Option<Dtype>,
     pub(crate) attention: Attention,
-    /// Whether the batch has a mask that hides padding.
-    pub(crate) is_padded: bool,
+    /// The attention mask of the batch.
+    pub(crate) padding: Padding,
     /// Whether keys and values go through a cache.
     pub(crate) fills_cache: bool,
     /// What autocast is entered around.
@@ -41,9 +41,9 @@ impl Pass {
             autocast: scenario.recipe.is_autocast().then(|| scenario.recipe.compute()),
             // scaled_dot_product_attention has no soft-capping (`sdpa_attention_forward` refuses it).
             attention: scenario.attention_that_runs(),
-            is_padded: scenario.padding == Padding::Padded,
+            padding: scenario.padding,
             // `use_cache` is switched off by transformers where layers are checkpointed.
-            fills_cache: scenario.use_cache && scenario.checkpointing == Checkpointing::Off,
+            fills_cache: scenario.kv_cache == KvCache::Filled && scenario.checkpointing == Checkpointing::Off,
             autocast_scope: scenario.autocast_scope,
             accumulates: scenario.gradient_accumulation.get() > 1,
             is_reference: false,
@@ -57,6 +57,11 @@ impl Pass {
         pass.architecture.residual_dropout = false;
         pass.architecture.attention_dropout = false;
         pass
+    }
+
+    /// Whether attention gets a mask that hides padding.
+    pub(crate) fn is_padded(&self) -> bool {
+        self.padding == Padding::Padded
     }
 
     /// Whether autocast is left before the loss.

@@ -193,6 +193,16 @@ choices! {
 }
 
 choices! {
+    /// The key-value cache of generation (`use_cache`).
+    KvCache {
+        /// None.
+        Off = "off",
+        /// The forward pass fills one, as transformers does unless told otherwise. Checkpointing switches it off.
+        Filled = "filled",
+    }
+}
+
+choices! {
     /// What the training loop still holds while backward runs.
     Held {
         /// Only the loss.
@@ -268,8 +278,8 @@ pub struct Scenario {
     pub autocast_scope: AutocastScope,
     /// What is held through backward.
     pub held: Held,
-    /// Whether the forward pass fills a key-value cache (`use_cache`), as for generation. Checkpointing switches it off.
-    pub use_cache: bool,
+    /// Whether the forward pass fills a key-value cache.
+    pub kv_cache: KvCache,
     /// The GPU that it should fit on. No byte of the ledger depends on it.
     pub gpu: Gpu,
 }
@@ -314,7 +324,7 @@ impl Default for Scenario {
             padding: Padding::None,
             autocast_scope: AutocastScope::Step,
             held: Held::Loss,
-            use_cache: false,
+            kv_cache: KvCache::Off,
             gpu: Gpu { id: "h100-80gb".to_owned(), capacity: Bytes::mib(81_559) },
         }
     }

@@ -212,7 +212,7 @@ impl Step<'_> {
         let of_batch = Dims::new(&[self.pass.batch(), sequence, sequence]);
         let (kinds, dims, dtype) = if is_eager {
             (u64::from(has_full) + u64::from(has_windowed), of_batch, self.pass.weight)
-        } else if self.pass.is_padded {
+        } else if self.pass.is_padded() {
             (u64::from(has_full) + u64::from(has_windowed), of_batch, Dtype::Bool)
         } else {
             (u64::from(has_windowed && reaches), Dims::new(&[sequence, sequence]), Dtype::Bool)

@@ -4,7 +4,10 @@
 
 use proptest::prelude::*;
 use vram_core::ledger::{Category, Instant};
-use vram_core::scenario::{Attention, Checkpointing, Objective, Optimizer, Recipe, ZeroGrad};
+use vram_core::scenario::{
+    Attention, AutocastScope, Checkpointing, Held, KvCache, LogProbs, Objective, Optimizer, Padding, Recipe,
+    ZeroGrad,
+};
 use vram_core::units::{Bytes, Count};
 use vram_core::{Error, Scenario, estimate, link, presets};
 
@@ -19,8 +22,15 @@ fn scenarios() -> impl Strategy<Value = Scenario> {
         proptest::sample::select(ZeroGrad::ALL),
         proptest::sample::select(Objective::ALL),
     );
-    (model, 1_u32..16, 1_u32..1024, 1_u32..4, choices).prop_map(|(model, b, s, accumulation, choices)| {
-        Scenario {
+    let loops = (
+        proptest::sample::select(LogProbs::ALL),
+        proptest::sample::select(Padding::ALL),
+        proptest::sample::select(AutocastScope::ALL),
+        proptest::sample::select(Held::ALL),
+        proptest::sample::select(KvCache::ALL),
+    );
+    (model, 1_u32..16, 1_u32..1024, 1_u32..4, choices, loops).prop_map(
+        |(model, b, s, accumulation, choices, loops)| Scenario {
             model: model.model().unwrap(),
             micro_batch: Count::new(b),
             sequence_length: Count::new(s),
@@ -31,9 +41,14 @@ fn scenarios() -> impl Strategy<Value = Scenario> {
             checkpointing: choices.3,
             zero_grad: choices.4,
             objective: choices.5,
+            log_probs: loops.0,
+            padding: loops.1,
+            autocast_scope: loops.2,
+            held: loops.3,
+            kv_cache: loops.4,
             ..Scenario::default()
-        }
-    })
+        },
+    )
 }
 
 fn peak(scenario: &Scenario) -> Bytes {

@@ -3,7 +3,10 @@
 use vram_core::ledger::{Category, Instant};
 use vram_core::model::Family;
 use vram_core::ready::Ready;
-use vram_core::scenario::{Attention, Checkpointing, Objective, Optimizer, Recipe, ZeroGrad};
+use vram_core::scenario::{
+    Attention, AutocastScope, Checkpointing, Held, KvCache, LogProbs, Objective, Optimizer, Padding, Recipe,
+    ZeroGrad,
+};
 
 use crate::Lang;
 
@@ -88,6 +91,55 @@ pub const fn objective(objective: Objective, lang: Lang) -> &'static str {
             lang.pick("DPO, reference on the GPU in bf16", "DPO，参考模型在 GPU 上（bf16）")
         }
         Objective::DpoReferenceCpu => lang.pick("DPO, reference on the CPU", "DPO，参考模型在 CPU 上"),
+    }
+}
+
+/// How DPO gets its log-probabilities.
+pub const fn log_probs(log_probs: LogProbs, lang: Lang) -> &'static str {
+    match log_probs {
+        LogProbs::Selective => lang.pick("row by row (TRL)", "逐行计算（TRL）"),
+        LogProbs::SelectiveFp32 => lang.pick("row by row, on fp32 logits", "逐行计算，logits 先转 fp32"),
+        LogProbs::LogSoftmax => {
+            lang.pick("one log_softmax of all logits", "对全部 logits 做一次 log_softmax")
+        }
+    }
+}
+
+/// The batch's attention mask.
+pub const fn padding(padding: Padding, lang: Lang) -> &'static str {
+    match padding {
+        Padding::None => lang.pick("none: packed sequences", "无：序列已打包"),
+        Padding::Ones => lang.pick("all ones: nothing is padding", "全 1：没有填充"),
+        Padding::Padded => lang.pick("hides padding", "遮住填充"),
+    }
+}
+
+/// What autocast is entered around.
+pub const fn autocast_scope(scope: AutocastScope, lang: Lang) -> &'static str {
+    match scope {
+        AutocastScope::Step => {
+            lang.pick("forward and loss (plain loop, Lightning)", "前向与损失（普通循环、Lightning）")
+        }
+        AutocastScope::Model => lang.pick(
+            "the model alone (accelerate, HF Trainer, TRL)",
+            "只包住模型（accelerate、HF Trainer、TRL）",
+        ),
+    }
+}
+
+/// What is held through backward.
+pub const fn held(held: Held, lang: Lang) -> &'static str {
+    match held {
+        Held::Loss => lang.pick("only the loss", "只有损失"),
+        Held::Outputs => lang.pick("the model's outputs with the logits", "模型输出，含 logits"),
+    }
+}
+
+/// The key-value cache.
+pub const fn kv_cache(cache: KvCache, lang: Lang) -> &'static str {
+    match cache {
+        KvCache::Off => lang.pick("off", "关闭"),
+        KvCache::Filled => lang.pick("filled (use_cache=True)", "写入（use_cache=True）"),
     }
 }
 

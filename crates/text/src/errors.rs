@@ -17,6 +17,11 @@ pub fn field_name(field: &Field, lang: Lang) -> String {
         "accumulation" => Word::AccumulationLabel,
         "zero_grad" => Word::ZeroGradLabel,
         "objective" => Word::ObjectiveLabel,
+        "log_probs" => Word::LogProbsLabel,
+        "padding" => Word::PaddingLabel,
+        "autocast_scope" => Word::AutocastScopeLabel,
+        "held" => Word::HeldLabel,
+        "kv_cache" => Word::KvCacheLabel,
         "gpu" | "gpu_mib" => Word::GpuLabel,
         key => return format!("\"{key}\""),
     };

@@ -11,8 +11,8 @@ mod sources;
 mod words;
 
 pub use choices::{
-    attention, category, checkpointing, family, instant, instant_in, objective, optimizer, ready, recipe,
-    zero_grad,
+    attention, autocast_scope, category, checkpointing, family, held, instant, instant_in, kv_cache,
+    log_probs, objective, optimizer, padding, ready, recipe, zero_grad,
 };
 pub use errors::{error_sentence, field_name};
 pub use names::name;

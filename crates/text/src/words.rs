@@ -51,6 +51,12 @@ words! {
     ZeroGradLabel: "Gradients are freed", "梯度何时释放";
     ReferenceLabel: "Reference model", "参考模型";
     ObjectiveLabel: "Objective and reference model", "训练目标与参考模型";
+    LogProbsLabel: "Log-probabilities", "对数概率";
+    PaddingLabel: "Padding mask", "填充掩码";
+    LoopLabel: "Training loop", "训练循环";
+    AutocastScopeLabel: "Autocast is entered around", "autocast 包住";
+    HeldLabel: "Held through backward", "反向传播期间仍持有";
+    KvCacheLabel: "Key-value cache", "KV 缓存";
     StartFrom: "Start from", "从这里开始";
     Answer: "Answer", "结果";
     Allocated: "allocated", "已分配";

@@ -3,12 +3,16 @@
 use insta::assert_snapshot;
 use vram_core::ledger::{Category, Entry, Instant, Module, Name, What};
 use vram_core::ready::Ready;
-use vram_core::scenario::{Attention, Checkpointing, Objective, Optimizer, Recipe, Scenario, ZeroGrad};
+use vram_core::scenario::{
+    Attention, AutocastScope, Checkpointing, Held, KvCache, LogProbs, Objective, Optimizer, Padding, Recipe,
+    Scenario, ZeroGrad,
+};
 use vram_core::units::Bytes;
 use vram_core::{Error, Field, estimate};
 use vram_text::{
-    Lang, Unit, Word, attention, category, checkpointing, error_sentence, format_bytes, headline, instant,
-    left_out, name, objective, optimizer, ready, recipe, source, verdict, zero_grad,
+    Lang, Unit, Word, attention, autocast_scope, category, checkpointing, error_sentence, format_bytes,
+    headline, held, instant, kv_cache, left_out, log_probs, name, objective, optimizer, padding, ready,
+    recipe, source, verdict, zero_grad,
 };
 
 /// Everything that is shown, in a language.
@@ -20,6 +24,11 @@ fn everything(lang: Lang) -> Vec<String> {
     all.extend(Checkpointing::ALL.iter().map(|&choice| checkpointing(choice, lang).to_owned()));
     all.extend(ZeroGrad::ALL.iter().map(|&choice| zero_grad(choice, lang).to_owned()));
     all.extend(Objective::ALL.iter().map(|&choice| objective(choice, lang).to_owned()));
+    all.extend(LogProbs::ALL.iter().map(|&choice| log_probs(choice, lang).to_owned()));
+    all.extend(Padding::ALL.iter().map(|&choice| padding(choice, lang).to_owned()));
+    all.extend(AutocastScope::ALL.iter().map(|&choice| autocast_scope(choice, lang).to_owned()));
+    all.extend(Held::ALL.iter().map(|&choice| held(choice, lang).to_owned()));
+    all.extend(KvCache::ALL.iter().map(|&choice| kv_cache(choice, lang).to_owned()));
     all.extend(Category::ALL.iter().map(|&choice| category(choice, lang).to_owned()));
     all.extend(Instant::ALL.iter().map(|&choice| instant(choice, lang).to_owned()));
     all.extend(Ready::ALL.iter().map(|&choice| ready(choice, lang).to_owned()));

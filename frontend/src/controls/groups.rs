@@ -2,11 +2,14 @@
 
 use leptos::prelude::*;
 use vram_core::ready::Ready;
-use vram_core::scenario::{Attention, Checkpointing, Objective, Optimizer, Recipe, ZeroGrad};
+use vram_core::scenario::{
+    Attention, AutocastScope, Checkpointing, Held, KvCache, LogProbs, Objective, Optimizer, Padding, Recipe,
+    ZeroGrad,
+};
 use vram_core::{gpu, link, model, presets};
 use vram_text::{
-    Lang, Unit, Word, attention, checkpointing, format_bytes, objective, optimizer, parameter_count, ready,
-    recipe, zero_grad,
+    Lang, Unit, Word, attention, autocast_scope, checkpointing, format_bytes, held, kv_cache, log_probs,
+    objective, optimizer, padding, parameter_count, ready, recipe, zero_grad,
 };
 
 use super::choice::{Choice, Select};
@@ -60,6 +63,7 @@ pub(crate) fn Controls() -> impl IntoView {
             </Group>
             <Group title=Word::AttentionLabel value=|s, lang| short(attention(s.attention_that_runs(), lang))>
                 <Select key="attention" label=Word::AttentionLabel choices=of!(Attention, attention) />
+                <Select key="padding" label=Word::PaddingLabel choices=of!(Padding, padding) />
                 <Show when=move || store.with_scenario(|s| s.model.architecture.attention_softcap)>
                     <p class="hint">{move || store.word(Word::EagerForced)}</p>
                 </Show>
@@ -76,6 +80,12 @@ pub(crate) fn Controls() -> impl IntoView {
             </Group>
             <Group title=Word::ReferenceLabel value=|s, lang| short(objective(s.objective, lang))>
                 <Select key="objective" label=Word::ObjectiveLabel choices=of!(Objective, objective) />
+                <Select key="log_probs" label=Word::LogProbsLabel choices=of!(LogProbs, log_probs) />
+            </Group>
+            <Group title=Word::LoopLabel value=|s, lang| short(autocast_scope(s.autocast_scope, lang))>
+                <Select key="autocast_scope" label=Word::AutocastScopeLabel choices=of!(AutocastScope, autocast_scope) />
+                <Select key="held" label=Word::HeldLabel choices=of!(Held, held) />
+                <Select key="kv_cache" label=Word::KvCacheLabel choices=of!(KvCache, kv_cache) />
             </Group>
             <nav class="ready" aria-label=move || store.word(Word::StartFrom)>
                 <p>{move || store.word(Word::StartFrom)}</p>

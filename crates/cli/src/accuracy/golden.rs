@@ -3,7 +3,8 @@
 use serde_json::Value;
 use vram_core::model::{Model, from_config};
 use vram_core::scenario::{
-    Attention, AutocastScope, Checkpointing, Held, LogProbs, Objective, Optimizer, Padding, Recipe, ZeroGrad,
+    Attention, AutocastScope, Checkpointing, Held, KvCache, LogProbs, Objective, Optimizer, Padding, Recipe,
+    ZeroGrad,
 };
 use vram_core::units::Count;
 use vram_core::{Error, Field, Scenario};
@@ -145,7 +146,7 @@ fn scenario(run: &Value) -> Result<Scenario, Unsupported> {
     scenario.padding = word(&train["padding_mask"], Padding::None, padding)?;
     scenario.autocast_scope = word(&train["autocast_style"], AutocastScope::Step, autocast_scope)?;
     scenario.held = if train["keep_outputs"] == true { Held::Outputs } else { Held::Loss };
-    scenario.use_cache = train["use_cache"] == true;
+    scenario.kv_cache = if train["use_cache"] == true { KvCache::Filled } else { KvCache::Off };
     if !train["layers"].is_null() {
         scenario.model.architecture.layers = number(train, "layers")?;
     }

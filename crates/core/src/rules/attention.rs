@@ -144,7 +144,7 @@ impl Writer<'_> {
 
     /// `scaled_dot_product_attention` and the reshape of its output.
     fn sdpa(&mut self, heads: Heads, is_windowed: bool) -> Var {
-        let has_mask = is_windowed || self.pass.is_padded;
+        let has_mask = is_windowed || self.pass.is_padded();
         let compute = self.pass.compute();
         let repeats = self.pass.architecture.kv_heads < self.pass.architecture.heads;
         let mut heads = heads;
