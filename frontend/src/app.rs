@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use vram_text::Word;
 
 use crate::controls::{Controls, Header};
-use crate::panels::{Answer, Chart, Details, HandCalculation, Ledger, Legend, Moments, Problems};
+use crate::panels::{Answer, Chart, Details, HandCalculation, Ledger, Legend, Moments, Problems, Why};
 use crate::state::Store;
 
 #[component]
@@ -33,6 +33,7 @@ pub(crate) fn App() -> impl IntoView {
                     <Legend />
                     <Details />
                 </figure>
+                <Why />
                 <HandCalculation />
                 <Ledger />
                 <Moments />

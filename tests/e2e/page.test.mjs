@@ -231,6 +231,14 @@ test('hover, tap and arrow keys on a segment show its entries', async () => {
   assert.match(await page.textContent('.details'), /Forward, Weights/);
 });
 
+test('why this peak names what binds, what comes next and a change that moves it', async () => {
+  const page = await open(browser);
+  assert.match(await page.textContent('.why'), /“Optimizer step” binds.*Next is “Backward, embedding”, 14\.23 GiB below.*AdamW, fused/s);
+  await page.selectOption('#optimizer', 'adamw_fused');
+  await settled(page);
+  assert.match(await page.textContent('.why'), /“Backward, embedding” binds/);
+});
+
 test('an entry opens its formula in symbols and values, its lifetime and its source', async () => {
   const page = await open(browser);
   await page.click('#ledger .open >> nth=0');

@@ -3,9 +3,11 @@
 use serde_json::{Value, json};
 use vram_core::ledger::{Category, Instant};
 use vram_core::units::Bytes;
+use vram_core::why::why;
 use vram_core::{Estimate, Scenario, link};
 use vram_text::{
     Lang, Unit, Verdict, Word, category, format_bytes, headline, instant, name, peak_label, verdict,
+    why_this_peak,
 };
 
 use crate::failure::Failure;
@@ -151,7 +153,7 @@ fn text(
     let peak = estimate.at_peak();
     let word = |word: Word| word.in_lang(lang);
     let heading = format!(
-        "{}: {}\n{}: {}\n{} {} · {} {}–{} · {} {}–{}\n\n{}\n\n",
+        "{}: {}\n{}: {}\n{} {} · {} {}–{} · {} {}–{}\n\n{}\n\n{}\n\n",
         peak_label(estimate, lang),
         size(peak.requested),
         Verdict::of(estimate, scenario.gpu.capacity).word(lang),
@@ -165,6 +167,7 @@ fn text(
         size(estimate.device.low),
         size(estimate.device.high),
         headline(estimate, scenario, unit, lang),
+        why_this_peak(&why(scenario, estimate), estimate, unit, lang),
     );
     heading + &print(&moments(estimate, unit, lang)) + "\n" + &print(&readable_entries(estimate, unit, lang))
 }

@@ -20,6 +20,7 @@ pub mod scenario;
 mod step;
 mod tape;
 pub mod units;
+pub mod why;
 
 pub use error::{Error, Field};
 pub use estimate::{Estimate, estimate};

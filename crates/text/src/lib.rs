@@ -8,6 +8,7 @@ mod names;
 mod sentences;
 mod sizes;
 mod sources;
+mod why;
 mod words;
 
 pub use choices::{
@@ -21,6 +22,7 @@ pub use sentences::{
 };
 pub use sizes::{Unit, format_bytes, format_count, format_number, parameter_count};
 pub use sources::source;
+pub use why::why_this_peak;
 pub use words::Word;
 
 /// A language of the reader.

@@ -67,6 +67,7 @@ words! {
     DeviceHint: "reserved, plus the CUDA context", "已保留的量加上 CUDA 上下文";
     Chart: "Memory at each moment of a training step", "一步训练中各时刻的显存";
     ChartHelp: "Arrow keys move between bars and segments.", "方向键可在柱条与色块之间移动。";
+    Why: "Why this peak", "峰值为何在此";
     Legend: "Colours", "图例";
     Capacity: "capacity", "容量";
     Ledger: "The ledger", "账目";

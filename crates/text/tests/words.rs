@@ -8,11 +8,12 @@ use vram_core::scenario::{
     Scenario, ZeroGrad,
 };
 use vram_core::units::Bytes;
+use vram_core::why::why;
 use vram_core::{Error, Field, estimate};
 use vram_text::{
     Lang, Unit, Word, attention, autocast_scope, category, checkpointing, error_sentence, format_bytes,
     headline, held, instant, kv_cache, left_out, log_probs, name, objective, optimizer, padding, ready,
-    recipe, source, verdict, zero_grad,
+    recipe, source, verdict, why_this_peak, zero_grad,
 };
 
 /// Everything that is shown, in a language.
@@ -111,6 +112,7 @@ fn the_default_scenario_in_words() {
                 headline(&estimate, &scenario, Unit::GiB, lang),
                 verdict(&estimate, &scenario, Unit::GB, lang),
                 vram_text::cost_beside_weights(&estimate, lang),
+                why_this_peak(&why(&scenario, &estimate), &estimate, Unit::GiB, lang),
             ]
         })
         .collect();

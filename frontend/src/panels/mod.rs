@@ -8,6 +8,7 @@ mod ledger;
 mod legend;
 mod moments;
 mod problems;
+mod why;
 
 pub(crate) use answer::Answer;
 pub(crate) use chart::Chart;
@@ -17,3 +18,4 @@ pub(crate) use ledger::Ledger;
 pub(crate) use legend::Legend;
 pub(crate) use moments::Moments;
 pub(crate) use problems::Problems;
+pub(crate) use why::Why;
