@@ -32,6 +32,10 @@ const controls = [
   ['checkpointing', 'layers', activationBound],
   ['objective', 'dpo_ref_bf16', ''],
   ['padding', 'padded', activationBound],
+  ['lora_targets', 'q_v', `${activationBound}&lora_rank=16`],
+  ['lora_dropout', '1', `${activationBound}&lora_rank=16`],
+  ['lora_dtype', 'base', `${activationBound}&lora_rank=16`],
+  ['base_dtype', 'bf16', `${activationBound.replace('recipe=bf16', 'recipe=bf16-mixed')}&lora_rank=16`],
   ['held', 'outputs', activationBound],
   ['kv_cache', 'filled', activationBound.replace('llama-3.2-1b', 'phi-3-mini-4k-instruct')],
   ['log_probs', 'log_softmax', `${activationBound}&objective=dpo`],
@@ -69,7 +73,7 @@ test('the GPU changes verdict, chart and address', async () => {
   assert.match(then.address, /gpu=a100-40gb&gpu_mib=40960/);
 });
 
-for (const [id, value] of [['b-number', '32'], ['s-number', '4096'], ['accumulation', '4']]) {
+for (const [id, value] of [['b-number', '32'], ['s-number', '4096'], ['accumulation', '4'], ['lora_rank', '16']]) {
   test(`the number ${id} changes total, chart and address`, async () => {
     const page = await open(browser, activationBound);
     await unfold(page);
@@ -254,7 +258,7 @@ test('the keyboard alone reaches every control and changes it', async () => {
   const page = await open(browser);
   await unfold(page);
   const wanted = new Set(['model', 'b', 'b-number', 's', 's-number', 'recipe', 'optimizer', 'gpu', 'attention',
-    'padding', 'checkpointing', 'accumulation', 'zero_grad', 'objective', 'log_probs', 'autocast_scope', 'held', 'kv_cache', 'share', 'chart', 'moment']);
+    'padding', 'checkpointing', 'accumulation', 'zero_grad', 'lora_rank', 'lora_targets', 'lora_dropout', 'lora_dtype', 'base_dtype', 'objective', 'log_probs', 'autocast_scope', 'held', 'kv_cache', 'share', 'chart', 'moment']);
   await page.focus('.skip');
   for (let presses = 0; presses < 80 && wanted.size > 0; presses += 1) {
     await page.keyboard.press('Tab');

@@ -49,9 +49,24 @@ pub struct Asked {
     /// after_step, before_backward
     #[arg(long = "zero-grad")]
     pub zero_grad: Option<String>,
-    /// causal_lm, dpo, dpo_ref_fp32, dpo_ref_bf16, dpo_ref_cpu
+    /// causal_lm, dpo, dpo_ref_fp32, dpo_ref_bf16, dpo_ref_adapter, dpo_ref_cpu
     #[arg(long)]
     pub objective: Option<String>,
+    /// Rank of LoRA's adapters; 0: full fine-tuning
+    #[arg(long = "lora-rank", value_name = "N")]
+    pub lora_rank: Option<String>,
+    /// `q_v`, attention, `all_linear`
+    #[arg(long = "lora-targets")]
+    pub lora_targets: Option<String>,
+    /// 0, 1
+    #[arg(long = "lora-dropout")]
+    pub lora_dropout: Option<String>,
+    /// fp32, base
+    #[arg(long = "lora-dtype")]
+    pub lora_dtype: Option<String>,
+    /// recipe, bf16: dtype of the frozen weights below LoRA
+    #[arg(long = "base-dtype")]
+    pub base_dtype: Option<String>,
     /// selective, selective_fp32, log_softmax
     #[arg(long = "log-probs")]
     pub log_probs: Option<String>,
@@ -107,7 +122,7 @@ impl Asked {
         if reading.problems.is_empty() { Ok(reading.scenario) } else { Err(Failure::Input(reading.problems)) }
     }
 
-    fn flags(&self) -> [(&'static str, Option<&String>); 17] {
+    fn flags(&self) -> [(&'static str, Option<&String>); 22] {
         [
             ("model", self.model.as_ref()),
             ("b", self.micro_batch.as_ref()),
@@ -119,6 +134,11 @@ impl Asked {
             ("checkpointing", self.checkpointing.as_ref()),
             ("zero_grad", self.zero_grad.as_ref()),
             ("objective", self.objective.as_ref()),
+            ("lora_rank", self.lora_rank.as_ref()),
+            ("lora_targets", self.lora_targets.as_ref()),
+            ("lora_dropout", self.lora_dropout.as_ref()),
+            ("lora_dtype", self.lora_dtype.as_ref()),
+            ("base_dtype", self.base_dtype.as_ref()),
             ("log_probs", self.log_probs.as_ref()),
             ("padding", self.padding.as_ref()),
             ("autocast_scope", self.autocast_scope.as_ref()),

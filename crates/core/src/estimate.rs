@@ -3,7 +3,6 @@
 use crate::allocator;
 use crate::error::Error;
 use crate::ledger::{Category, Entry, Instant};
-use crate::model::parameter_count;
 use crate::scenario::Scenario;
 use crate::step;
 use crate::units::Bytes;
@@ -92,7 +91,7 @@ pub fn estimate(scenario: &Scenario) -> Result<Estimate, Error> {
         entries,
         instants,
         peak,
-        parameters: parameter_count(&scenario.model.architecture),
+        parameters: step::trained_elements(scenario),
         reserved,
         device: allocator::device(reserved),
     })

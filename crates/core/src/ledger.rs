@@ -144,6 +144,8 @@ pub enum Symbol {
     PaddedSequence,
     /// Head width rounded up to what a kernel pads it to.
     PaddedHeadDim,
+    /// Rank of LoRA's adapters.
+    Rank,
     /// Trainable parameters, all together.
     Parameters,
     /// A plain number, printed as itself.
@@ -169,6 +171,7 @@ impl Symbol {
             Self::Positions => "P",
             Self::PaddedSequence => "s′",
             Self::PaddedHeadDim => "d′",
+            Self::Rank => "r",
             Self::Parameters => "N",
             Self::Number => "",
         }

@@ -11,8 +11,8 @@ use crate::gpu;
 use crate::model::{Activation, Architecture, Family, SlidingWindow};
 use crate::presets;
 use crate::scenario::{
-    Attention, AutocastScope, Checkpointing, Held, KvCache, LogProbs, Objective, Optimizer, Padding, Recipe,
-    Scenario, ZeroGrad, limits,
+    AdapterDtype, Attention, AutocastScope, BaseDtype, Checkpointing, Held, KvCache, LogProbs, LoraTargets,
+    Objective, Optimizer, Padding, Recipe, Scenario, ZeroGrad, limits,
 };
 use crate::units::{Bytes, Count};
 
@@ -167,6 +167,18 @@ const KEYS: &[Key] = &[
     choice!("checkpointing", Checkpointing, |s| s.checkpointing),
     choice!("zero_grad", ZeroGrad, |s| s.zero_grad),
     choice!("objective", Objective, |s| s.objective),
+    Key {
+        name: "lora_rank",
+        write: |s| zero_for_none(s.lora.rank),
+        read: |s, field, text| {
+            s.lora.rank = none_for_zero(field, text, limits::LORA_RANK)?;
+            Ok(())
+        },
+    },
+    choice!("lora_targets", LoraTargets, |s| s.lora.targets),
+    flag!("lora_dropout", |s| s.lora.dropout),
+    choice!("lora_dtype", AdapterDtype, |s| s.lora.adapters),
+    choice!("base_dtype", BaseDtype, |s| s.lora.base),
     choice!("log_probs", LogProbs, |s| s.log_probs),
     choice!("padding", Padding, |s| s.padding),
     choice!("autocast_scope", AutocastScope, |s| s.autocast_scope),

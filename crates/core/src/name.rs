@@ -186,6 +186,20 @@ names! {
         Dropped = "dropped",
         /// Dropout mask.
         DropoutMask = "dropout_mask",
+        /// LoRA's matrix that narrows to the rank.
+        LoraA = "lora_a",
+        /// LoRA's matrix that widens from the rank.
+        LoraB = "lora_b",
+        /// Input of LoRA's adapter, in the adapter's dtype.
+        LoraInput = "lora_input",
+        /// What LoRA's first matrix makes.
+        LoraDown = "lora_down",
+        /// What LoRA's second matrix makes.
+        LoraUp = "lora_up",
+        /// The same times `alpha / r`.
+        LoraScaled = "lora_scaled",
+        /// The linear layer's output with the adapter's added.
+        LoraSum = "lora_sum",
         /// Bool mask.
         Mask = "mask",
         /// Additive mask in the dtype of the scores.

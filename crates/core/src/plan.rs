@@ -1,9 +1,45 @@
 //! What this GPU runs: dimensions and dtypes of one pass through the model, from the scenario.
 
-use crate::ledger::{Dim, Symbol};
+use crate::ledger::{Dim, Module, Symbol};
 use crate::model::Architecture;
-use crate::scenario::{Attention, AutocastScope, Checkpointing, KvCache, Padding, Scenario};
+use crate::scenario::{Attention, AutocastScope, Checkpointing, KvCache, LoraTargets, Padding, Scenario};
 use crate::units::Dtype;
+
+/// LoRA's adapters.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Adapters {
+    pub(crate) rank: Dim,
+    pub(crate) targets: LoraTargets,
+    pub(crate) has_dropout: bool,
+    pub(crate) dtype: Dtype,
+    /// Whether the frozen embedding's output requires a gradient all the same, as checkpointing needs it
+    /// (`enable_input_require_grads`).
+    pub(crate) follows_embedding: bool,
+}
+
+impl Adapters {
+    pub(crate) fn of(scenario: &Scenario) -> Option<Self> {
+        let lora = scenario.lora;
+        Some(Self {
+            rank: Dim::new(Symbol::Rank, lora.rank?.get()),
+            targets: lora.targets,
+            has_dropout: lora.dropout,
+            dtype: scenario.trained(),
+            follows_embedding: scenario.checkpointing == Checkpointing::Layers,
+        })
+    }
+
+    /// Whether the linear layers of a module have an adapter.
+    pub(crate) fn target(&self, module: Module) -> bool {
+        let is_attention =
+            matches!(module, Module::QProj | Module::KProj | Module::VProj | Module::QkvProj | Module::OProj);
+        match self.targets {
+            LoraTargets::QueryValue => matches!(module, Module::QProj | Module::VProj | Module::QkvProj),
+            LoraTargets::Attention => is_attention,
+            LoraTargets::AllLinear => module != Module::LmHead,
+        }
+    }
+}
 
 /// One pass of a model over a micro-batch.
 #[derive(Clone, Debug)]
@@ -18,6 +54,8 @@ pub(crate) struct Pass {
     /// Dtype of matrix products under autocast.
     pub(crate) autocast: Option<Dtype>,
     pub(crate) attention: Attention,
+    /// LoRA's adapters, where it is used: the weights are frozen.
+    pub(crate) adapters: Option<Adapters>,
     /// The attention mask of the batch.
     pub(crate) padding: Padding,
     /// Whether keys and values go through a cache.
@@ -37,10 +75,11 @@ impl Pass {
             architecture: scenario.model.architecture,
             rows: scenario.micro_batch.get().saturating_mul(scenario.objective.sequences_per_sample()),
             sequence: scenario.sequence_length.get(),
-            weight: scenario.recipe.weight(),
+            weight: scenario.weight(),
             autocast: scenario.recipe.is_autocast().then(|| scenario.recipe.compute()),
             // scaled_dot_product_attention has no soft-capping (`sdpa_attention_forward` refuses it).
             attention: scenario.attention_that_runs(),
+            adapters: Adapters::of(scenario),
             padding: scenario.padding,
             // `use_cache` is switched off by transformers where layers are checkpointed.
             fills_cache: scenario.kv_cache == KvCache::Filled && scenario.checkpointing == Checkpointing::Off,
@@ -52,11 +91,23 @@ impl Pass {
 
     /// The reference model's pass: the same model with weights of its own dtype, in evaluation mode.
     pub(crate) fn of_reference(scenario: &Scenario, weight: Dtype) -> Self {
-        let mut pass = Self { weight, is_reference: true, accumulates: false, ..Self::of_policy(scenario) };
+        let mut pass = Self {
+            weight,
+            is_reference: true,
+            accumulates: false,
+            adapters: None,
+
+            ..Self::of_policy(scenario)
+        };
         pass.architecture.embedding_dropout = false;
         pass.architecture.residual_dropout = false;
         pass.architecture.attention_dropout = false;
         pass
+    }
+
+    /// Whether autograd follows the first layer's input.
+    pub(crate) fn first_follows(&self) -> bool {
+        self.adapters.is_none_or(|adapters| adapters.follows_embedding)
     }
 
     /// Whether attention gets a mask that hides padding.

@@ -5,8 +5,8 @@
 use proptest::prelude::*;
 use vram_core::ledger::{Category, Instant};
 use vram_core::scenario::{
-    Attention, AutocastScope, Checkpointing, Held, KvCache, LogProbs, Objective, Optimizer, Padding, Recipe,
-    ZeroGrad,
+    AdapterDtype, Attention, AutocastScope, BaseDtype, Checkpointing, Held, KvCache, LogProbs, Lora,
+    LoraTargets, Objective, Optimizer, Padding, Recipe, ZeroGrad,
 };
 use vram_core::units::{Bytes, Count};
 use vram_core::{Error, Scenario, estimate, link, presets};
@@ -28,6 +28,7 @@ fn scenarios() -> impl Strategy<Value = Scenario> {
         proptest::sample::select(AutocastScope::ALL),
         proptest::sample::select(Held::ALL),
         proptest::sample::select(KvCache::ALL),
+        adapters(),
     );
     (model, 1_u32..16, 1_u32..1024, 1_u32..4, choices, loops).prop_map(
         |(model, b, s, accumulation, choices, loops)| Scenario {
@@ -46,9 +47,24 @@ fn scenarios() -> impl Strategy<Value = Scenario> {
             autocast_scope: loops.2,
             held: loops.3,
             kv_cache: loops.4,
+            lora: loops.5,
             ..Scenario::default()
         },
     )
+}
+
+/// Full fine-tuning, or LoRA in any of its forms.
+fn adapters() -> impl Strategy<Value = Lora> {
+    let rank = prop_oneof![Just(None), (1_u32..300).prop_map(|rank| Some(Count::new(rank)))];
+    let targets = proptest::sample::select(LoraTargets::ALL);
+    let dtypes = (proptest::sample::select(AdapterDtype::ALL), proptest::sample::select(BaseDtype::ALL));
+    (rank, targets, any::<bool>(), dtypes).prop_map(|(rank, targets, dropout, (adapters, base))| Lora {
+        rank,
+        targets,
+        dropout,
+        adapters,
+        base,
+    })
 }
 
 fn peak(scenario: &Scenario) -> Bytes {

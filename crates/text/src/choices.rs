@@ -4,8 +4,8 @@ use vram_core::ledger::{Category, Instant};
 use vram_core::model::Family;
 use vram_core::ready::Ready;
 use vram_core::scenario::{
-    Attention, AutocastScope, Checkpointing, Held, KvCache, LogProbs, Objective, Optimizer, Padding, Recipe,
-    ZeroGrad,
+    AdapterDtype, Attention, AutocastScope, BaseDtype, Checkpointing, Held, KvCache, LogProbs, LoraTargets,
+    Objective, Optimizer, Padding, Recipe, ZeroGrad,
 };
 
 use crate::Lang;
@@ -90,7 +90,35 @@ pub const fn objective(objective: Objective, lang: Lang) -> &'static str {
         Objective::DpoReferenceBf16 => {
             lang.pick("DPO, reference on the GPU in bf16", "DPO，参考模型在 GPU 上（bf16）")
         }
+        Objective::DpoReferenceAdapter => {
+            lang.pick("DPO, the model without its adapters as reference", "DPO，以关闭适配器的模型自身为参考")
+        }
         Objective::DpoReferenceCpu => lang.pick("DPO, reference on the CPU", "DPO，参考模型在 CPU 上"),
+    }
+}
+
+/// Which linear layers have an adapter.
+pub const fn lora_targets(targets: LoraTargets, lang: Lang) -> &'static str {
+    match targets {
+        LoraTargets::QueryValue => lang.pick("q and v (or the fused projection)", "q 与 v（或融合的投影）"),
+        LoraTargets::Attention => lang.pick("attention's projections", "注意力的各投影"),
+        LoraTargets::AllLinear => lang.pick("all linear layers", "所有线性层"),
+    }
+}
+
+/// Dtype of the adapters.
+pub const fn adapter_dtype(dtype: AdapterDtype, lang: Lang) -> &'static str {
+    match dtype {
+        AdapterDtype::Fp32 => lang.pick("fp32 (PEFT's default)", "fp32（PEFT 默认）"),
+        AdapterDtype::Base => lang.pick("as the weights", "与权重相同"),
+    }
+}
+
+/// Dtype of the frozen weights.
+pub const fn base_dtype(dtype: BaseDtype, lang: Lang) -> &'static str {
+    match dtype {
+        BaseDtype::Recipe => lang.pick("as the precision says", "按精度设置"),
+        BaseDtype::Bf16 => lang.pick("bf16", "bf16"),
     }
 }
 

@@ -12,8 +12,8 @@ mod why;
 mod words;
 
 pub use choices::{
-    attention, autocast_scope, category, checkpointing, family, held, instant, instant_in, kv_cache,
-    log_probs, objective, optimizer, padding, ready, recipe, zero_grad,
+    adapter_dtype, attention, autocast_scope, base_dtype, category, checkpointing, family, held, instant,
+    instant_in, kv_cache, log_probs, lora_targets, objective, optimizer, padding, ready, recipe, zero_grad,
 };
 pub use errors::{error_sentence, field_name};
 pub use names::name;

@@ -51,6 +51,15 @@ words! {
     ZeroGradLabel: "Gradients are freed", "梯度何时释放";
     ReferenceLabel: "Reference model", "参考模型";
     ObjectiveLabel: "Objective and reference model", "训练目标与参考模型";
+    LoraLabel: "LoRA", "LoRA";
+    LoraRank: "Rank (0: full fine-tuning)", "秩（0：全参数微调）";
+    LoraTargetsLabel: "Adapters beside", "适配器加在";
+    LoraDropoutLabel: "Dropout on the adapters' input", "适配器输入的 dropout";
+    LoraDtypeLabel: "Adapters in", "适配器精度";
+    BaseDtypeLabel: "Frozen weights in", "冻结权重的精度";
+    On: "on", "开启";
+    Off: "off", "关闭";
+    SymbolRank: "rank of the adapters", "适配器的秩";
     LogProbsLabel: "Log-probabilities", "对数概率";
     PaddingLabel: "Padding mask", "填充掩码";
     LoopLabel: "Training loop", "训练循环";

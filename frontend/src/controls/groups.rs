@@ -3,13 +3,14 @@
 use leptos::prelude::*;
 use vram_core::ready::Ready;
 use vram_core::scenario::{
-    Attention, AutocastScope, Checkpointing, Held, KvCache, LogProbs, Objective, Optimizer, Padding, Recipe,
-    ZeroGrad,
+    AdapterDtype, Attention, AutocastScope, BaseDtype, Checkpointing, Held, KvCache, LogProbs, LoraTargets,
+    Objective, Optimizer, Padding, Recipe, ZeroGrad,
 };
 use vram_core::{gpu, link, model, presets};
 use vram_text::{
-    Lang, Unit, Word, attention, autocast_scope, checkpointing, format_bytes, held, kv_cache, log_probs,
-    objective, optimizer, padding, parameter_count, ready, recipe, zero_grad,
+    Lang, Unit, Word, adapter_dtype, attention, autocast_scope, base_dtype, checkpointing, format_bytes,
+    held, kv_cache, log_probs, lora_targets, objective, optimizer, padding, parameter_count, ready, recipe,
+    zero_grad,
 };
 
 use super::choice::{Choice, Select};
@@ -35,6 +36,10 @@ fn gpus(_: Lang) -> Vec<Choice> {
         .iter()
         .map(|gpu| (gpu.id, format!("{} · {}", gpu.name, format_bytes(gpu.capacity, Unit::GiB))))
         .collect()
+}
+
+fn switch(lang: Lang) -> Vec<Choice> {
+    vec![("0", Word::Off.in_lang(lang).to_owned()), ("1", Word::On.in_lang(lang).to_owned())]
 }
 
 /// The choices of an enum.
@@ -77,6 +82,21 @@ pub(crate) fn Controls() -> impl IntoView {
                     <NumberField key="accumulation" label=Word::AccumulationNumber is_main=true />
                 </div>
                 <Select key="zero_grad" label=Word::ZeroGradLabel choices=of!(ZeroGrad, zero_grad) />
+            </Group>
+            <Group
+                title=Word::LoraLabel
+                value=|s, lang| {
+                    s.lora.rank.map_or_else(|| Word::Off.in_lang(lang).to_owned(), |rank| format!("r = {rank}"))
+                }
+            >
+                <div class="control">
+                    <label for="lora_rank">{move || store.word(Word::LoraRank)}</label>
+                    <NumberField key="lora_rank" label=Word::LoraRank is_main=true />
+                </div>
+                <Select key="lora_targets" label=Word::LoraTargetsLabel choices=of!(LoraTargets, lora_targets) />
+                <Select key="lora_dropout" label=Word::LoraDropoutLabel choices=switch />
+                <Select key="lora_dtype" label=Word::LoraDtypeLabel choices=of!(AdapterDtype, adapter_dtype) />
+                <Select key="base_dtype" label=Word::BaseDtypeLabel choices=of!(BaseDtype, base_dtype) />
             </Group>
             <Group title=Word::ReferenceLabel value=|s, lang| short(objective(s.objective, lang))>
                 <Select key="objective" label=Word::ObjectiveLabel choices=of!(Objective, objective) />

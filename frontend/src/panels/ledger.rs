@@ -164,7 +164,7 @@ fn Row(entry: Memo<Option<Entry>>, opened: RwSignal<Option<String>>) -> impl Int
 }
 
 /// The letters of the formulas with their meanings.
-const SYMBOLS: [(Symbol, Word); 11] = [
+const SYMBOLS: [(Symbol, Word); 12] = [
     (Symbol::Batch, Word::SymbolBatch),
     (Symbol::Sequence, Word::SymbolSequence),
     (Symbol::Hidden, Word::SymbolHidden),
@@ -174,6 +174,7 @@ const SYMBOLS: [(Symbol, Word); 11] = [
     (Symbol::HeadDim, Word::SymbolHeadDim),
     (Symbol::Vocabulary, Word::SymbolVocabulary),
     (Symbol::Layers, Word::SymbolLayers),
+    (Symbol::Rank, Word::SymbolRank),
     (Symbol::Parameters, Word::SymbolParameters),
     (Symbol::PaddedSequence, Word::SymbolPadded),
 ];

@@ -3,8 +3,8 @@
 use serde_json::Value;
 use vram_core::model::{Model, from_config};
 use vram_core::scenario::{
-    Attention, AutocastScope, Checkpointing, Held, KvCache, LogProbs, Objective, Optimizer, Padding, Recipe,
-    ZeroGrad,
+    AdapterDtype, Attention, AutocastScope, BaseDtype, Checkpointing, Held, KvCache, LogProbs, Lora,
+    LoraTargets, Objective, Optimizer, Padding, Recipe, ZeroGrad,
 };
 use vram_core::units::Count;
 use vram_core::{Error, Field, Scenario};
@@ -142,6 +142,7 @@ fn scenario(run: &Value) -> Result<Scenario, Unsupported> {
     scenario.checkpointing = choice(train, "checkpointing", checkpointing)?;
     scenario.zero_grad = choice(train, "zero_grad", ZeroGrad::from_key)?;
     scenario.objective = objective(&train["dpo"])?;
+    scenario.lora = lora(train)?;
     scenario.log_probs = word(&train["dpo"]["logps"], LogProbs::Selective, log_probs)?;
     scenario.padding = word(&train["padding_mask"], Padding::None, padding)?;
     scenario.autocast_scope = word(&train["autocast_style"], AutocastScope::Step, autocast_scope)?;
@@ -174,8 +175,7 @@ fn refuse_what_has_no_field(run: &Value) -> Result<(), Unsupported> {
         (is_set(&run["quant"]), "quant"),
         (is_set(&run["variant"]), "variant"),
         (run["mode"].as_str().is_some_and(|mode| mode != "plain"), "mode"),
-        (is_set(&train["lora"]), "lora"),
-        (is_set(&train["base_dtype"]), "base_dtype"),
+        (train["lora"]["dora"] == true, "dora"),
         (train["dropout"].as_f64().is_some_and(|p| p > 0.0), "dropout"),
     ];
     match refused.iter().find(|(is_refused, _)| *is_refused) {
@@ -224,6 +224,35 @@ fn word<T>(value: &Value, absent: T, from_word: impl Fn(&str) -> Option<T>) -> R
     }
 }
 
+/// The kit's LoRA: rank 16 and all linear layers where the run doesn't say.
+fn lora(train: &Value) -> Result<Lora, Unsupported> {
+    let given = &train["lora"];
+    if given.is_null() {
+        return if train["base_dtype"].is_null() {
+            Ok(Lora::default())
+        } else {
+            Err(Unsupported("base_dtype".to_owned()))
+        };
+    }
+    let targets = match given["targets"].as_array() {
+        None => LoraTargets::AllLinear,
+        Some(names) => match names.iter().filter_map(Value::as_str).collect::<Vec<_>>().as_slice() {
+            ["q_proj", "v_proj"] | ["qkv_proj"] => LoraTargets::QueryValue,
+            ["q_proj", "k_proj", "v_proj", "o_proj"] | ["qkv_proj", "o_proj"] => LoraTargets::Attention,
+            other => return Err(Unsupported(format!("lora targets {other:?}"))),
+        },
+    };
+    Ok(Lora {
+        rank: Some(if given["r"].is_null() { Count::new(16) } else { number(given, "r")? }),
+        targets,
+        dropout: given["dropout"].as_f64().is_some_and(|p| p > 0.0),
+        adapters: if given["fp32_adapters"] == false { AdapterDtype::Base } else { AdapterDtype::Fp32 },
+        base: word(&train["base_dtype"], BaseDtype::Recipe, |dtype| {
+            (dtype == "bfloat16").then_some(BaseDtype::Bf16)
+        })?,
+    })
+}
+
 fn log_probs(word: &str) -> Option<LogProbs> {
     match word {
         "trl" => Some(LogProbs::Selective),
@@ -257,6 +286,7 @@ fn objective(dpo: &Value) -> Result<Objective, Unsupported> {
         Some("none") | None => Ok(Objective::DpoNoReference),
         Some("fp32") => Ok(Objective::DpoReferenceFp32),
         Some("bf16") => Ok(Objective::DpoReferenceBf16),
+        Some("adapter") => Ok(Objective::DpoReferenceAdapter),
         Some(other) => Err(Unsupported(format!("reference {other}"))),
     }
 }

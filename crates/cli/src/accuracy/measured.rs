@@ -134,9 +134,6 @@ fn scenario(row: &Value, folder: &Path) -> Result<Scenario, Unsupported> {
     if !reasons.is_empty() {
         return Err(Unsupported(reasons.join(", ")));
     }
-    if let Some(pending) = row["pending"].as_str() {
-        return Err(Unsupported(format!("pending: {pending}")));
-    }
     let mut fields =
         row["scenario"].as_object().cloned().ok_or_else(|| Unsupported("no scenario".to_owned()))?;
     if let Some(name) = fields.remove("dimensions").as_ref().and_then(Value::as_str) {

@@ -6,8 +6,8 @@ mod config;
 mod parameters;
 
 pub use config::from_config;
-pub(crate) use parameters::has_one_qkv;
 pub use parameters::{Parameter, Place, parameter_count, parameters};
+pub(crate) use parameters::{adapters, elements, has_one_qkv};
 
 use crate::units::Count;
 

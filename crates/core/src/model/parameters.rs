@@ -83,7 +83,35 @@ pub fn parameters(architecture: &Architecture) -> Vec<Parameter> {
 
 /// Elements of all parameters together.
 pub fn parameter_count(architecture: &Architecture) -> u64 {
-    parameters(architecture).iter().fold(0, |sum: u64, parameter| {
+    elements(&parameters(architecture), architecture)
+}
+
+/// The parameters of LoRA's adapters: two matrices beside each targeted one (`peft/tuners/lora/layer.py`).
+pub(crate) fn adapters(
+    parameters: &[Parameter],
+    rank: Dim,
+    is_target: impl Fn(Module) -> bool,
+) -> Vec<Parameter> {
+    let mut adapters = Vec::new();
+    for parameter in parameters.iter().filter(|p| p.place == Place::Layer && is_target(p.name.module)) {
+        let Some((rows, columns)) = parameter.matrix else { continue };
+        let mut matrix = |what, rows: Dim, columns: Dim| {
+            adapters.push(Parameter {
+                name: Name::of(parameter.name.module, what),
+                dims: Dims::new(&[rows, columns]),
+                matrix: Some((rows.value, columns.value)),
+                ..*parameter
+            });
+        };
+        matrix(What::LoraA, rank, Dim::number(columns));
+        matrix(What::LoraB, Dim::number(rows), rank);
+    }
+    adapters
+}
+
+/// Elements of some parameters together.
+pub(crate) fn elements(parameters: &[Parameter], architecture: &Architecture) -> u64 {
+    parameters.iter().fold(0, |sum: u64, parameter| {
         sum.saturating_add(parameter.elements().saturating_mul(parameter.copies(architecture)))
     })
 }

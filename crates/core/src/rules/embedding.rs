@@ -33,8 +33,7 @@ impl Writer<'_> {
         let shape = [self.pass.vocabulary(), self.pass.hidden()];
         let mut steps = self.sort_buffers();
         if self.pass.architecture.tied {
-            let gradient = self.tied_gradient(&shape);
-            steps.push(gradient);
+            steps.extend(self.tied_gradient(&shape));
         } else {
             steps.push(self.parameter_gradient(Module::Embedding, What::Weight, &shape));
         }
@@ -45,7 +44,7 @@ impl Writer<'_> {
     /// The embedding's gradient meets the head's, which has waited for it. Under autocast the two are summed in place; otherwise the
     /// head's is a transposed view, which can't take the sum (`InputBuffer::accumulate`), and a third tensor is made once the lookup
     /// has let go of its incoming gradient.
-    fn tied_gradient(&mut self, shape: &[Dim]) -> Step {
+    fn tied_gradient(&mut self, shape: &[Dim]) -> Vec<Step> {
         let gradient = Storage {
             name: Name::gradient_of(Module::Embedding, What::Weight),
             category: Category::Temporaries,
@@ -53,12 +52,12 @@ impl Writer<'_> {
             dtype: self.pass.weight,
         };
         if self.pass.weight != self.pass.compute() {
-            return Step::Temporary(gradient);
+            return vec![Step::Temporary(gradient), Step::IntoWaiting];
         }
         let nothing = Storage { dims: Dims::new(&[Dim::number(0)]), ..gradient };
-        let weight = self.tape.operator(nothing, &[], &[Step::Temporary(gradient)]);
+        let weight = self.tape.operator(nothing, &[], &[Step::Temporary(gradient), Step::IntoWaiting]);
         self.tape.drop(weight);
-        Step::Gradient(weight, gradient)
+        vec![Step::Gradient(weight, gradient)]
     }
 
     /// Sums of the gradient in fp32 for runs of at most ten equal ids, and what sorts and cuts the ids into them

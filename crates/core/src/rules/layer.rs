@@ -6,11 +6,11 @@ use crate::ledger::{Category, Dims, Module, Name, What};
 use crate::plan::Pass;
 use crate::tape::{Block, Mode, Storage, Var};
 
-/// One decoder layer.
-pub(crate) fn layer(pass: &Pass, mode: Mode, is_windowed: bool) -> Block {
+/// One decoder layer. `follows` says whether autograd follows its input.
+pub(crate) fn layer(pass: &Pass, mode: Mode, is_windowed: bool, follows: bool) -> Block {
     let mut writer = Writer::new(pass, mode);
     let input = residual_stream(pass, Name::of(Module::Layer, What::Input));
-    let input = writer.tape.input(input, true);
+    let input = writer.tape.input(input, follows);
     let attended = writer.attention_half(input, is_windowed);
     let output = writer.mlp_half(attended);
     writer.tape.drop(attended);

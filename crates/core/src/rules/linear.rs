@@ -27,8 +27,16 @@ pub(crate) struct Linear<'a> {
 }
 
 impl Writer<'_> {
-    /// `linear(x)`. The caller still holds `x`.
+    /// `linear(x)`, with its adapter where it has one. The caller still holds `x`.
     pub(crate) fn linear(&mut self, x: Var, linear: &Linear<'_>) -> Var {
+        let output = self.base_linear(x, linear);
+        match self.pass.adapters {
+            Some(adapters) if adapters.target(linear.module) => self.adapted(x, output, linear, &adapters),
+            _ => output,
+        }
+    }
+
+    fn base_linear(&mut self, x: Var, linear: &Linear<'_>) -> Var {
         let compute = self.pass.compute();
         let input = self.cast(x, linear.module, What::InputCast, compute);
         let weight = self.weight_cast(linear, compute);
@@ -36,10 +44,13 @@ impl Writer<'_> {
         let output = self.made(linear.module, What::Output, dims, compute);
         let workspace = self.workspace(linear.has_bias);
         let mut steps = vec![self.gradient(input)];
-        let mut saved = vec![input];
+        // The input is needed for the weight's gradient alone.
+        let mut saved = if self.is_frozen() { Vec::new() } else { vec![input] };
         match weight {
             Some(cast) => {
-                steps.push(self.gradient(cast));
+                if !self.is_frozen() {
+                    steps.push(self.gradient(cast));
+                }
                 saved.push(cast);
             }
             None => steps.push(self.weight_gradient(linear)),
@@ -80,7 +91,7 @@ impl Writer<'_> {
         };
         let (weight, bias) =
             (storage(What::WeightCast, &Self::shape(linear)), storage(What::BiasCast, linear.output));
-        if self.pass.is_reference {
+        if self.pass.is_reference || self.is_frozen() {
             return Some(self.tape.constant(weight));
         }
         let gradient = self.weight_gradient(linear);

@@ -9,6 +9,7 @@ mod elementwise;
 mod embedding;
 mod layer;
 mod linear;
+mod lora;
 mod loss;
 mod mlp;
 mod norm;
@@ -33,7 +34,7 @@ pub(crate) struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     pub(crate) fn new(pass: &'a Pass, mode: Mode) -> Self {
-        Self { tape: Tape::new(mode, pass.accumulates), pass }
+        Self { tape: Tape::new(mode, pass.accumulates, pass.adapters.is_some()), pass }
     }
 
     /// A tensor that forward makes. It is an activation, or the reference model's.
@@ -46,6 +47,11 @@ impl<'a> Writer<'a> {
     pub(crate) fn temporary(&self, module: Module, what: What, dims: Dims, dtype: Dtype) -> Storage {
         let category = if self.pass.is_reference { Category::ReferenceModel } else { Category::Temporaries };
         Storage { name: Name::of(module, what), category, dims, dtype }
+    }
+
+    /// Whether the model's own parameters are frozen.
+    pub(crate) const fn is_frozen(&self) -> bool {
+        self.pass.adapters.is_some()
     }
 
     /// The gradient of a parameter; added into the one that is there, it is only a temporary.

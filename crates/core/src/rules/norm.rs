@@ -42,12 +42,13 @@ impl Writer<'_> {
         let dtype = promoted(input_dtype, self.pass.weight);
         let output = self.made(norm.module, What::Output, norm.full(), dtype);
         let product = self.temporary(norm.module, What::Scaled, norm.full(), dtype);
-        let steps = [
-            Step::Scratch(product),
-            self.parameter_gradient(norm.module, What::Weight, &[norm.width]),
-            self.gradient(back),
-        ];
-        let output = self.tape.operator(output, &[back], &steps);
+        let back_gradient = self.gradient(back);
+        let output = if self.is_frozen() {
+            self.tape.operator(output, &[], &[back_gradient])
+        } else {
+            let weight = self.parameter_gradient(norm.module, What::Weight, &[norm.width]);
+            self.tape.operator(output, &[back], &[Step::Scratch(product), weight, back_gradient])
+        };
         self.tape.drop(back);
         self.tape.drop(normalised);
         output
@@ -62,8 +63,13 @@ impl Writer<'_> {
         let scale = self.tape.operator(scale, &[], &[gradient]);
         let output = self.made(norm.module, What::Scaled, norm.full(), Dtype::Fp32);
         let product = self.temporary(norm.module, What::Scaled, norm.full(), Dtype::Fp32);
-        let steps = [Step::Scratch(product), self.gradient(scale), self.gradient(normalised)];
-        let scaled = self.tape.operator(output, &[normalised, scale], &steps);
+        let normalised_gradient = self.gradient(normalised);
+        let scaled = if self.is_frozen() {
+            self.tape.operator(output, &[scale], &[normalised_gradient])
+        } else {
+            let steps = [Step::Scratch(product), self.gradient(scale), normalised_gradient];
+            self.tape.operator(output, &[normalised, scale], &steps)
+        };
         self.tape.drop(scale);
         self.tape.drop(normalised);
         let output = self.cast(scaled, norm.module, What::Output, input_dtype);

@@ -40,10 +40,11 @@ impl Tape {
                     self.hold(incoming);
                     self.joined.push((var, incoming));
                 }
-                Step::Parameter(storage) => {
+                Step::Parameter(storage) | Step::Adapter(storage) => {
                     let id = self.allocate(storage);
                     put(&mut made, (None, id));
                 }
+                Step::IntoWaiting => {}
                 Step::Waiting(storage) => {
                     self.allocate(storage);
                 }

@@ -70,8 +70,12 @@ pub(crate) enum Step {
     Pass(Var),
     /// Hands its own incoming gradient on to a node that takes several at once (`cat`, `stack`).
     Join(Var),
-    /// Allocates the gradient of a parameter.
+    /// Allocates the gradient of a parameter, unless it is frozen.
     Parameter(Storage),
+    /// Allocates the gradient of an adapter's parameter.
+    Adapter(Storage),
+    /// Adds a parameter's gradient into the one that has waited for it.
+    IntoWaiting,
     /// Allocates a gradient that waits for another one of the same parameter in a later block (tied embeddings).
     Waiting(Storage),
 }
@@ -96,6 +100,8 @@ pub(crate) struct Tape {
     mode: Mode,
     /// Parameters already hold gradients, into which new ones are added (gradient accumulation).
     accumulates: bool,
+    /// The model's own parameters need no gradient.
+    is_frozen: bool,
     storages: Vec<Storage>,
     references: Vec<u16>,
     variables: Vec<Variable>,
@@ -110,10 +116,11 @@ pub(crate) struct Tape {
 }
 
 impl Tape {
-    pub(crate) fn new(mode: Mode, accumulates: bool) -> Self {
+    pub(crate) fn new(mode: Mode, accumulates: bool, is_frozen: bool) -> Self {
         Self {
             mode,
             accumulates,
+            is_frozen,
             storages: Vec::with_capacity(128),
             references: Vec::with_capacity(128),
             variables: Vec::with_capacity(96),
@@ -149,7 +156,7 @@ impl Tape {
     /// The same, keeping its output too (softmax, tanh, attention).
     pub(crate) fn operator_keeping_output(&mut self, output: Storage, saved: &[Var], steps: &[Step]) -> Var {
         let output = self.operator(output, saved, steps);
-        if let (Mode::Grad, Some(node)) = (self.mode, self.nodes.last_mut()) {
+        if let (true, Some(node)) = (self.requires_grad(output), self.nodes.last_mut()) {
             node.saved.1 += 1;
             let id = self.storage_of(output);
             self.saved.push(id);
@@ -194,7 +201,9 @@ impl Tape {
     }
 
     fn node(&mut self, id: StorageId, describes: Storage, saved: &[Var], steps: &[Step]) -> Var {
-        let requires_grad = self.mode == Mode::Grad;
+        let leads_on =
+            |step: &Step| !matches!(step, Step::Temporary(_) | Step::Scratch(_)) && self.is_needed(step);
+        let requires_grad = self.mode == Mode::Grad && steps.iter().any(leads_on);
         let output = self.variable(id, describes, requires_grad);
         if requires_grad {
             let first_saved = self.saved.len();
@@ -223,7 +232,8 @@ impl Tape {
             Step::Gradient(var, _) | Step::Pass(var) | Step::Join(var) => {
                 self.variables[usize::from(var.0)].requires_grad
             }
-            Step::Temporary(_) | Step::Scratch(_) | Step::Parameter(_) | Step::Waiting(_) => true,
+            Step::Parameter(_) | Step::Waiting(_) | Step::IntoWaiting => !self.is_frozen,
+            Step::Temporary(_) | Step::Scratch(_) | Step::Adapter(_) => true,
         }
     }
 
@@ -234,7 +244,7 @@ impl Tape {
         let forward = self.events.len();
         let autocast = self.left_autocast.unwrap_or_else(|| self.empty_cache());
         let mut incoming = None;
-        if self.mode == Mode::Grad {
+        if self.variables[usize::from(output.0)].requires_grad {
             let id = self.place(self.gradient_of(output));
             self.variables[usize::from(output.0)].pending = Some(id);
             incoming = Some(id);
@@ -252,6 +262,11 @@ impl Tape {
     /// The dtype of a tensor.
     pub(crate) fn dtype(&self, var: Var) -> Dtype {
         self.storage(var).dtype
+    }
+
+    /// Whether autograd follows a tensor.
+    pub(crate) fn requires_grad(&self, var: Var) -> bool {
+        self.variables[usize::from(var.0)].requires_grad
     }
 
     /// What a tensor is.

@@ -3,13 +3,20 @@
 //! Layers are equal, so that each kind of layer is noted once and counted; the layer that forward ends with and the two that
 //! backward begins and ends with are looked at one by one. FINDINGS sections 4, 7 and 8.
 
+mod blocks;
+mod trained;
+
+use blocks::{Blocks, LayerBlocks, kinds};
+use trained::Parameters;
+pub(crate) use trained::trained_elements;
+
 use crate::account::{Account, Registered};
 use crate::ledger::{Category, Dim, Dims, Instant, Module, Name, Symbol, What};
-use crate::model::{Architecture, NormKind, Parameter, parameters};
+use crate::model::{Architecture, NormKind, Parameter};
 use crate::optimizer::{Held, Updated};
 use crate::plan::Pass;
 use crate::rules;
-use crate::scenario::{Attention, Checkpointing, Padding, Scenario, ZeroGrad};
+use crate::scenario::{Attention, Checkpointing, Objective, Padding, Scenario, ZeroGrad};
 use crate::tape::{Alive, Block, Mode, Run, Storage};
 use crate::units::{Bytes, Dtype};
 
@@ -22,63 +29,6 @@ const FORWARD_AND_BACKWARD: [Instant; 6] = [
     Instant::BackwardLastVisited,
     Instant::BackwardEmbedding,
 ];
-
-/// The layers of one kind.
-struct Kind {
-    is_windowed: bool,
-    count: u64,
-}
-
-/// The kinds of layer that the model has in this pass; a window only matters to sequences that reach it.
-fn kinds(pass: &Pass) -> Vec<Kind> {
-    let a = &pass.architecture;
-    let reaches = a.window.is_some_and(|window| pass.sequence >= window.size.get());
-    let windowed =
-        if reaches { (0..a.layers.get()).filter(|&index| a.is_windowed(index)).count() as u64 } else { 0 };
-    [
-        Kind { is_windowed: false, count: a.layers.get() - windowed },
-        Kind { is_windowed: true, count: windowed },
-    ]
-    .into_iter()
-    .filter(|kind| kind.count > 0)
-    .collect()
-}
-
-/// The blocks of one kind of layer.
-struct LayerBlocks {
-    is_windowed: bool,
-    count: u64,
-    /// The first pass of a checkpointed layer.
-    without_graph: Option<Block>,
-    with_graph: Block,
-}
-
-/// A model's blocks.
-struct Blocks {
-    embedding: Block,
-    layers: Vec<LayerBlocks>,
-    head: Block,
-}
-
-impl Blocks {
-    fn of_policy(scenario: &Scenario, pass: &Pass) -> Self {
-        let is_checkpointed = scenario.checkpointing == Checkpointing::Layers;
-        let layers = kinds(pass)
-            .into_iter()
-            .map(|Kind { is_windowed, count }| LayerBlocks {
-                is_windowed,
-                count,
-                without_graph: is_checkpointed.then(|| rules::layer(pass, Mode::NoGrad, is_windowed)),
-                with_graph: rules::layer(pass, Mode::Grad, is_windowed),
-            })
-            .collect();
-        Self {
-            embedding: rules::embedding(pass, Mode::Grad),
-            layers,
-            head: rules::head(pass, Mode::Grad, scenario),
-        }
-    }
-}
 
 /// A kind of layer with its slots in the account.
 struct RegisteredLayer<'a> {
@@ -96,20 +46,20 @@ struct Step<'a> {
     head: Registered<'a>,
 }
 
-/// Which layer an instant looks at; it is of the kind that the architecture says.
+/// Which layer an instant looks at: one of a kind, by the kind's place among the layers.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Looked {
     None,
-    At(bool),
+    At(usize),
 }
 
 /// Every storage of a training step at every instant.
 pub(crate) fn account(scenario: &Scenario) -> Account {
     let architecture = &scenario.model.architecture;
     let pass = Pass::of_policy(scenario);
-    let parameters = parameters(architecture);
+    let parameters = Parameters::of(scenario);
     let blocks = Blocks::of_policy(scenario, &pass);
-    let mut account = Account::new(architecture, &parameters, scenario.recipe.weight());
+    let mut account = Account::new(architecture, parameters.trained(), scenario.trained());
     let embedding = account.register(&blocks.embedding);
     let layers = blocks
         .layers
@@ -134,9 +84,18 @@ pub(crate) fn account(scenario: &Scenario) -> Account {
 
 impl Step<'_> {
     /// Weights, buffers, optimizer states.
-    fn always(&mut self, parameters: &[Parameter]) {
+    fn always(&mut self, parameters: &Parameters) {
         let architecture = &self.pass.architecture;
-        for parameter in parameters {
+        for parameter in parameters.adapters.iter().flatten() {
+            let storage = Storage {
+                name: parameter.name,
+                category: Category::Parameters,
+                dims: parameter.dims,
+                dtype: self.scenario.trained(),
+            };
+            self.account.add_storage(&Instant::ALL, storage, parameter.copies(architecture));
+        }
+        for parameter in &parameters.model {
             let storage = Storage {
                 name: parameter.name,
                 category: Category::Parameters,
@@ -157,8 +116,8 @@ impl Step<'_> {
                 self.account.add_storage(&Instant::ALL, frequencies, 1);
             }
         }
-        let updated = updated(self.scenario, parameters);
-        if self.scenario.recipe.optimizer() != self.pass.weight {
+        let updated = updated(self.scenario, parameters.trained());
+        if self.scenario.optimizer_dtype() != self.scenario.trained() {
             let master = updated.copy(Category::MasterWeights, What::Master);
             self.hold(&Instant::ALL, &master);
         }
@@ -182,7 +141,7 @@ impl Step<'_> {
         };
         let ids = input(Module::Batch, What::TokenIds, tokens, Dtype::Int64);
         self.account.add_storage(&FORWARD_AND_BACKWARD, ids, 1);
-        if self.scenario.objective == crate::scenario::Objective::CausalLm {
+        if self.scenario.objective == Objective::CausalLm {
             let labels = input(Module::Batch, What::Labels, tokens, Dtype::Int64);
             self.account.add_storage(&FORWARD_AND_BACKWARD, labels, 1);
         }
@@ -229,9 +188,13 @@ impl Step<'_> {
     }
 
     fn kind_of(&self, index: u64) -> Looked {
-        let is_windowed = self.pass.architecture.is_windowed(index)
-            && self.layers.iter().any(|layer| layer.blocks.is_windowed);
-        Looked::At(is_windowed)
+        let kinds = || self.layers.iter().map(|layer| layer.blocks.kind).enumerate();
+        let is_windowed =
+            self.pass.architecture.is_windowed(index) && kinds().any(|(_, kind)| kind.is_windowed);
+        let follows = index > 0 || self.pass.first_follows();
+        kinds()
+            .find(|(_, kind)| kind.is_windowed == is_windowed && kind.follows == follows)
+            .map_or(Looked::None, |(at, _)| Looked::At(at))
     }
 
     fn last_layer(&self) -> Looked {
@@ -240,8 +203,8 @@ impl Step<'_> {
 
     /// What the layers keep, but for one of the kind that is looked at.
     fn kept_by_layers(&mut self, instant: Instant, looked: Looked, in_forward: bool) {
-        for layer in &self.layers {
-            let others = layer.blocks.count - u64::from(looked == Looked::At(layer.blocks.is_windowed));
+        for (at, layer) in self.layers.iter().enumerate() {
+            let others = layer.blocks.kind.count - u64::from(looked == Looked::At(at));
             match &layer.without_graph {
                 None => {
                     let block = layer.with_graph.block();
@@ -266,15 +229,15 @@ impl Step<'_> {
         let looked = self.last_layer();
         self.account.add(instant, &self.embedding, self.embedding.block().kept_by_forward(), 1);
         self.kept_by_layers(instant, looked, true);
-        for layer in &self.layers {
-            if looked != Looked::At(layer.blocks.is_windowed) {
+        for (at, layer) in self.layers.iter().enumerate() {
+            if looked != Looked::At(at) {
                 continue;
             }
             let running = layer.without_graph.as_ref().unwrap_or(&layer.with_graph);
             self.account.add(instant, running, &running.block().at_peak(Run::Forward), 1);
             // The model's forward still names the embedding's output, which is the first layer's input.
             let keeps_input = layer.without_graph.is_some() || layer.with_graph.block().keeps_input();
-            let is_first = layer.blocks.count == 1 && self.layers.len() == 1;
+            let is_first = layer.blocks.kind.count == 1 && self.layers.len() == 1;
             if !keeps_input && !is_first {
                 self.account.add(instant, &self.embedding, &self.embedding.block().only_output(), 1);
             }
@@ -313,19 +276,25 @@ impl Step<'_> {
     fn held_by_cache_alone(&self) -> Bytes {
         self.layers
             .iter()
-            .filter_map(|layer| layer.without_graph.as_ref().map(|block| (block.block(), layer.blocks.count)))
+            .filter_map(|layer| {
+                layer.without_graph.as_ref().map(|block| (block.block(), layer.blocks.kind.count))
+            })
             .map(|(block, count)| block.bytes(block.kept_by_forward()).times(count))
             .sum()
     }
 
     /// The block of the reference model's forward at which memory is largest, where that is more than at the trained model's loss.
     fn reference_peak(&self) -> Option<Block> {
-        let pass = Pass::of_reference(self.scenario, self.scenario.objective.reference_on_gpu()?);
+        let objective = self.scenario.objective;
+        let shared = (objective == Objective::DpoReferenceAdapter).then_some(self.pass.weight);
+        let pass = Pass::of_reference(self.scenario, objective.reference_on_gpu().or(shared)?);
         let head = self.head.block();
         let policy = head.bytes(&head.at_peak(Run::Forward));
         let kept = head.bytes(head.kept_by_forward());
-        let mut blocks: Vec<Block> =
-            kinds(&pass).iter().map(|kind| rules::layer(&pass, Mode::NoGrad, kind.is_windowed)).collect();
+        let mut blocks: Vec<Block> = kinds(&pass)
+            .iter()
+            .map(|kind| rules::layer(&pass, Mode::NoGrad, kind.is_windowed, true))
+            .collect();
         blocks.push(rules::head(&pass, Mode::NoGrad, self.scenario));
         let size = |block: &Block| block.bytes(&block.at_peak(Run::Forward));
         let largest = blocks.into_iter().max_by_key(size)?;
@@ -358,7 +327,7 @@ impl Step<'_> {
     fn layer_backward(&mut self, instant: Instant, looked: Looked) {
         let run =
             if self.scenario.checkpointing == Checkpointing::Layers { Run::Recompute } else { Run::Backward };
-        for layer in self.layers.iter().filter(|layer| looked == Looked::At(layer.blocks.is_windowed)) {
+        for (_, layer) in self.layers.iter().enumerate().filter(|&(at, _)| looked == Looked::At(at)) {
             let alive: Alive = layer.with_graph.block().at_peak(run);
             self.account.add(instant, &layer.with_graph, &alive, 1);
         }
@@ -366,8 +335,8 @@ impl Step<'_> {
 
     /// Gradients of the layers that backward has visited.
     fn left_by_layers(&mut self, instant: Instant, looked: Looked) {
-        for layer in &self.layers {
-            let others = layer.blocks.count - u64::from(looked == Looked::At(layer.blocks.is_windowed));
+        for (at, layer) in self.layers.iter().enumerate() {
+            let others = layer.blocks.kind.count - u64::from(looked == Looked::At(at));
             self.account.add(
                 instant,
                 &layer.with_graph,
@@ -391,12 +360,12 @@ impl Step<'_> {
         }
     }
 
-    fn optimizer_step(&mut self, parameters: &[Parameter]) {
+    fn optimizer_step(&mut self, parameters: &Parameters) {
         let instant = Instant::OptimizerStep;
         self.account.add_gradients(instant);
-        let updated = updated(self.scenario, parameters);
+        let updated = updated(self.scenario, parameters.trained());
         let mut temporaries = updated.step_temporaries(self.scenario.optimizer);
-        if self.scenario.recipe.optimizer() != self.pass.weight {
+        if self.scenario.optimizer_dtype() != self.scenario.trained() {
             temporaries.push(updated.copy(Category::Temporaries, What::GradientFp32));
         }
         for held in temporaries {
@@ -406,7 +375,7 @@ impl Step<'_> {
 }
 
 fn updated<'a>(scenario: &'a Scenario, parameters: &'a [Parameter]) -> Updated<'a> {
-    Updated { architecture: &scenario.model.architecture, parameters, dtype: scenario.recipe.optimizer() }
+    Updated { architecture: &scenario.model.architecture, parameters, dtype: scenario.optimizer_dtype() }
 }
 
 /// Gemma-3 has a table for its windowed layers and one for the others.

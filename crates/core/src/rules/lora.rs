@@ -1,0 +1,94 @@
+//! LoRA's adapters: `peft/tuners/lora/layer.py`, `Linear.forward`. FINDINGS section 3.
+
+use super::Writer;
+use super::linear::Linear;
+use crate::ledger::{Category, Dim, Dims, Module, Name, What};
+use crate::plan::Adapters;
+use crate::tape::{Step, Storage, Var};
+use crate::units::Dtype;
+
+/// One of an adapter's two matrices.
+struct Matrix<'a> {
+    module: Module,
+    what: What,
+    output: &'a [Dim],
+    input: &'a [Dim],
+    result: What,
+}
+
+impl Writer<'_> {
+    /// `result + lora_B(lora_A(dropout(x))) * scaling`, in the dtype that `result` has. Takes over the caller's `result`.
+    pub(crate) fn adapted(&mut self, x: Var, result: Var, linear: &Linear<'_>, adapters: &Adapters) -> Var {
+        let (module, dtype, rank) = (linear.module, adapters.dtype, [adapters.rank]);
+        let result_dtype = self.tape.dtype(result);
+        let input = self.cast(x, module, What::LoraInput, dtype);
+        let dropped = if adapters.has_dropout {
+            self.dropout(input, module)
+        } else {
+            self.tape.view(input, &[], &[Step::Pass(input)])
+        };
+        let down =
+            Matrix { module, what: What::LoraA, output: &rank, input: linear.input, result: What::LoraDown };
+        let up =
+            Matrix { module, what: What::LoraB, output: linear.output, input: &rank, result: What::LoraUp };
+        let narrow = self.adapter_product(dropped, &down, dtype);
+        self.tape.drop(dropped);
+        let wide = self.adapter_product(narrow, &up, dtype);
+        self.tape.drop(narrow);
+        let scaled = self.map(wide, module, What::LoraScaled, &[]);
+        self.tape.drop(wide);
+        let sum = self.sum(result, scaled, module, What::LoraSum);
+        self.tape.drop(scaled);
+        self.tape.drop(result);
+        let back = self.cast(sum, module, What::Output, result_dtype);
+        self.tape.drop(sum);
+        self.tape.drop(input);
+        back
+    }
+
+    fn adapter_product(&mut self, x: Var, matrix: &Matrix<'_>, dtype: Dtype) -> Var {
+        let compute = self.pass.autocast.unwrap_or(dtype);
+        let input = self.cast(x, matrix.module, What::InputCast, compute);
+        let gradient = self.adapter_gradient(matrix, dtype);
+        let output = self.made(matrix.module, matrix.result, self.rows(matrix.output), compute);
+        let workspace = self.workspace(false);
+        let mut steps = vec![self.gradient(input)];
+        let mut saved = vec![input];
+        let weight = (compute != dtype).then(|| {
+            let cast = Storage {
+                name: Name::of(matrix.module, What::WeightCast),
+                category: Category::WeightCasts,
+                dims: Dims::new(&[matrix.output, matrix.input].concat()),
+                dtype: compute,
+            };
+            let cast = self.tape.operator(cast, &[], &[gradient]);
+            self.tape.cache(cast);
+            cast
+        });
+        match weight {
+            Some(cast) => {
+                steps.push(self.gradient(cast));
+                saved.push(cast);
+            }
+            None => steps.push(gradient),
+        }
+        steps.push(Step::Scratch(workspace));
+        let output = self.tape.operator(output, &saved, &steps);
+        self.tape.scratch(workspace);
+        self.tape.drop(input);
+        if let Some(cast) = weight {
+            self.tape.drop(cast);
+        }
+        output
+    }
+
+    fn adapter_gradient(&self, matrix: &Matrix<'_>, dtype: Dtype) -> Step {
+        let category = if self.pass.accumulates { Category::Temporaries } else { Category::Gradients };
+        Step::Adapter(Storage {
+            name: Name::gradient_of(matrix.module, matrix.what),
+            category,
+            dims: Dims::new(&[matrix.output, matrix.input].concat()),
+            dtype,
+        })
+    }
+}

@@ -1,0 +1,204 @@
+//! The question a reader asks: model, batch, recipe, optimizer, kernels, hardware.
+
+mod choices;
+
+pub use choices::{
+    AdapterDtype, Attention, AutocastScope, BaseDtype, Checkpointing, Held, KvCache, LogProbs, Lora,
+    LoraTargets, Objective, Optimizer, Padding, Recipe, ZeroGrad,
+};
+
+use crate::error::{Error, Field};
+use crate::gpu::Gpu;
+use crate::model::{Activation, Architecture, Family, Model, SlidingWindow};
+use crate::units::{Bytes, Count, Dtype};
+
+/// One training run on one GPU.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scenario {
+    /// What is trained.
+    pub model: Model,
+    /// Samples in one forward pass.
+    pub micro_batch: Count,
+    /// Tokens of each sequence, padding included.
+    pub sequence_length: Count,
+    /// Micro-batches before an optimizer step.
+    pub gradient_accumulation: Count,
+    /// Dtypes.
+    pub recipe: Recipe,
+    /// Optimizer.
+    pub optimizer: Optimizer,
+    /// Attention's implementation.
+    pub attention: Attention,
+    /// Activation checkpointing.
+    pub checkpointing: Checkpointing,
+    /// When gradients are freed.
+    pub zero_grad: ZeroGrad,
+    /// Objective and reference model.
+    pub objective: Objective,
+    /// LoRA.
+    pub lora: Lora,
+    /// How DPO gets its log-probabilities.
+    pub log_probs: LogProbs,
+    /// The attention mask of the batch.
+    pub padding: Padding,
+    /// What `torch.autocast` is entered around; recipes without autocast don't depend on it.
+    pub autocast_scope: AutocastScope,
+    /// What is held through backward.
+    pub held: Held,
+    /// Whether the forward pass fills a key-value cache.
+    pub kv_cache: KvCache,
+    /// The GPU that it should fit on. No byte of the ledger depends on it.
+    pub gpu: Gpu,
+}
+
+impl Default for Scenario {
+    /// The run of the hand calculation that this project began with: Phi-3-mini, bf16-mixed, AdamW, 2 × 256 tokens.
+    fn default() -> Self {
+        let architecture = Architecture {
+            family: Family::Phi3,
+            vocabulary: Count::new(32_064),
+            hidden: Count::new(3072),
+            layers: Count::new(32),
+            heads: Count::new(32),
+            kv_heads: Count::new(32),
+            head_dim: Count::new(96),
+            ffn: Count::new(8192),
+            tied: false,
+            positions: None,
+            qkv_bias: false,
+            output_bias: false,
+            mlp_bias: false,
+            activation: Activation::OneKernel,
+            window: Some(SlidingWindow { size: Count::new(2047), first: Count::new(0), full_every: None }),
+            attention_softcap: false,
+            logit_softcap: false,
+            embedding_dropout: false,
+            residual_dropout: false,
+            attention_dropout: false,
+        };
+        Self {
+            model: Model { preset: Some("phi-3-mini-4k-instruct".to_owned()), architecture },
+            micro_batch: Count::new(2),
+            sequence_length: Count::new(256),
+            gradient_accumulation: Count::ONE,
+            recipe: Recipe::Bf16Mixed,
+            optimizer: Optimizer::AdamWForeach,
+            attention: Attention::Sdpa,
+            checkpointing: Checkpointing::Off,
+            zero_grad: ZeroGrad::AfterStep,
+            objective: Objective::CausalLm,
+            lora: Lora::default(),
+            log_probs: LogProbs::Selective,
+            padding: Padding::None,
+            autocast_scope: AutocastScope::Step,
+            held: Held::Loss,
+            kv_cache: KvCache::Off,
+            gpu: Gpu { id: "h100-80gb".to_owned(), capacity: Bytes::mib(81_559) },
+        }
+    }
+}
+
+impl Scenario {
+    /// Checks every number against its range, and what belongs together against each other.
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`], [`Error::NotDivisible`]: the first that is found, by the key of the link.
+    pub fn validate(&self) -> Result<(), Error> {
+        let a = &self.model.architecture;
+        let window = a.window.map(|window| window.size);
+        let every = a.window.and_then(|window| window.full_every);
+        let numbers = [
+            ("b", Some(self.micro_batch), limits::MICRO_BATCH),
+            ("s", Some(self.sequence_length), limits::SEQUENCE_LENGTH),
+            ("accumulation", Some(self.gradient_accumulation), limits::GRADIENT_ACCUMULATION),
+            ("lora_rank", self.lora.rank, limits::LORA_RANK),
+            ("vocab", Some(a.vocabulary), limits::VOCABULARY),
+            ("hidden", Some(a.hidden), limits::WIDTH),
+            ("layers", Some(a.layers), limits::LAYERS),
+            ("heads", Some(a.heads), limits::HEADS),
+            ("kv_heads", Some(a.kv_heads), limits::HEADS),
+            ("head_dim", Some(a.head_dim), limits::HEADS),
+            ("ffn", Some(a.ffn), limits::WIDTH),
+            ("positions", a.positions, limits::SEQUENCE_LENGTH),
+            ("window", window, limits::SEQUENCE_LENGTH),
+            ("window_full_every", every, limits::LAYERS),
+        ];
+        for (key, count, (min, max)) in numbers {
+            if let Some(count) =
+                count.filter(|count| !(u64::from(min)..=u64::from(max)).contains(&count.get()))
+            {
+                return Err(Error::OutOfRange {
+                    field: Field::new(key),
+                    given: count.to_string(),
+                    min: min.into(),
+                    max: max.into(),
+                });
+            }
+        }
+        if let Some(rows) = a.positions.filter(|rows| self.sequence_length > *rows) {
+            return Err(Error::OutOfRange {
+                field: Field::new("s"),
+                given: self.sequence_length.to_string(),
+                min: limits::SEQUENCE_LENGTH.0.into(),
+                max: rows.get(),
+            });
+        }
+        if !a.heads.get().is_multiple_of(a.kv_heads.get()) {
+            return Err(Error::NotDivisible {
+                field: Field::new("heads"),
+                given: a.heads.get(),
+                by: Field::new("kv_heads"),
+                divisor: a.kv_heads.get(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Dtype of the weights that the forward pass reads from.
+    pub fn weight(&self) -> Dtype {
+        match (self.lora.rank, self.lora.base) {
+            (Some(_), BaseDtype::Bf16) => Dtype::Bf16,
+            _ => self.recipe.weight(),
+        }
+    }
+
+    /// Dtype of what is trained, of its gradients and, but for master weights, of the optimizer's states.
+    pub fn trained(&self) -> Dtype {
+        match (self.lora.rank, self.lora.adapters) {
+            (Some(_), AdapterDtype::Fp32) => Dtype::Fp32,
+            _ => self.weight(),
+        }
+    }
+
+    /// Dtype of what the optimizer updates: that of what is trained, or fp32 where a recipe has master weights.
+    pub fn optimizer_dtype(&self) -> Dtype {
+        if self.lora.rank.is_some() { self.trained() } else { self.recipe.optimizer() }
+    }
+
+    /// Whether eager attention runs although SDPA was asked for: soft-capped scores need it.
+    pub fn attention_that_runs(&self) -> Attention {
+        if self.model.architecture.attention_softcap { Attention::Eager } else { self.attention }
+    }
+}
+
+/// Ranges of the numbers of a [`Scenario`].
+pub mod limits {
+    /// Samples in a micro-batch.
+    pub const MICRO_BATCH: (u32, u32) = (1, 65_536);
+    /// Tokens of a sequence.
+    pub const SEQUENCE_LENGTH: (u32, u32) = (1, 16_777_216);
+    /// Micro-batches before a step.
+    pub const GRADIENT_ACCUMULATION: (u32, u32) = (1, 65_536);
+    /// Decoder layers.
+    pub const LAYERS: (u32, u32) = (1, 10_000);
+    /// Attention heads, key-value heads, a head's width.
+    pub const HEADS: (u32, u32) = (1, 65_536);
+    /// Hidden width, MLP width.
+    pub const WIDTH: (u32, u32) = (1, 4_194_304);
+    /// Rank of LoRA's adapters.
+    pub const LORA_RANK: (u32, u32) = (1, 65_536);
+    /// Rows of an embedding.
+    pub const VOCABULARY: (u32, u32) = (1, 16_777_216);
+    /// A GPU's memory in MiB.
+    pub const CAPACITY_MIB: (u32, u32) = (1, 16_777_216);
+}
