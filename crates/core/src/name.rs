@@ -36,8 +36,6 @@ names! {
         EmbeddingDropout = "embedding_dropout",
         /// Rotary position embedding.
         Rope = "rotary_emb",
-        /// The mask that attention is given.
-        AttentionMask = "attention_mask",
         /// The decoder layer as a whole: its input and output, the residual stream.
         Layer = "layer",
         /// Norm before attention.
@@ -86,8 +84,6 @@ names! {
         Loss = "loss",
         /// The optimizer.
         Optimizer = "optimizer",
-        /// All parameters together.
-        Model = "model",
         /// cuBLAS, the library of matrix products.
         Cublas = "cublas",
     }
@@ -142,16 +138,8 @@ names! {
         Labels = "labels",
         /// Labels moved by one position.
         ShiftedLabels = "shifted_labels",
-        /// Positions of the tokens.
-        PositionIds = "position_ids",
         /// Cosines and sines.
         CosSin = "cos_sin",
-        /// Cosines.
-        Cos = "cos",
-        /// Sines.
-        Sin = "sin",
-        /// Angles, before cosine and sine.
-        Angles = "angles",
         /// Half-rotated copy (`rotate_half`).
         Rotated = "rotated",
         /// Product with the cosines.
@@ -182,8 +170,6 @@ names! {
         Softmax = "softmax",
         /// Softmax back in 16 bits.
         SoftmaxCast = "softmax_cast",
-        /// Probabilities after dropout.
-        Dropped = "dropped",
         /// Dropout mask.
         DropoutMask = "dropout_mask",
         /// LoRA's matrix that narrows to the rank.

@@ -75,9 +75,12 @@ impl Change {
 
 /// The reasons for the peak of a scenario's estimate. Costs at most five estimates more.
 pub fn why(scenario: &Scenario, answer: &Estimate) -> Why {
-    let mut leading: Vec<Entry> = answer.alive(answer.peak).copied().collect();
-    leading.sort_by_key(|entry| core::cmp::Reverse(entry.bytes()));
-    leading.truncate(LEADING);
+    let mut leading: Vec<Entry> = Vec::with_capacity(LEADING + 1);
+    for entry in answer.alive(answer.peak) {
+        let place = leading.iter().position(|other| other.bytes() < entry.bytes()).unwrap_or(leading.len());
+        leading.insert(place, *entry);
+        leading.truncate(LEADING);
+    }
     let others = answer.instants.iter().filter(|total| total.instant != answer.peak);
     let (runner_up, next) = others
         .map(|total| (total.instant, total.requested))

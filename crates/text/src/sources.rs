@@ -34,7 +34,6 @@ const fn by_module(module: Module, what: What) -> &'static str {
             "aten/src/ATen/native/cuda/Embedding.cu; FINDINGS §7"
         }
         Module::Rope => "transformers, apply_rotary_pos_emb; FINDINGS §3",
-        Module::AttentionMask => "transformers, masking_utils.py; FINDINGS §3",
         Module::InputNorm
         | Module::PostAttentionNorm
         | Module::PreMlpNorm

@@ -99,12 +99,7 @@ words! {
     WhatWasLeftOut: "What the hand calculation left out", "手算漏掉了什么";
     Problems: "Not taken", "未能采用";
     KeptRest: "Everything else was kept.", "其余设置均已保留。";
-    Details: "Details", "详情";
-    Shape: "Shape", "形状";
-    None: "none", "无";
     Peak: "peak", "峰值";
-    PreviousBar: "before the change", "改动之前";
-    NoScript: "This page computes in your browser and needs JavaScript and WebAssembly.", "本页在浏览器中计算，需要 JavaScript 与 WebAssembly。";
     Private: "Everything is computed in your browser; nothing is sent anywhere.", "全部在浏览器内计算，不上传任何数据。";
     Parameters: "Parameters", "参数量";
     EagerForced: "Soft-capped attention scores need eager attention, so that is what runs.", "注意力分数做了 soft-capping，只能用 eager 实现，因此按 eager 计算。";

@@ -42,10 +42,15 @@ fn switch(lang: Lang) -> Vec<Choice> {
     vec![("0", Word::Off.in_lang(lang).to_owned()), ("1", Word::On.in_lang(lang).to_owned())]
 }
 
+/// Choices by their words; not generic, since the page has many of them and its size counts.
+fn listed(keys: &[&'static str], text: &dyn Fn(usize) -> &'static str) -> Vec<Choice> {
+    keys.iter().enumerate().map(|(at, &key)| (key, text(at).to_owned())).collect()
+}
+
 /// The choices of an enum.
 macro_rules! of {
     ($kind:ty, $text:path) => {
-        |lang| <$kind>::ALL.iter().map(|&choice| (choice.key(), $text(choice, lang).to_owned())).collect()
+        |lang| listed(<$kind>::KEYS, &|at| <$kind>::ALL.get(at).map_or("", |&choice| $text(choice, lang)))
     };
 }
 
