@@ -38,6 +38,10 @@ impl Writer<'_> {
             steps.push(self.parameter_gradient(Module::Embedding, What::Weight, &shape));
         }
         let output = residual_stream(self.pass, Name::of(Module::Embedding, What::Output));
+        if self.pass.adapters.is_some_and(|adapters| adapters.follows_embedding) {
+            // `enable_input_require_grads` hooks the lookup: the graph's `AccumulateGrad` keeps its output.
+            return self.tape.operator_keeping_output(output, &[], &[Step::Leaf]);
+        }
         self.tape.operator(output, &[], &steps)
     }
 

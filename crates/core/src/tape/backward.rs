@@ -44,7 +44,7 @@ impl Tape {
                     let id = self.allocate(storage);
                     put(&mut made, (None, id));
                 }
-                Step::IntoWaiting => {}
+                Step::IntoWaiting | Step::Leaf => {}
                 Step::Waiting(storage) => {
                     self.allocate(storage);
                 }

@@ -74,6 +74,8 @@ pub(crate) enum Step {
     Parameter(Storage),
     /// Allocates the gradient of an adapter's parameter.
     Adapter(Storage),
+    /// Ends at a leaf: a hook has made the output of a frozen module require a gradient (`requires_grad_`).
+    Leaf,
     /// Adds a parameter's gradient into the one that has waited for it.
     IntoWaiting,
     /// Allocates a gradient that waits for another one of the same parameter in a later block (tied embeddings).
@@ -233,7 +235,7 @@ impl Tape {
                 self.variables[usize::from(var.0)].requires_grad
             }
             Step::Parameter(_) | Step::Waiting(_) | Step::IntoWaiting => !self.is_frozen,
-            Step::Temporary(_) | Step::Scratch(_) | Step::Adapter(_) => true,
+            Step::Temporary(_) | Step::Scratch(_) | Step::Adapter(_) | Step::Leaf => true,
         }
     }
 
