@@ -71,7 +71,7 @@ impl Writer<'_> {
         let output = self.made(module, What::Output, storage.dims, storage.dtype);
         let mask = self.tape.constant(self.made(module, What::DropoutMask, storage.dims, Dtype::Bool));
         let gradient = self.gradient(a);
-        let dropped = self.tape.operator(output, &[mask], &[gradient]);
+        let dropped = self.tape.operator_keeping_results(output, &[mask], &[gradient]);
         self.tape.drop(mask);
         dropped
     }

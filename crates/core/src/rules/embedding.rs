@@ -5,7 +5,7 @@ use super::layer::residual_stream;
 use crate::ledger::{Category, Dim, Dims, Module, Name, Symbol, What};
 use crate::plan::Pass;
 use crate::tape::{Block, Mode, Step, Storage, Var};
-use crate::units::Dtype;
+use crate::units::{Count, Dtype};
 
 /// Up to here `embedding_dense_backward` adds row by row; from here on it sorts the ids
 /// (`aten/src/ATen/native/cuda/Embedding.cu`: `num_indices <= 3072 && padding_idx < 0`).
@@ -16,15 +16,21 @@ const ROWS_PER_RUN: u64 = 10;
 /// What stands before the first layer.
 pub(crate) fn embedding(pass: &Pass, mode: Mode) -> Block {
     let mut writer = Writer::new(pass, mode);
-    let output = writer.tokens();
-    let output = if pass.architecture.positions.is_some() { writer.positions_added(output) } else { output };
+    let tokens = writer.tokens();
+    let Some(positions) = pass.architecture.positions else { return writer.tape.finish(None, tokens, false) };
+    let positions = writer.learned_positions(positions);
+    let sum = writer.positions_added(tokens, positions);
     let output = if pass.architecture.embedding_dropout {
-        let dropped = writer.dropout(output, Module::EmbeddingDropout);
-        writer.tape.drop(output);
+        let dropped = writer.dropout(sum, Module::EmbeddingDropout);
+        writer.tape.drop(sum);
         dropped
     } else {
-        output
+        sum
     };
+    // `GPT2Model.forward` has names for both (`inputs_embeds`, `position_embeds`).
+    writer.tape.keep_names();
+    writer.tape.drop(positions);
+    writer.tape.drop(tokens);
     writer.tape.finish(None, output, false)
 }
 
@@ -84,22 +90,17 @@ impl Writer<'_> {
         ]
     }
 
-    fn positions_added(&mut self, tokens: Var) -> Var {
-        let a = &self.pass.architecture;
-        let positions = Dim::new(Symbol::Positions, a.positions.map_or(1, crate::units::Count::get));
-        let gradient = self.parameter_gradient(
-            Module::PositionEmbedding,
-            What::Weight,
-            &[positions, self.pass.hidden()],
-        );
+    fn learned_positions(&mut self, positions: Count) -> Var {
+        let shape = [Dim::new(Symbol::Positions, positions.get()), self.pass.hidden()];
+        let gradient = self.parameter_gradient(Module::PositionEmbedding, What::Weight, &shape);
         let dims = Dims::new(&[self.pass.sequence(), self.pass.hidden()]);
         let storage = self.made(Module::PositionEmbedding, What::Output, dims, self.pass.weight);
-        let embedded = self.tape.operator(storage, &[], &[gradient]);
+        self.tape.operator(storage, &[], &[gradient])
+    }
+
+    fn positions_added(&mut self, tokens: Var, positions: Var) -> Var {
         let output = residual_stream(self.pass, Name::of(Module::PositionEmbedding, What::Residual));
-        let steps = [Step::Pass(tokens), self.gradient(embedded)];
-        let sum = self.tape.operator(output, &[], &steps);
-        self.tape.drop(embedded);
-        self.tape.drop(tokens);
-        sum
+        let steps = [Step::Pass(tokens), self.gradient(positions)];
+        self.tape.operator(output, &[], &steps)
     }
 }

@@ -3,6 +3,7 @@
 use super::Writer;
 use super::norm::Norm;
 use crate::ledger::{Category, Dims, Module, Name, What};
+use crate::model::Family;
 use crate::plan::Pass;
 use crate::tape::{Block, Mode, Storage, Var};
 
@@ -11,9 +12,18 @@ pub(crate) fn layer(pass: &Pass, mode: Mode, is_windowed: bool, follows: bool) -
     let mut writer = Writer::new(pass, mode);
     let input = residual_stream(pass, Name::of(Module::Layer, What::Input));
     let input = writer.tape.input(input, follows);
-    let attended = writer.attention_half(input, is_windowed);
+    let branch = writer.attention_branch(input, is_windowed);
+    let attended = writer.sum(input, branch, Module::Layer, What::Residual);
+    // `GPT2Block.forward` has a name for the branch (`attn_output`) until it returns.
+    let is_named = pass.architecture.family == Family::Gpt2;
+    if !is_named {
+        writer.tape.drop(branch);
+    }
     let output = writer.mlp_half(attended);
     writer.tape.drop(attended);
+    if is_named {
+        writer.tape.drop(branch);
+    }
     writer.tape.drop(input);
     writer.tape.finish(Some(input), output, false)
 }
@@ -29,14 +39,14 @@ pub(crate) fn residual_stream(pass: &Pass, name: Name) -> Storage {
 }
 
 impl Writer<'_> {
-    fn attention_half(&mut self, x: Var, is_windowed: bool) -> Var {
+    fn attention_branch(&mut self, x: Var, is_windowed: bool) -> Var {
         let normed = self.norm_of_tokens(x, Module::InputNorm);
         let mut branch = self.attention(normed, is_windowed);
         self.tape.drop(normed);
         if self.pass.architecture.family.has_post_norms() {
             branch = self.norm_of_branch(branch, Module::PostAttentionNorm);
         }
-        self.add_to_residual(x, branch, Module::AttentionDropout)
+        self.residual_dropout(branch, Module::AttentionDropout)
     }
 
     fn mlp_half(&mut self, x: Var) -> Var {
@@ -48,20 +58,20 @@ impl Writer<'_> {
         if has_post_norms {
             branch = self.norm_of_branch(branch, Module::PostMlpNorm);
         }
-        self.add_to_residual(x, branch, Module::MlpDropout)
-    }
-
-    /// `x + dropout(branch)`. Takes over the caller's `branch`.
-    fn add_to_residual(&mut self, x: Var, branch: Var, dropout: Module) -> Var {
-        let mut branch = branch;
-        if self.pass.architecture.residual_dropout {
-            let dropped = self.dropout(branch, dropout);
-            self.tape.drop(branch);
-            branch = dropped;
-        }
+        let branch = self.residual_dropout(branch, Module::MlpDropout);
         let sum = self.sum(x, branch, Module::Layer, What::Residual);
         self.tape.drop(branch);
         sum
+    }
+
+    /// Takes over the caller's `branch`.
+    fn residual_dropout(&mut self, branch: Var, module: Module) -> Var {
+        if !self.pass.architecture.residual_dropout {
+            return branch;
+        }
+        let dropped = self.dropout(branch, module);
+        self.tape.drop(branch);
+        dropped
     }
 
     fn norm_of_branch(&mut self, branch: Var, module: Module) -> Var {

@@ -46,14 +46,14 @@ impl Writer<'_> {
         let mut steps = vec![self.gradient(input)];
         // The input is needed for the weight's gradient alone.
         let mut saved = if self.is_frozen() { Vec::new() } else { vec![input] };
-        match weight {
-            Some(cast) => {
-                if !self.is_frozen() {
-                    steps.push(self.gradient(cast));
-                }
-                saved.push(cast);
+        if let Some(cast) = weight {
+            if !self.is_frozen() {
+                steps.push(self.gradient(cast));
             }
-            None => steps.push(self.weight_gradient(linear)),
+            saved.push(cast);
+        } else {
+            self.tape.keep_parameter(input);
+            steps.push(self.weight_gradient(linear));
         }
         // The second of the two products has its workspace while both results are there.
         steps.push(Step::Scratch(workspace));

@@ -235,13 +235,21 @@ impl Step<'_> {
             }
             let running = layer.without_graph.as_ref().unwrap_or(&layer.with_graph);
             self.account.add(instant, running, &running.block().at_peak(Run::Forward), 1);
-            // The model's forward still names the embedding's output, which is the first layer's input.
-            let keeps_input = layer.without_graph.is_some() || layer.with_graph.block().keeps_input();
-            let is_first = layer.blocks.kind.count == 1 && self.layers.len() == 1;
-            if !keeps_input && !is_first {
-                self.account.add(instant, &self.embedding, &self.embedding.block().only_output(), 1);
-            }
         }
+        if !self.first_layer_keeps_input(looked) && self.pass.architecture.positions.is_none() {
+            // The model's forward still names the embedding's output (`inputs_embeds`), which is the first layer's input.
+            self.account.add(instant, &self.embedding, &self.embedding.block().only_output(), 1);
+        }
+    }
+
+    /// Whether what the embedding made is counted with the first layer, which may be the one that runs.
+    fn first_layer_keeps_input(&self, running: Looked) -> bool {
+        let first = self.kind_of(0);
+        self.layers.iter().enumerate().any(|(at, layer)| {
+            let is_running = running == first && layer.blocks.kind.count == 1;
+            let keeps = layer.without_graph.is_some() || layer.with_graph.block().keeps_input();
+            first == Looked::At(at) && (is_running || keeps)
+        })
     }
 
     fn loss(&mut self) {
@@ -257,7 +265,7 @@ impl Step<'_> {
                 head.bytes(head.kept_by_forward()) + block.bytes(&block.at_peak(Run::Forward))
             }));
         let is_in_autocast = leaves_early && in_autocast > after;
-        self.account.add(instant, &self.embedding, self.embedding.block().kept_by_forward(), 1);
+        self.account.add(instant, &self.embedding, self.embedding.block().kept_for_backward(), 1);
         self.kept_by_layers(instant, Looked::None, is_in_autocast || !leaves_early);
         match reference {
             _ if is_in_autocast => {

@@ -5,11 +5,14 @@ use super::{Node, Step, StorageId, Tape, Var};
 impl Tape {
     pub(super) fn backward(&mut self) {
         for index in (0..self.nodes.len()).rev() {
-            let Node { output, steps, saved } = self.nodes[index];
+            let Node { output, steps, saved, unpacks } = self.nodes[index];
             let Some(incoming) = self.variables[usize::from(output.0)].pending.take() else {
                 self.release_saved(saved);
                 continue;
             };
+            if unpacks && self.unpacked.is_none() {
+                self.unpacked = Some(self.events.len());
+            }
             self.call(incoming, steps, saved);
             self.release_joined(output);
         }

@@ -1,5 +1,7 @@
 //! A finished block: its storages and the order in which forward and backward allocate and free them.
 
+use std::borrow::Cow;
+
 use super::{Storage, StorageId};
 use crate::units::Bytes;
 
@@ -29,8 +31,8 @@ pub(crate) enum Run {
     ForwardInAutocast,
     /// Backward, of which forward ran before.
     Backward,
-    /// Forward and backward at once, while the block's input and its output's gradient are held: a checkpointed layer. Its output is
-    /// never made: recomputation stops at the last tensor that backward needs (`torch.utils.checkpoint`, early stop).
+    /// Backward of a checkpointed layer, while its input is held: forward runs again when backward first needs a tensor that it would
+    /// have kept, and stops where it has kept the last of them (`torch.utils.checkpoint`, early stop).
     Recompute,
 }
 
@@ -40,10 +42,14 @@ pub(crate) type Alive = Vec<bool>;
 /// Where the events of a block are cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Cuts {
+    /// Forward keeps the last tensor for backward.
+    pub(crate) packed: usize,
     /// Forward is done.
     pub(crate) forward: usize,
     /// Autocast has been left, and with it its cache of weight casts.
     pub(crate) autocast: usize,
+    /// Backward first needs a tensor that forward kept.
+    pub(crate) unpacked: usize,
 }
 
 impl Cuts {
@@ -125,7 +131,7 @@ impl Block {
     /// What the block leaves behind after backward: gradients of its parameters.
     pub(crate) fn left_by_backward(&self) -> Alive {
         let (mut alive, events) = self.begin(Run::Backward);
-        apply(&mut alive, events);
+        apply(&mut alive, &events);
         put(&mut alive, self.ends.result, false);
         alive
     }
@@ -166,14 +172,16 @@ impl Block {
     }
 
     /// The storages that are alive when a run begins, and its events.
-    fn begin(&self, run: Run) -> (Alive, &[Event]) {
+    fn begin(&self, run: Run) -> (Alive, Cow<'_, [Event]>) {
+        let nothing = || vec![false; self.storages.len()];
         let (mut alive, events) = match run {
-            Run::Forward => (vec![false; self.storages.len()], self.events.get(..self.cuts.forward)),
-            Run::ForwardInAutocast => {
-                (vec![false; self.storages.len()], self.events.get(..self.cuts.autocast))
+            Run::Forward => (nothing(), self.between(0, self.cuts.forward).into()),
+            Run::ForwardInAutocast => (nothing(), self.between(0, self.cuts.autocast).into()),
+            Run::Backward => {
+                let events = self.between(self.cuts.begin_backward(), self.events.len());
+                (self.kept_for_backward.clone(), events.into())
             }
-            Run::Backward => (self.kept_for_backward.clone(), self.events.get(self.cuts.begin_backward()..)),
-            Run::Recompute => (vec![false; self.storages.len()], Some(&*self.events)),
+            Run::Recompute => (nothing(), self.recomputed().into()),
         };
         if run != Run::Backward {
             put(&mut alive, self.ends.input, true);
@@ -181,7 +189,24 @@ impl Block {
         if matches!(run, Run::Backward | Run::Recompute) {
             put(&mut alive, self.ends.incoming, true);
         }
-        (alive, events.unwrap_or_default())
+        (alive, events)
+    }
+
+    /// Backward with forward in the middle of it: of what comes after the last tensor that is kept nothing runs, but what was alive
+    /// is let go.
+    fn recomputed(&self) -> Vec<Event> {
+        let cuts = self.cuts;
+        let again = self.between(0, cuts.packed);
+        let left = self.between(cuts.packed, cuts.begin_backward()).iter().filter(|event| {
+            matches!(event, Event::Free(id) if Some(*id) == self.ends.input || again.contains(&Event::Allocate(*id)))
+        });
+        let mut events = self.between(cuts.begin_backward(), cuts.unpacked).to_vec();
+        events.extend(again.iter().chain(left).chain(self.between(cuts.unpacked, self.events.len())));
+        events
+    }
+
+    fn between(&self, from: usize, to: usize) -> &[Event] {
+        self.events.get(from..to).unwrap_or_default()
     }
 }
 

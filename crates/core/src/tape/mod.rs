@@ -86,6 +86,8 @@ struct Node {
     output: Var,
     steps: (usize, usize),
     saved: (usize, usize),
+    /// Whether it keeps anything for backward, be it a parameter.
+    unpacks: bool,
 }
 
 /// How the block is run.
@@ -115,6 +117,14 @@ pub(crate) struct Tape {
     events: Vec<Event>,
     /// Where autocast was left before the end of forward.
     left_autocast: Option<usize>,
+    /// Where forward's output was there, though the caller goes on to name what led to it.
+    returned: Option<usize>,
+    /// Where forward keeps a tensor for backward for the last time.
+    packed: usize,
+    /// Where backward first needs a kept tensor.
+    unpacked: Option<usize>,
+    /// The next operator keeps a parameter.
+    keeps_parameter: bool,
 }
 
 impl Tape {
@@ -133,6 +143,10 @@ impl Tape {
             joined: Vec::new(),
             events: Vec::with_capacity(256),
             left_autocast: None,
+            returned: None,
+            packed: 0,
+            unpacked: None,
+            keeps_parameter: false,
         }
     }
 
@@ -151,18 +165,35 @@ impl Tape {
     /// `saved` is what its node keeps for backward, `steps` what its backward does. Both are dropped where no gradient is
     /// recorded.
     pub(crate) fn operator(&mut self, output: Storage, saved: &[Var], steps: &[Step]) -> Var {
+        // An operator's inputs are kept before it runs (`torch/csrc/autograd/VariableTypeManual.cpp` and what is generated like it).
+        let before = self.events.len();
         let id = self.allocate(output);
-        self.node(id, output, saved, steps)
+        self.node(id, output, saved, steps, before)
+    }
+
+    /// The next operator keeps a parameter, which is there anyway: a frozen weight, by which the gradient of `x` is made.
+    pub(crate) fn keep_parameter(&mut self, x: Var) {
+        self.keeps_parameter = self.requires_grad(x);
     }
 
     /// The same, keeping its output too (softmax, tanh, attention).
     pub(crate) fn operator_keeping_output(&mut self, output: Storage, saved: &[Var], steps: &[Step]) -> Var {
-        let output = self.operator(output, saved, steps);
+        let output = self.operator_keeping_results(output, saved, steps);
         if let (true, Some(node)) = (self.requires_grad(output), self.nodes.last_mut()) {
             node.saved.1 += 1;
+            node.unpacks = true;
             let id = self.storage_of(output);
             self.saved.push(id);
             self.hold(id);
+        }
+        output
+    }
+
+    /// The same, where it makes one of the tensors that it keeps (dropout's mask).
+    pub(crate) fn operator_keeping_results(&mut self, output: Storage, saved: &[Var], steps: &[Step]) -> Var {
+        let output = self.operator(output, saved, steps);
+        if self.requires_grad(output) {
+            self.packed = self.events.len();
         }
         output
     }
@@ -181,7 +212,7 @@ impl Tape {
     pub(crate) fn view(&mut self, base: Var, saved: &[Var], steps: &[Step]) -> Var {
         let id = self.storage_of(base);
         self.hold(id);
-        self.node(id, self.storage(base), saved, steps)
+        self.node(id, self.storage(base), saved, steps, self.events.len())
     }
 
     /// A tensor outside of the graph: masks, statistics, workspaces.
@@ -202,12 +233,24 @@ impl Tape {
         self.release(id);
     }
 
-    fn node(&mut self, id: StorageId, describes: Storage, saved: &[Var], steps: &[Step]) -> Var {
+    fn node(
+        &mut self,
+        id: StorageId,
+        describes: Storage,
+        saved: &[Var],
+        steps: &[Step],
+        before: usize,
+    ) -> Var {
         let leads_on =
             |step: &Step| !matches!(step, Step::Temporary(_) | Step::Scratch(_)) && self.is_needed(step);
         let requires_grad = self.mode == Mode::Grad && steps.iter().any(leads_on);
         let output = self.variable(id, describes, requires_grad);
+        let keeps_parameter = std::mem::take(&mut self.keeps_parameter);
         if requires_grad {
+            let unpacks = keeps_parameter || !saved.is_empty();
+            if unpacks {
+                self.packed = before;
+            }
             let first_saved = self.saved.len();
             for var in saved {
                 let kept = self.storage_of(*var);
@@ -224,6 +267,7 @@ impl Tape {
                 output,
                 steps: (first_step, self.steps.len()),
                 saved: (first_saved, self.saved.len()),
+                unpacks,
             });
         }
         output
@@ -243,7 +287,7 @@ impl Tape {
     ///
     /// `input` is what the block before made (the embedding has none), `output` what the block after takes (a loss has none).
     pub(crate) fn finish(mut self, input: Option<Var>, output: Var, is_loss: bool) -> Block {
-        let forward = self.events.len();
+        let forward = self.returned.unwrap_or(self.events.len());
         let autocast = self.left_autocast.unwrap_or_else(|| self.empty_cache());
         let mut incoming = None;
         if self.variables[usize::from(output.0)].requires_grad {
@@ -258,7 +302,9 @@ impl Tape {
             output: (!is_loss).then(|| self.storage_of(output)),
             incoming,
         };
-        Block::new(self.storages, self.events, Cuts { forward, autocast }, ends)
+        let unpacked = self.unpacked.unwrap_or(self.events.len());
+        let cuts = Cuts { packed: self.packed, forward, autocast, unpacked };
+        Block::new(self.storages, self.events, cuts, ends)
     }
 
     /// The dtype of a tensor.
@@ -286,6 +332,11 @@ impl Tape {
     /// Autocast is left before forward ends.
     pub(crate) fn leave_autocast(&mut self) {
         self.left_autocast = Some(self.empty_cache());
+    }
+
+    /// Forward is done, but what is dropped from here on is named until the model's forward returns.
+    pub(crate) fn keep_names(&mut self) {
+        self.returned = Some(self.events.len());
     }
 
     fn empty_cache(&mut self) -> usize {
