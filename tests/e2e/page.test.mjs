@@ -38,6 +38,7 @@ const controls = [
   ['base_dtype', 'bf16', `${activationBound.replace('recipe=bf16', 'recipe=bf16-mixed')}&lora_rank=16`],
   ['held', 'outputs', activationBound],
   ['kv_cache', 'filled', activationBound.replace('llama-3.2-1b', 'phi-3-mini-4k-instruct')],
+  ['stack', 'torch_2.6', activationBound],
   ['log_probs', 'log_softmax', `${activationBound}&objective=dpo`],
   ['autocast_scope', 'model', `${activationBound.replace('recipe=bf16', 'recipe=bf16-mixed')}&objective=dpo`],
   ['zero_grad', 'before_backward', '?v=1&model=llama-3.2-1b&b=16&s=1024&recipe=bf16&optimizer=sgd&checkpointing=layers&objective=dpo_ref_bf16'],
@@ -258,7 +259,7 @@ test('the keyboard alone reaches every control and changes it', async () => {
   const page = await open(browser);
   await unfold(page);
   const wanted = new Set(['model', 'b', 'b-number', 's', 's-number', 'recipe', 'optimizer', 'gpu', 'attention',
-    'padding', 'checkpointing', 'accumulation', 'zero_grad', 'lora_rank', 'lora_targets', 'lora_dropout', 'lora_dtype', 'base_dtype', 'objective', 'log_probs', 'autocast_scope', 'held', 'kv_cache', 'share', 'chart', 'moment']);
+    'padding', 'checkpointing', 'accumulation', 'zero_grad', 'lora_rank', 'lora_targets', 'lora_dropout', 'lora_dtype', 'base_dtype', 'objective', 'log_probs', 'autocast_scope', 'held', 'kv_cache', 'stack', 'share', 'chart', 'moment']);
   await page.focus('.skip');
   for (let presses = 0; presses < 80 && wanted.size > 0; presses += 1) {
     await page.keyboard.press('Tab');

@@ -82,6 +82,9 @@ pub struct Asked {
     /// off, filled
     #[arg(long = "kv-cache")]
     pub kv_cache: Option<String>,
+    /// current, torch_2.6: the versions of torch and transformers
+    #[arg(long)]
+    pub stack: Option<String>,
     /// A GPU by name (see `vram gpus`)
     #[arg(long)]
     pub gpu: Option<String>,
@@ -122,7 +125,7 @@ impl Asked {
         if reading.problems.is_empty() { Ok(reading.scenario) } else { Err(Failure::Input(reading.problems)) }
     }
 
-    fn flags(&self) -> [(&'static str, Option<&String>); 22] {
+    fn flags(&self) -> [(&'static str, Option<&String>); 23] {
         [
             ("model", self.model.as_ref()),
             ("b", self.micro_batch.as_ref()),
@@ -144,6 +147,7 @@ impl Asked {
             ("autocast_scope", self.autocast_scope.as_ref()),
             ("held", self.held.as_ref()),
             ("kv_cache", self.kv_cache.as_ref()),
+            ("stack", self.stack.as_ref()),
             ("gpu", self.gpu.as_ref()),
             ("gpu_mib", self.gpu_mib.as_ref()),
         ]

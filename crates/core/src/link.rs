@@ -12,7 +12,7 @@ use crate::model::{Activation, Architecture, Family, SlidingWindow};
 use crate::presets;
 use crate::scenario::{
     AdapterDtype, Attention, AutocastScope, BaseDtype, Checkpointing, Held, KvCache, LogProbs, LoraTargets,
-    Objective, Optimizer, Padding, Recipe, Scenario, ZeroGrad, limits,
+    Objective, Optimizer, Padding, Recipe, Scenario, Stack, ZeroGrad, limits,
 };
 use crate::units::{Bytes, Count};
 
@@ -184,6 +184,7 @@ const KEYS: &[Key] = &[
     choice!("autocast_scope", AutocastScope, |s| s.autocast_scope),
     choice!("held", Held, |s| s.held),
     choice!("kv_cache", KvCache, |s| s.kv_cache),
+    choice!("stack", Stack, |s| s.stack),
     Key { name: "gpu", write: |s| s.gpu.id.clone(), read: read_gpu },
     Key {
         name: "gpu_mib",

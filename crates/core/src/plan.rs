@@ -2,7 +2,9 @@
 
 use crate::ledger::{Dim, Module, Symbol};
 use crate::model::Architecture;
-use crate::scenario::{Attention, AutocastScope, Checkpointing, KvCache, LoraTargets, Padding, Scenario};
+use crate::scenario::{
+    Attention, AutocastScope, Checkpointing, KvCache, LoraTargets, Padding, Scenario, Stack,
+};
 use crate::units::Dtype;
 
 /// LoRA's adapters.
@@ -60,6 +62,8 @@ pub(crate) struct Pass {
     pub(crate) padding: Padding,
     /// Whether keys and values go through a cache.
     pub(crate) fills_cache: bool,
+    /// The versions of torch and transformers.
+    pub(crate) stack: Stack,
     /// What autocast is entered around.
     pub(crate) autocast_scope: AutocastScope,
     /// Whether gradients are added into those of an earlier micro-batch.
@@ -83,6 +87,7 @@ impl Pass {
             padding: scenario.padding,
             // `use_cache` is switched off by transformers where layers are checkpointed.
             fills_cache: scenario.kv_cache == KvCache::Filled && scenario.checkpointing == Checkpointing::Off,
+            stack: scenario.stack,
             autocast_scope: scenario.autocast_scope,
             accumulates: scenario.gradient_accumulation.get() > 1,
             is_reference: false,
@@ -96,7 +101,6 @@ impl Pass {
             is_reference: true,
             accumulates: false,
             adapters: None,
-
             ..Self::of_policy(scenario)
         };
         pass.architecture.embedding_dropout = false;

@@ -5,7 +5,7 @@ use vram_core::model::Family;
 use vram_core::ready::Ready;
 use vram_core::scenario::{
     AdapterDtype, Attention, AutocastScope, BaseDtype, Checkpointing, Held, KvCache, LogProbs, LoraTargets,
-    Objective, Optimizer, Padding, Recipe, ZeroGrad,
+    Objective, Optimizer, Padding, Recipe, Stack, ZeroGrad,
 };
 
 use crate::Lang;
@@ -152,6 +152,14 @@ pub const fn autocast_scope(scope: AutocastScope, lang: Lang) -> &'static str {
             "the model alone (accelerate, HF Trainer, TRL)",
             "只包住模型（accelerate、HF Trainer、TRL）",
         ),
+    }
+}
+
+/// The versions of torch and transformers.
+pub const fn stack(stack: Stack, lang: Lang) -> &'static str {
+    match stack {
+        Stack::Current => lang.pick("torch 2.15, transformers 5.23", "torch 2.15、transformers 5.23"),
+        Stack::Torch26 => lang.pick("torch 2.6, transformers 4.51", "torch 2.6、transformers 4.51"),
     }
 }
 

@@ -27,6 +27,7 @@ pub fn field_name(field: &Field, lang: Lang) -> String {
         "autocast_scope" => Word::AutocastScopeLabel,
         "held" => Word::HeldLabel,
         "kv_cache" => Word::KvCacheLabel,
+        "stack" => Word::StackLabel,
         "gpu" | "gpu_mib" => Word::GpuLabel,
         key => return format!("\"{key}\""),
     };

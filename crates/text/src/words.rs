@@ -64,6 +64,7 @@ words! {
     PaddingLabel: "Padding mask", "填充掩码";
     LoopLabel: "Training loop", "训练循环";
     AutocastScopeLabel: "Autocast is entered around", "autocast 包住";
+    StackLabel: "Versions", "版本";
     HeldLabel: "Held through backward", "反向传播期间仍持有";
     KvCacheLabel: "Key-value cache", "KV 缓存";
     StartFrom: "Start from", "从这里开始";

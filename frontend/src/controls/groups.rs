@@ -4,13 +4,13 @@ use leptos::prelude::*;
 use vram_core::ready::Ready;
 use vram_core::scenario::{
     AdapterDtype, Attention, AutocastScope, BaseDtype, Checkpointing, Held, KvCache, LogProbs, LoraTargets,
-    Objective, Optimizer, Padding, Recipe, ZeroGrad,
+    Objective, Optimizer, Padding, Recipe, Stack, ZeroGrad,
 };
 use vram_core::{gpu, link, model, presets};
 use vram_text::{
     Lang, Unit, Word, adapter_dtype, attention, autocast_scope, base_dtype, checkpointing, format_bytes,
     held, kv_cache, log_probs, lora_targets, objective, optimizer, padding, parameter_count, ready, recipe,
-    zero_grad,
+    stack, zero_grad,
 };
 
 use super::choice::{Choice, Select};
@@ -111,6 +111,7 @@ pub(crate) fn Controls() -> impl IntoView {
                 <Select key="autocast_scope" label=Word::AutocastScopeLabel choices=of!(AutocastScope, autocast_scope) />
                 <Select key="held" label=Word::HeldLabel choices=of!(Held, held) />
                 <Select key="kv_cache" label=Word::KvCacheLabel choices=of!(KvCache, kv_cache) />
+                <Select key="stack" label=Word::StackLabel choices=of!(Stack, stack) />
             </Group>
             <nav class="ready" aria-label=move || store.word(Word::StartFrom)>
                 <p>{move || store.word(Word::StartFrom)}</p>

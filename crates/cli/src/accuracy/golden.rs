@@ -4,7 +4,7 @@ use serde_json::Value;
 use vram_core::model::{Model, from_config};
 use vram_core::scenario::{
     AdapterDtype, Attention, AutocastScope, BaseDtype, Checkpointing, Held, KvCache, LogProbs, Lora,
-    LoraTargets, Objective, Optimizer, Padding, Recipe, ZeroGrad,
+    LoraTargets, Objective, Optimizer, Padding, Recipe, Stack, ZeroGrad,
 };
 use vram_core::units::Count;
 use vram_core::{Error, Field, Scenario};
@@ -100,7 +100,7 @@ fn group(run: &Value) -> String {
     let family = run["config"]["model_type"].as_str().unwrap_or_default();
     let is_decoder = vram_core::model::Family::from_key(family).is_some();
     let is_default = |key: &str, default: &str| train[key].as_str().unwrap_or(default) == default;
-    let group = if !is_current_stack(run) {
+    let group = if stack(run) != Some(Stack::Current) {
         "older stack"
     } else if !train["lora"].is_null() {
         "LoRA"
@@ -122,8 +122,13 @@ fn group(run: &Value) -> String {
     group.to_owned()
 }
 
-fn is_current_stack(run: &Value) -> bool {
-    run["stack"]["torch"].as_str().is_some_and(|torch| torch.starts_with("2.15"))
+/// The stack that a run's torch belongs to.
+fn stack(run: &Value) -> Option<Stack> {
+    match run["stack"]["torch"].as_str()? {
+        torch if torch.starts_with("2.15") => Some(Stack::Current),
+        torch if torch.starts_with("2.6") => Some(Stack::Torch26),
+        _ => None,
+    }
 }
 
 /// The scenario that says the same as the run.
@@ -133,6 +138,7 @@ fn scenario(run: &Value) -> Result<Scenario, Unsupported> {
     let architecture =
         from_config(&run["config"].to_string()).map_err(|error| Unsupported(unsupported(&error)))?;
     let mut scenario = Scenario { model: Model { preset: None, architecture }, ..Scenario::default() };
+    scenario.stack = stack(run).unwrap_or(Stack::Current);
     scenario.micro_batch = number(train, "micro_batch")?;
     scenario.sequence_length = number(train, "seq_len")?;
     scenario.gradient_accumulation = number(train, "grad_accum")?;
@@ -170,7 +176,7 @@ fn refuse_what_has_no_field(run: &Value) -> Result<(), Unsupported> {
     let train = &run["train"];
     let is_set = |value: &Value| !value.is_null() && *value != Value::Bool(false);
     let refused = [
-        (!is_current_stack(run), "an older stack"),
+        (stack(run).is_none(), "stack"),
         (is_set(&run["parallel"]), "parallel"),
         (is_set(&run["quant"]), "quant"),
         (is_set(&run["variant"]), "variant"),

@@ -8,7 +8,7 @@ use super::linear::Linear;
 use super::norm::Norm;
 use crate::ledger::{Dim, Dims, Module, Name, Symbol, What};
 use crate::model::{NormKind, has_one_qkv};
-use crate::scenario::Attention;
+use crate::scenario::{Attention, Stack};
 use crate::tape::{Step, Storage, Var};
 use crate::units::Dtype;
 
@@ -142,15 +142,21 @@ impl Writer<'_> {
         Heads { key, value, ..heads }
     }
 
-    /// `scaled_dot_product_attention` and the reshape of its output.
+    /// `scaled_dot_product_attention` and the reshape of its output (`sdpa_attention_forward`).
     fn sdpa(&mut self, heads: Heads, is_windowed: bool) -> Var {
         let has_mask = is_windowed || self.pass.is_padded();
         let compute = self.pass.compute();
-        let repeats = self.pass.architecture.kv_heads < self.pass.architecture.heads;
+        let is_older = self.pass.stack == Stack::Torch26;
+        let has_groups = self.pass.architecture.kv_heads < self.pass.architecture.heads;
+        // Today's kernels take fewer key heads than query heads where nothing is masked.
+        let repeats = has_groups && (has_mask || is_older);
         let mut heads = heads;
-        if has_mask && repeats {
+        if repeats {
             heads.key = self.repeat(heads.key, What::KeyExpanded);
             heads.value = self.repeat(heads.value, What::ValueExpanded);
+        }
+        if is_older {
+            heads = self.contiguous_heads(heads, repeats);
         }
         // An fp32 query (RoPE's product under autocast) is cast; v is 16-bit already.
         let query = self.cast(heads.query, Module::Attention, What::Query, compute);
@@ -160,20 +166,37 @@ impl Writer<'_> {
             compute != Dtype::Fp32 && !has_mask && self.pass.architecture.head_dim.get() <= FLASH_WIDEST_HEAD;
         let kernel_heads = Heads { query, key, value };
         let output = if is_flash {
-            self.flash(kernel_heads, repeats)
+            self.flash(kernel_heads, has_groups && !repeats)
         } else {
-            self.memory_efficient(kernel_heads, has_mask)
+            self.memory_efficient(kernel_heads, has_mask, has_groups && !repeats)
         };
         for var in [query, key, value, heads.query, heads.key, heads.value] {
             self.tape.drop(var);
         }
-        // q came from torch.cat, contiguous by heads; flash's output follows its layout and has to be copied.
-        if is_flash && self.pass.architecture.family.has_fused_projections() {
+        // Flash's output follows q's layout: one that is contiguous by heads has to be copied.
+        if is_flash && (is_older || self.pass.architecture.family.has_fused_projections()) {
             let copy = self.contiguous(output, Module::OProj, What::Contiguous);
             self.tape.drop(output);
             return copy;
         }
         output
+    }
+
+    /// transformers 4.51 makes q, k and v contiguous by heads (`sdpa_attention_forward`). What `repeat_kv` or `torch.cat` has made is
+    /// so already. Takes over the caller's heads.
+    fn contiguous_heads(&mut self, heads: Heads, is_repeated: bool) -> Heads {
+        let is_rotated_by_cat = self.pass.architecture.family.has_fused_projections();
+        let query = if is_rotated_by_cat { heads.query } else { self.by_heads(heads.query, What::Query) };
+        let key =
+            if is_repeated || is_rotated_by_cat { heads.key } else { self.by_heads(heads.key, What::Key) };
+        let value = if is_repeated { heads.value } else { self.by_heads(heads.value, What::Value) };
+        Heads { query, key, value }
+    }
+
+    fn by_heads(&mut self, x: Var, what: What) -> Var {
+        let copy = self.contiguous(x, Module::Attention, what);
+        self.tape.drop(x);
+        copy
     }
 
     /// Flash attention: keeps q, k, v, its output and the log-sum-exp. Backward accumulates dq in fp32 and, with fewer key heads than
@@ -200,15 +223,13 @@ impl Writer<'_> {
 
     /// The memory-efficient kernel: as flash, with the log-sum-exp padded to 32 rows (`_efficient_attention_forward`). A mask, as a
     /// window needs it, is converted to the dtype of the scores for each layer and kept.
-    fn memory_efficient(&mut self, heads: Heads, has_mask: bool) -> Var {
+    fn memory_efficient(&mut self, heads: Heads, has_mask: bool, repeats: bool) -> Var {
         let padded = Dim::new(Symbol::PaddedSequence, self.pass.sequence.next_multiple_of(32));
         let statistics = Dims::new(&[self.pass.batch(), self.pass.heads(), padded]);
         let accumulator =
             self.temporary(Module::Attention, What::Accumulator, self.query_dims(), Dtype::Fp32);
         let mut steps = vec![Step::Temporary(accumulator)];
-        if self.pass.compute() == Dtype::Fp32
-            && self.pass.architecture.kv_heads < self.pass.architecture.heads
-        {
+        if self.pass.compute() == Dtype::Fp32 && repeats {
             steps.push(Step::Temporary(accumulator));
             steps.push(Step::Temporary(accumulator));
         }

@@ -260,6 +260,16 @@ choices! {
 }
 
 choices! {
+    /// The versions of torch and transformers, by which attention keeps other tensors. FINDINGS section 12.
+    Stack {
+        /// torch 2.15, transformers 5.23.
+        Current = "current",
+        /// torch 2.6, transformers 4.51.
+        Torch26 = "torch_2.6",
+    }
+}
+
+choices! {
     /// What the training loop still holds while backward runs.
     Held {
         /// Only the loss.

@@ -4,7 +4,7 @@ mod choices;
 
 pub use choices::{
     AdapterDtype, Attention, AutocastScope, BaseDtype, Checkpointing, Held, KvCache, LogProbs, Lora,
-    LoraTargets, Objective, Optimizer, Padding, Recipe, ZeroGrad,
+    LoraTargets, Objective, Optimizer, Padding, Recipe, Stack, ZeroGrad,
 };
 
 use crate::error::{Error, Field};
@@ -47,6 +47,8 @@ pub struct Scenario {
     pub held: Held,
     /// Whether the forward pass fills a key-value cache.
     pub kv_cache: KvCache,
+    /// The versions of torch and transformers.
+    pub stack: Stack,
     /// The GPU that it should fit on. No byte of the ledger depends on it.
     pub gpu: Gpu,
 }
@@ -93,6 +95,7 @@ impl Default for Scenario {
             autocast_scope: AutocastScope::Step,
             held: Held::Loss,
             kv_cache: KvCache::Off,
+            stack: Stack::Current,
             gpu: Gpu { id: "h100-80gb".to_owned(), capacity: Bytes::mib(81_559) },
         }
     }

@@ -16,7 +16,7 @@ use crate::model::{Architecture, NormKind, Parameter};
 use crate::optimizer::{Held, Updated};
 use crate::plan::Pass;
 use crate::rules;
-use crate::scenario::{Attention, Checkpointing, Objective, Padding, Scenario, ZeroGrad};
+use crate::scenario::{Attention, Checkpointing, Objective, Padding, Scenario, Stack, ZeroGrad};
 use crate::tape::{Alive, Block, Mode, Run, Storage};
 use crate::units::{Bytes, Dtype};
 
@@ -115,6 +115,17 @@ impl Step<'_> {
                 let frequencies = Storage { category: Category::ReferenceModel, ..frequencies };
                 self.account.add_storage(&Instant::ALL, frequencies, 1);
             }
+        }
+        if let (Stack::Torch26, Some(positions)) = (self.pass.stack, architecture.positions) {
+            let positions = Dim::new(Symbol::Positions, positions.get());
+            // `GPT2Attention`'s buffer `bias`.
+            let mask = Storage {
+                name: Name::of(Module::Attention, What::Mask),
+                category: Category::Activations,
+                dims: Dims::new(&[positions, positions]),
+                dtype: Dtype::Bool,
+            };
+            self.account.add_storage(&Instant::ALL, mask, architecture.layers.get());
         }
         let updated = updated(self.scenario, parameters.trained());
         if self.scenario.optimizer_dtype() != self.scenario.trained() {
