@@ -119,6 +119,15 @@ const KEYS: &[Key] = &[
             Ok(())
         },
     },
+    Key {
+        name: "rotary",
+        write: |s| zero_for_none(s.model.architecture.rotary),
+        read: |s, field, text| {
+            s.model.architecture.rotary = none_for_zero(field, text, limits::HEADS)?;
+            Ok(())
+        },
+    },
+    flag!("parallel", |s| s.model.architecture.parallel_residual),
     flag!("qkv_bias", |s| s.model.architecture.qkv_bias),
     flag!("o_bias", |s| s.model.architecture.output_bias),
     flag!("mlp_bias", |s| s.model.architecture.mlp_bias),

@@ -167,7 +167,22 @@ impl Pass {
         Dim::new(Symbol::HeadDim, self.architecture.head_dim.get())
     }
 
+    /// What RoPE rotates of a head.
+    pub(crate) fn rotary_dim(&self) -> Dim {
+        rotary_dim(&self.architecture)
+    }
+
     pub(crate) const fn vocabulary(&self) -> Dim {
         Dim::new(Symbol::Vocabulary, self.architecture.vocabulary.get())
+    }
+}
+
+/// What RoPE rotates of a head.
+pub(crate) fn rotary_dim(architecture: &Architecture) -> Dim {
+    let rotary = architecture.rotary_dim();
+    if rotary == architecture.head_dim {
+        Dim::new(Symbol::HeadDim, rotary.get())
+    } else {
+        Dim::number(rotary.get())
     }
 }

@@ -75,6 +75,9 @@ const fn defaults(family: Family) -> Defaults {
     };
     match family {
         Family::Llama | Family::Gpt2 => llama,
+        Family::GptNeox => {
+            Defaults { vocabulary: 50_432, hidden: 6144, ffn: 24_576, layers: 44, heads: 64, ..llama }
+        }
         Family::Mistral => Defaults { ffn: 14_336, kv_heads: Some(8), window: Some(4096), ..llama },
         Family::Qwen2 => {
             Defaults { vocabulary: 151_936, ffn: 22_016, kv_heads: Some(32), window: Some(4096), ..llama }
@@ -201,7 +204,8 @@ impl Config {
         let kv_heads = self.kv_heads(heads, default.kv_heads)?;
         let head_dim = self.head_dim(hidden, heads, default.head_dim)?;
         let layers = self.count("num_hidden_layers", limits::LAYERS, default.layers)?;
-        let attention_bias = self.flag("attention_bias", false)?;
+        let is_neox = family == Family::GptNeox;
+        let attention_bias = self.flag("attention_bias", is_neox)?;
         let is_gemma = matches!(family, Family::Gemma2 | Family::Gemma3Text);
         let activation = if is_gemma { "hidden_activation" } else { "hidden_act" };
         Ok(Architecture {
@@ -215,15 +219,21 @@ impl Config {
             ffn: self.count("intermediate_size", limits::WIDTH, default.ffn)?,
             tied: self.flag("tie_word_embeddings", default.tied)?,
             positions: None,
+            rotary: self.rotary(family, head_dim)?,
+            parallel_residual: is_neox && self.flag("use_parallel_residual", true)?,
             qkv_bias: family == Family::Qwen2 || attention_bias && family != Family::Phi3,
             output_bias: attention_bias && !matches!(family, Family::Phi3 | Family::Qwen2),
-            mlp_bias: family == Family::Llama && self.flag("mlp_bias", false)?,
+            mlp_bias: is_neox || family == Family::Llama && self.flag("mlp_bias", false)?,
             activation: self.activation(activation, Activation::OneKernel)?,
             window: self.window(family, layers, default.window)?,
             attention_softcap: is_gemma && self.softcap("attn_logit_softcapping", family == Family::Gemma2),
             logit_softcap: is_gemma && self.softcap("final_logit_softcapping", family == Family::Gemma2),
-            embedding_dropout: false,
-            residual_dropout: family == Family::Phi3 && self.dropout("resid_pdrop", 0.0)?,
+            embedding_dropout: is_neox && self.dropout("hidden_dropout", 0.0)?,
+            residual_dropout: match family {
+                Family::Phi3 => self.dropout("resid_pdrop", 0.0)?,
+                Family::GptNeox => self.dropout("hidden_dropout", 0.0)?,
+                _ => false,
+            },
             attention_dropout: self.dropout("attention_dropout", 0.0)?,
         })
     }
@@ -243,6 +253,8 @@ impl Config {
             ffn: self.count("n_inner", limits::WIDTH, four_times)?,
             tied: self.flag("tie_word_embeddings", true)?,
             positions: Some(self.count("n_positions", limits::SEQUENCE_LENGTH, 1024)?),
+            rotary: None,
+            parallel_residual: false,
             qkv_bias: true,
             output_bias: true,
             mlp_bias: true,
@@ -279,6 +291,25 @@ impl Config {
         Ok(Count::new(u32::try_from(hidden.get() / heads.get().max(1)).unwrap_or(1)))
     }
 
+    /// `int(head_dim * partial_rotary_factor)` of the families that rotate a part of each head, which is in `rope_parameters` or, in
+    /// older files, beside it (`rotary_pct` for GPT-NeoX).
+    fn rotary(&self, family: Family, head_dim: Count) -> Result<Option<Count>, Error> {
+        let default = match family {
+            Family::GptNeox => 0.25,
+            Family::Phi3 => 1.0,
+            _ => return Ok(None),
+        };
+        let key = "partial_rotary_factor";
+        let nested = self.get("rope_parameters").and_then(|rope| rope.get(key));
+        let Some(value) = nested.or_else(|| self.get(key)).or_else(|| self.get("rotary_pct")) else {
+            return Ok(part(head_dim, default));
+        };
+        let factor = value.as_f64().filter(|factor| (0.0..=1.0).contains(factor) && *factor > 0.0);
+        factor
+            .map(|factor| part(head_dim, factor))
+            .ok_or_else(|| wrong_kind(key, value, "number above 0, up to 1"))
+    }
+
     fn window(
         &self,
         family: Family,
@@ -286,7 +317,9 @@ impl Config {
         default: Option<u32>,
     ) -> Result<Option<SlidingWindow>, Error> {
         let is_qwen = matches!(family, Family::Qwen2 | Family::Qwen3);
-        if family == Family::Llama || is_qwen && !self.flag("use_sliding_window", false)? {
+        if matches!(family, Family::Llama | Family::GptNeox)
+            || is_qwen && !self.flag("use_sliding_window", false)?
+        {
             return Ok(None);
         }
         let is_null = self.keys.get("sliding_window").is_some_and(Value::is_null);
@@ -328,6 +361,18 @@ impl Config {
             });
         if agrees { Ok(()) } else { Err(unsupported()) }
     }
+}
+
+/// A part of a head, of which some dimensions are left; none where it is all of them.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "a part from 0 to 1 of a number below 2^16"
+)]
+fn part(head_dim: Count, factor: f64) -> Option<Count> {
+    let rotated = (head_dim.get() as f64 * factor) as u32;
+    (u64::from(rotated) < head_dim.get()).then_some(Count::new(rotated.max(1)))
 }
 
 fn wrong_kind(key: &'static str, value: &Value, accepted: &'static str) -> Error {

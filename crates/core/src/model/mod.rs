@@ -40,11 +40,13 @@ pub enum Family {
     Gemma3Text,
     /// `gpt2`
     Gpt2,
+    /// `gpt_neox`
+    GptNeox,
 }
 
 impl Family {
     /// Every family, in the order in which they are listed to readers.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Llama,
         Self::Mistral,
         Self::Qwen2,
@@ -53,6 +55,7 @@ impl Family {
         Self::Gemma2,
         Self::Gemma3Text,
         Self::Gpt2,
+        Self::GptNeox,
     ];
 
     /// The `model_type` of `config.json`.
@@ -66,6 +69,7 @@ impl Family {
             Self::Gemma2 => "gemma2",
             Self::Gemma3Text => "gemma3_text",
             Self::Gpt2 => "gpt2",
+            Self::GptNeox => "gpt_neox",
         }
     }
 
@@ -77,7 +81,7 @@ impl Family {
     /// The layer normalisation that the family's modelling file has.
     pub const fn norm(self) -> NormKind {
         match self {
-            Self::Gpt2 => NormKind::LayerNorm,
+            Self::Gpt2 | Self::GptNeox => NormKind::LayerNorm,
             Self::Gemma2 | Self::Gemma3Text => NormKind::RmsGemma,
             _ => NormKind::Rms,
         }
@@ -98,9 +102,15 @@ impl Family {
         matches!(self, Self::Phi3)
     }
 
+    /// Whether RoPE concatenates the rotated part of a head with the rest, which makes q and k contiguous by heads
+    /// (`apply_rotary_pos_emb` of `modeling_phi3.py` and `modeling_gpt_neox.py`).
+    pub const fn concatenates_rope(self) -> bool {
+        matches!(self, Self::Phi3 | Self::GptNeox)
+    }
+
     /// Whether the MLP is gated (three projections) or plain (two).
     pub const fn has_gated_mlp(self) -> bool {
-        !matches!(self, Self::Gpt2)
+        !matches!(self, Self::Gpt2 | Self::GptNeox)
     }
 }
 
@@ -190,6 +200,10 @@ pub struct Architecture {
     pub tied: bool,
     /// Rows of a learned position embedding (GPT-2's `n_positions`); none with RoPE.
     pub positions: Option<Count>,
+    /// Dimensions of a head that RoPE rotates (`partial_rotary_factor`); none: all.
+    pub rotary: Option<Count>,
+    /// Whether the MLP reads the layer's input as attention does (`use_parallel_residual`).
+    pub parallel_residual: bool,
     /// Biases of q, k and v.
     pub qkv_bias: bool,
     /// Bias of the attention's output projection.
@@ -221,6 +235,16 @@ impl Architecture {
     /// Width of all key (or value) heads together: kv_heads × head_dim.
     pub const fn kv_width(&self) -> u64 {
         self.kv_heads.get().saturating_mul(self.head_dim.get())
+    }
+
+    /// Whether positions are rotated into queries and keys.
+    pub const fn has_rope(&self) -> bool {
+        self.positions.is_none()
+    }
+
+    /// Dimensions of a head that RoPE rotates.
+    pub fn rotary_dim(&self) -> Count {
+        self.rotary.unwrap_or(self.head_dim).min(self.head_dim)
     }
 
     /// Whether layer `index` (from 0) is limited to the sliding window.

@@ -3,7 +3,7 @@
 //! Shapes follow the modules of transformers (`modeling_llama.py` and its kin); GPT-2's `Conv1D` holds the
 //! transposed matrix, which changes no count.
 
-use super::{Architecture, NormKind};
+use super::{Architecture, Family, NormKind};
 use crate::ledger::{Dim, Dims, Module, Name, Symbol, What};
 
 /// Where a parameter stands.
@@ -201,7 +201,8 @@ impl List<'_> {
     }
 }
 
-/// Whether one projection makes q, k and v: `Phi3Attention.qkv_proj`, `GPT2Attention.c_attn`.
+/// Whether one projection makes q, k and v: `Phi3Attention.qkv_proj`, `GPT2Attention.c_attn`, `GPTNeoXAttention.query_key_value`.
 pub(crate) fn has_one_qkv(architecture: &Architecture) -> bool {
-    architecture.family.has_fused_projections() || architecture.family == super::Family::Gpt2
+    architecture.family.has_fused_projections()
+        || matches!(architecture.family, Family::Gpt2 | Family::GptNeox)
 }

@@ -7,7 +7,7 @@ use super::Writer;
 use super::linear::Linear;
 use super::norm::Norm;
 use crate::ledger::{Dim, Dims, Module, Name, Symbol, What};
-use crate::model::{NormKind, has_one_qkv};
+use crate::model::has_one_qkv;
 use crate::scenario::{Attention, Stack};
 use crate::tape::{Step, Storage, Var};
 use crate::units::Dtype;
@@ -124,7 +124,7 @@ impl Writer<'_> {
     }
 
     fn positions(&mut self, heads: Heads) -> Heads {
-        if self.pass.architecture.family.norm() == NormKind::LayerNorm {
+        if !self.pass.architecture.has_rope() {
             return heads;
         }
         let query = self.rope(heads.query, What::Query);
@@ -174,7 +174,7 @@ impl Writer<'_> {
             self.tape.drop(var);
         }
         // Flash's output follows q's layout: one that is contiguous by heads has to be copied.
-        if is_flash && (is_older || self.pass.architecture.family.has_fused_projections()) {
+        if is_flash && (is_older || self.pass.architecture.family.concatenates_rope()) {
             let copy = self.contiguous(output, Module::OProj, What::Contiguous);
             self.tape.drop(output);
             return copy;
@@ -185,7 +185,7 @@ impl Writer<'_> {
     /// transformers 4.51 makes q, k and v contiguous by heads (`sdpa_attention_forward`). What `repeat_kv` or `torch.cat` has made is
     /// so already. Takes over the caller's heads.
     fn contiguous_heads(&mut self, heads: Heads, is_repeated: bool) -> Heads {
-        let is_rotated_by_cat = self.pass.architecture.family.has_fused_projections();
+        let is_rotated_by_cat = self.pass.architecture.family.concatenates_rope();
         let query = if is_rotated_by_cat { heads.query } else { self.by_heads(heads.query, What::Query) };
         let key =
             if is_repeated || is_rotated_by_cat { heads.key } else { self.by_heads(heads.key, What::Key) };

@@ -43,7 +43,7 @@ impl Writer<'_> {
     fn operand(&mut self, x: Var, what: What) -> Var {
         let a = &self.pass.architecture;
         let is_repeated = a.kv_heads < a.heads && a.kv_heads.get() > 1 && what != What::Query;
-        let is_contiguous = a.family.has_fused_projections() && what != What::Value || is_repeated;
+        let is_contiguous = a.family.concatenates_rope() && what != What::Value || is_repeated;
         // Of a single sequence, a tensor transposed to heads is a batch of matrices as it is.
         let is_contiguous = is_contiguous || self.pass.rows == 1;
         let compute = self.pass.compute();

@@ -3,6 +3,7 @@
 use super::Writer;
 use super::layer::residual_stream;
 use crate::ledger::{Category, Dim, Dims, Module, Name, Symbol, What};
+use crate::model::Architecture;
 use crate::plan::Pass;
 use crate::tape::{Block, Mode, Step, Storage, Var};
 use crate::units::{Count, Dtype};
@@ -17,21 +18,30 @@ const ROWS_PER_RUN: u64 = 10;
 pub(crate) fn embedding(pass: &Pass, mode: Mode) -> Block {
     let mut writer = Writer::new(pass, mode);
     let tokens = writer.tokens();
-    let Some(positions) = pass.architecture.positions else { return writer.tape.finish(None, tokens, false) };
-    let positions = writer.learned_positions(positions);
-    let sum = writer.positions_added(tokens, positions);
-    let output = if pass.architecture.embedding_dropout {
-        let dropped = writer.dropout(sum, Module::EmbeddingDropout);
-        writer.tape.drop(sum);
-        dropped
-    } else {
-        sum
-    };
-    // `GPT2Model.forward` has names for both (`inputs_embeds`, `position_embeds`).
+    if hands_lookup_on(&pass.architecture) {
+        return writer.tape.finish(None, tokens, false);
+    }
+    let positions = pass.architecture.positions.map(|positions| writer.learned_positions(positions));
+    let sum = positions.map(|positions| writer.positions_added(tokens, positions));
+    let mut output = sum.unwrap_or(tokens);
+    if pass.architecture.embedding_dropout {
+        output = writer.dropout(output, Module::EmbeddingDropout);
+        if let Some(sum) = sum {
+            writer.tape.drop(sum);
+        }
+    }
+    // The model's forward has names for both (`inputs_embeds`, `position_embeds`).
     writer.tape.keep_names();
-    writer.tape.drop(positions);
+    if let Some(positions) = positions {
+        writer.tape.drop(positions);
+    }
     writer.tape.drop(tokens);
     writer.tape.finish(None, output, false)
+}
+
+/// Whether the first layer's input is the embedding's output itself.
+pub(crate) const fn hands_lookup_on(architecture: &Architecture) -> bool {
+    architecture.positions.is_none() && !architecture.embedding_dropout
 }
 
 impl Writer<'_> {

@@ -1,4 +1,4 @@
-//! A decoder layer: `LlamaDecoderLayer`, `Gemma2DecoderLayer` (four norms), `GPT2Block`.
+//! A decoder layer: `LlamaDecoderLayer`, `Gemma2DecoderLayer` (four norms), `GPT2Block`, `GPTNeoXLayer`.
 
 use super::Writer;
 use super::norm::Norm;
@@ -12,18 +12,11 @@ pub(crate) fn layer(pass: &Pass, mode: Mode, is_windowed: bool, follows: bool) -
     let mut writer = Writer::new(pass, mode);
     let input = residual_stream(pass, Name::of(Module::Layer, What::Input));
     let input = writer.tape.input(input, follows);
-    let branch = writer.attention_branch(input, is_windowed);
-    let attended = writer.sum(input, branch, Module::Layer, What::Residual);
-    // `GPT2Block.forward` has a name for the branch (`attn_output`) until it returns.
-    let is_named = pass.architecture.family == Family::Gpt2;
-    if !is_named {
-        writer.tape.drop(branch);
-    }
-    let output = writer.mlp_half(attended);
-    writer.tape.drop(attended);
-    if is_named {
-        writer.tape.drop(branch);
-    }
+    let output = if pass.architecture.parallel_residual {
+        writer.branches_in_parallel(input, is_windowed)
+    } else {
+        writer.branches_in_sequence(input, is_windowed)
+    };
     writer.tape.drop(input);
     writer.tape.finish(Some(input), output, false)
 }
@@ -49,7 +42,38 @@ impl Writer<'_> {
         self.residual_dropout(branch, Module::AttentionDropout)
     }
 
-    fn mlp_half(&mut self, x: Var) -> Var {
+    /// The MLP reads what attention has been added to.
+    fn branches_in_sequence(&mut self, x: Var, is_windowed: bool) -> Var {
+        let branch = self.attention_branch(x, is_windowed);
+        let attended = self.sum(x, branch, Module::Layer, What::Residual);
+        // `GPT2Block.forward` has a name for the branch (`attn_output`) until it returns.
+        let is_named = self.pass.architecture.family == Family::Gpt2;
+        if !is_named {
+            self.tape.drop(branch);
+        }
+        let mlp = self.mlp_branch(attended);
+        let output = self.sum(attended, mlp, Module::Layer, What::Residual);
+        self.tape.drop(mlp);
+        self.tape.drop(attended);
+        if is_named {
+            self.tape.drop(branch);
+        }
+        output
+    }
+
+    /// Both read the layer's input (`GPTNeoXLayer`).
+    fn branches_in_parallel(&mut self, x: Var, is_windowed: bool) -> Var {
+        let attention = self.attention_branch(x, is_windowed);
+        let mlp = self.mlp_branch(x);
+        let both = self.sum(mlp, attention, Module::Layer, What::Residual);
+        let output = self.sum(both, x, Module::Layer, What::Residual);
+        for var in [both, mlp, attention] {
+            self.tape.drop(var);
+        }
+        output
+    }
+
+    fn mlp_branch(&mut self, x: Var) -> Var {
         let has_post_norms = self.pass.architecture.family.has_post_norms();
         let before = if has_post_norms { Module::PreMlpNorm } else { Module::PostAttentionNorm };
         let normed = self.norm_of_tokens(x, before);
@@ -58,10 +82,7 @@ impl Writer<'_> {
         if has_post_norms {
             branch = self.norm_of_branch(branch, Module::PostMlpNorm);
         }
-        let branch = self.residual_dropout(branch, Module::MlpDropout);
-        let sum = self.sum(x, branch, Module::Layer, What::Residual);
-        self.tape.drop(branch);
-        sum
+        self.residual_dropout(branch, Module::MlpDropout)
     }
 
     /// Takes over the caller's `branch`.

@@ -16,7 +16,7 @@ mod norm;
 mod preference;
 mod rope;
 
-pub(crate) use embedding::embedding;
+pub(crate) use embedding::{embedding, hands_lookup_on};
 pub(crate) use layer::layer;
 pub(crate) use linear::CUBLAS_WORKSPACE;
 pub(crate) use loss::head;

@@ -12,16 +12,19 @@ impl Writer<'_> {
     /// `x * cos + rotate_half(x) * sin`, and, where the family concatenates the part that isn't rotated, that copy.
     /// Takes over the caller's `x`.
     pub(crate) fn rope(&mut self, x: Var, what: What) -> Var {
-        let concatenates = self.pass.architecture.family.has_fused_projections();
+        let concatenates = self.pass.architecture.family.concatenates_rope();
         let input = self.tape.storage(x);
+        let heads = if what == What::Query { self.pass.heads() } else { self.pass.kv_heads() };
+        let dims = self.rows(&[heads, self.pass.rotary_dim()]);
         let dtype = promoted(input.dtype, self.pass.weight);
-        let wide = |writer: &Self, what| writer.made(Module::Rope, what, input.dims, dtype);
-        let narrow = self.temporary(Module::Rope, What::Rotated, input.dims, input.dtype);
+        let wide = |writer: &Self, what| writer.made(Module::Rope, what, dims, dtype);
+        let narrow = self.temporary(Module::Rope, What::Rotated, dims, input.dtype);
 
         let mut steps = vec![self.gradient(x)];
         if concatenates {
             // q[..., :rotary_dim] and q[..., rotary_dim:]: each slice's backward fills a whole tensor with zeros.
-            steps.insert(0, Step::Scratch(narrow));
+            let whole = self.temporary(Module::Rope, What::Rotated, input.dims, input.dtype);
+            steps.insert(0, Step::Scratch(whole));
         }
         let times_cos = self.tape.operator(wide(self, What::TimesCos), &[], &steps);
         // The halves' slices and the negation: whole tensors of zeros in backward, summed in place.
@@ -38,7 +41,8 @@ impl Writer<'_> {
         if !concatenates {
             return sum;
         }
-        let copy = self.tape.operator(wide(self, what), &[], &[Step::Pass(sum)]);
+        let copy = self.made(Module::Rope, what, input.dims, dtype);
+        let copy = self.tape.operator(copy, &[], &[Step::Pass(sum)]);
         self.tape.drop(sum);
         copy
     }

@@ -67,6 +67,8 @@ impl Default for Scenario {
             ffn: Count::new(8192),
             tied: false,
             positions: None,
+            rotary: None,
+            parallel_residual: false,
             qkv_bias: false,
             output_bias: false,
             mlp_bias: false,

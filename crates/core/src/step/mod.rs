@@ -12,9 +12,9 @@ pub(crate) use trained::trained_elements;
 
 use crate::account::{Account, Registered};
 use crate::ledger::{Category, Dim, Dims, Instant, Module, Name, Symbol, What};
-use crate::model::{Architecture, NormKind, Parameter};
+use crate::model::{Architecture, Parameter};
 use crate::optimizer::{Held, Updated};
-use crate::plan::Pass;
+use crate::plan::{Pass, rotary_dim};
 use crate::rules;
 use crate::scenario::{Attention, Checkpointing, Objective, Padding, Scenario, Stack, ZeroGrad};
 use crate::tape::{Alive, Block, Mode, Run, Storage};
@@ -108,7 +108,7 @@ impl Step<'_> {
                 self.account.add_storage(&Instant::ALL, storage, parameter.copies(architecture));
             }
         }
-        if has_rope(architecture) {
+        if architecture.has_rope() {
             let frequencies = rope_frequencies(architecture);
             self.account.add_storage(&Instant::ALL, frequencies, 1);
             if self.scenario.objective.reference_on_gpu().is_some() {
@@ -161,9 +161,9 @@ impl Step<'_> {
             self.account.add_storage(&FORWARD_AND_BACKWARD, mask, 1);
         }
         self.masks();
-        if has_rope(&self.pass.architecture) {
+        if self.pass.architecture.has_rope() {
             let tables = Dim::number(2 * rope_kinds(&self.pass.architecture));
-            let dims = Dims::new(&[tables, self.pass.sequence(), self.pass.head_dim()]);
+            let dims = Dims::new(&[tables, self.pass.sequence(), self.pass.rotary_dim()]);
             let table = input(Module::Rope, What::CosSin, dims, self.pass.weight);
             let until_last_layer = FORWARD_AND_BACKWARD.get(..5).unwrap_or_default();
             self.account.add_storage(until_last_layer, table, 1);
@@ -247,7 +247,7 @@ impl Step<'_> {
             let running = layer.without_graph.as_ref().unwrap_or(&layer.with_graph);
             self.account.add(instant, running, &running.block().at_peak(Run::Forward), 1);
         }
-        if !self.first_layer_keeps_input(looked) && self.pass.architecture.positions.is_none() {
+        if !self.first_layer_keeps_input(looked) && rules::hands_lookup_on(&self.pass.architecture) {
             // The model's forward still names the embedding's output (`inputs_embeds`), which is the first layer's input.
             self.account.add(instant, &self.embedding, &self.embedding.block().only_output(), 1);
         }
@@ -402,16 +402,11 @@ fn rope_kinds(architecture: &Architecture) -> u64 {
     1 + u64::from(architecture.family == crate::model::Family::Gemma3Text)
 }
 
-/// Whether positions are rotated into queries and keys.
-fn has_rope(architecture: &Architecture) -> bool {
-    architecture.family.norm() != NormKind::LayerNorm
-}
-
-/// `inv_freq` and the copy of it that the module keeps (`original_inv_freq`), d / 2 fp32 numbers each.
+/// `inv_freq` and the copy of it that the module keeps (`original_inv_freq`), half as many fp32 numbers each as dimensions are rotated.
 fn rope_frequencies(architecture: &Architecture) -> Storage {
-    let head_dim = Dim::new(Symbol::HeadDim, architecture.head_dim.get());
+    let rotary = rotary_dim(architecture);
     let kinds = rope_kinds(architecture);
-    let dims = if kinds > 1 { Dims::new(&[Dim::number(kinds), head_dim]) } else { Dims::new(&[head_dim]) };
+    let dims = if kinds > 1 { Dims::new(&[Dim::number(kinds), rotary]) } else { Dims::new(&[rotary]) };
     Storage {
         name: Name::of(Module::Rope, What::Buffer),
         category: Category::Activations,
