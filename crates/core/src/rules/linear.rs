@@ -56,7 +56,8 @@ impl Writer<'_> {
             steps.push(self.weight_gradient(linear));
         }
         // The second of the two products has its workspace while both results are there.
-        steps.push(Step::Scratch(workspace));
+        // Neither product of backward has a bias, with which cuBLASLt would do.
+        steps.push(Step::Scratch(self.workspace(false)));
         if linear.has_bias {
             steps.push(self.parameter_gradient(linear.module, What::Bias, linear.output));
         }
