@@ -65,6 +65,7 @@ const PRESETS: &[Preset] = presets! {
     "gemma-2-2b", "Gemma-2-2B", "google/gemma-2-2b", "Gemma Terms of Use";
     "gemma-3-1b", "Gemma-3-1B", "google/gemma-3-1b-pt", "Gemma Terms of Use";
     "gpt2", "GPT-2", "openai-community/gpt2", "MIT";
+    "pythia-1.4b", "Pythia-1.4B", "EleutherAI/pythia-1.4b", "Apache-2.0";
     "tinyllama-1.1b", "TinyLlama-1.1B", "TinyLlama/TinyLlama-1.1B-Chat-v1.0", "Apache-2.0";
 };
 

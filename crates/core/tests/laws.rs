@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use vram_core::ledger::{Category, Instant};
 use vram_core::scenario::{
     AdapterDtype, Attention, AutocastScope, BaseDtype, Checkpointing, Held, KvCache, LogProbs, Lora,
-    LoraTargets, Objective, Optimizer, Padding, Recipe, ZeroGrad,
+    LoraTargets, Objective, Optimizer, Padding, Recipe, Stack, ZeroGrad,
 };
 use vram_core::units::{Bytes, Count};
 use vram_core::{Error, Scenario, estimate, link, presets};
@@ -28,6 +28,7 @@ fn scenarios() -> impl Strategy<Value = Scenario> {
         proptest::sample::select(AutocastScope::ALL),
         proptest::sample::select(Held::ALL),
         proptest::sample::select(KvCache::ALL),
+        proptest::sample::select(Stack::ALL),
         adapters(),
     );
     (model, 1_u32..16, 1_u32..1024, 1_u32..4, choices, loops).prop_map(
@@ -47,7 +48,8 @@ fn scenarios() -> impl Strategy<Value = Scenario> {
             autocast_scope: loops.2,
             held: loops.3,
             kv_cache: loops.4,
-            lora: loops.5,
+            stack: loops.5,
+            lora: loops.6,
             ..Scenario::default()
         },
     )
@@ -130,6 +132,41 @@ proptest! {
         for more in [deeper, wider, wordier] {
             prop_assert!(peak(&more) >= before);
         }
+    }
+
+    #[test]
+    fn more_trained_parameters_never_need_less(scenario in scenarios(), rank in 1_u32..300) {
+        // bitsandbytes keeps the states of tensors below 4,096 elements in fp32: a larger tensor may need less.
+        prop_assume!(scenario.optimizer != Optimizer::AdamW8bit);
+        let with = |rank, targets| {
+            let lora = Lora { rank: Some(Count::new(rank)), targets, ..scenario.lora };
+            peak(&Scenario { lora, ..scenario.clone() })
+        };
+        for &targets in LoraTargets::ALL {
+            prop_assert!(with(rank + 1, targets) >= with(rank, targets));
+        }
+        prop_assert!(with(rank, LoraTargets::Attention) >= with(rank, LoraTargets::QueryValue));
+        prop_assert!(with(rank, LoraTargets::AllLinear) >= with(rank, LoraTargets::Attention));
+    }
+
+    #[test]
+    fn checkpointing_never_adds_more_than_one_layers_working_set(scenario in scenarios()) {
+        let with = |checkpointing| Scenario { checkpointing, kv_cache: KvCache::Off, ..scenario.clone() };
+        let mut one_layer = with(Checkpointing::Off);
+        one_layer.model.architecture.layers = Count::ONE;
+        let working_set = estimate(&one_layer)
+            .unwrap()
+            .instants
+            .iter()
+            .map(|total| {
+                [Category::Activations, Category::WeightCasts, Category::Temporaries]
+                    .iter()
+                    .map(|&category| total.category(category))
+                    .sum::<Bytes>()
+            })
+            .max()
+            .unwrap();
+        prop_assert!(peak(&with(Checkpointing::Layers)) <= peak(&with(Checkpointing::Off)) + working_set);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use vram_core::ready::Ready;
 use vram_core::{Scenario, estimate, gpu, presets};
 
 /// Totals of `model.safetensors.index.json` or of the model's page on the hub.
-const PUBLISHED: [(&str, u64); 16] = [
+const PUBLISHED: [(&str, u64); 17] = [
     ("phi-3-mini-4k-instruct", 3_821_079_552),
     ("phi-3-medium-4k-instruct", 13_960_238_080),
     ("llama-2-7b", 6_738_415_616),
@@ -23,6 +23,7 @@ const PUBLISHED: [(&str, u64); 16] = [
     ("gemma-2-2b", 2_614_341_888),
     ("gemma-3-1b", 999_885_952),
     ("gpt2", 124_439_808),
+    ("pythia-1.4b", 1_414_647_808),
     ("tinyllama-1.1b", 1_100_048_384),
 ];
 
