@@ -144,6 +144,20 @@ pub enum Symbol {
     PaddedSequence,
     /// Head width rounded up to what a kernel pads it to.
     PaddedHeadDim,
+    /// Experts in a layer.
+    Experts,
+    /// Experts that a token goes through.
+    ExpertsPerToken,
+    /// Width of an expert's MLP.
+    ExpertFfn,
+    /// Width of the shared experts together.
+    SharedFfn,
+    /// Width through which latent attention's queries go.
+    QueryRank,
+    /// Width through which latent attention's keys and values go.
+    LatentRank,
+    /// Width of a value head, where it isn't that of a key head.
+    ValueDim,
     /// Rank of LoRA's adapters.
     Rank,
     /// Trainable parameters, all together.
@@ -171,6 +185,13 @@ impl Symbol {
             Self::Positions => "P",
             Self::PaddedSequence => "s′",
             Self::PaddedHeadDim => "d′",
+            Self::Experts => "E",
+            Self::ExpertsPerToken => "K",
+            Self::ExpertFfn => "m",
+            Self::SharedFfn => "m′",
+            Self::QueryRank => "q",
+            Self::LatentRank => "c",
+            Self::ValueDim => "v",
             Self::Rank => "r",
             Self::Parameters => "N",
             Self::Number => "",
@@ -208,7 +229,7 @@ pub struct Dims {
 
 impl Dims {
     /// How many dimensions fit.
-    pub const MOST: usize = 5;
+    pub const MOST: usize = 6;
 
     /// The product of `dims`; what is past [`Dims::MOST`] is multiplied into the last one.
     pub fn new(dims: &[Dim]) -> Self {

@@ -54,6 +54,18 @@ names! {
         KNorm = "k_norm",
         /// Attention between the projections.
         Attention = "attention",
+        /// Latent attention's first projection of queries.
+        QAProj = "q_a_proj",
+        /// Norm of what it makes.
+        QANorm = "q_a_layernorm",
+        /// Latent attention's second projection of queries.
+        QBProj = "q_b_proj",
+        /// Latent attention's first projection of keys and values.
+        KvAProj = "kv_a_proj_with_mqa",
+        /// Norm of the latent.
+        KvANorm = "kv_a_layernorm",
+        /// Latent attention's second projection of keys and values.
+        KvBProj = "kv_b_proj",
         /// Output projection of attention.
         OProj = "o_proj",
         /// Dropout after attention.
@@ -72,6 +84,20 @@ names! {
         Activation = "act_fn",
         /// Down projection.
         DownProj = "down_proj",
+        /// The router, which chooses experts for each token.
+        Router = "gate",
+        /// All experts' gate and up projections.
+        ExpertsUp = "experts.gate_up_proj",
+        /// The experts between their projections.
+        Experts = "experts",
+        /// All experts' down projections.
+        ExpertsDown = "experts.down_proj",
+        /// Gate projection of the shared experts.
+        SharedGateProj = "shared_experts.gate_proj",
+        /// Up projection of the shared experts.
+        SharedUpProj = "shared_experts.up_proj",
+        /// Down projection of the shared experts.
+        SharedDownProj = "shared_experts.down_proj",
         /// Dropout after the MLP.
         MlpDropout = "mlp_dropout",
         /// Norm after the MLP.
@@ -162,6 +188,14 @@ names! {
         Scores = "scores",
         /// Scores with scale or mask applied.
         MaskedScores = "masked_scores",
+        /// Tokens, once for each expert that they go through, or the like.
+        Selected = "selected",
+        /// A weight for each token and expert that it goes through.
+        RoutingWeights = "routing_weights",
+        /// Which experts are chosen, in which order tokens go through them.
+        RoutingIndices = "routing_indices",
+        /// What experts make, times the routing weights.
+        Weighted = "weighted",
         /// Tanh of soft-capping.
         Tanh = "tanh",
         /// Input divided by the soft-cap.

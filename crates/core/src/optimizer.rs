@@ -4,7 +4,7 @@
 
 use crate::allocator;
 use crate::ledger::{Category, Dim, Dims, Module, Name, Symbol, What};
-use crate::model::{Architecture, Parameter, Place};
+use crate::model::{Architecture, Parameter};
 use crate::rules::CUBLAS_WORKSPACE;
 use crate::scenario::Optimizer;
 use crate::tape::Storage;
@@ -218,9 +218,10 @@ fn columns(parameter: &Parameter) -> u64 {
     parameter.matrix.map_or(0, |(_, columns)| columns)
 }
 
-/// Muon takes the layers' matrices; embeddings, head, norms and biases stay with AdamW (`torch.optim.Muon`, notes).
+/// Muon takes the layers' matrices, of two dimensions; embeddings, head, norms, biases and experts stay with AdamW (`torch.optim.Muon`,
+/// notes).
 fn is_muon(parameter: &Parameter) -> bool {
-    parameter.place == Place::Layer && is_matrix(parameter)
+    parameter.is_in_layer() && is_matrix(parameter) && !parameter.is_stacked()
 }
 
 trait Concat {

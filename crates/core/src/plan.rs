@@ -35,10 +35,13 @@ impl Adapters {
     pub(crate) fn target(&self, module: Module) -> bool {
         let is_attention =
             matches!(module, Module::QProj | Module::KProj | Module::VProj | Module::QkvProj | Module::OProj);
+        // Router and experts are no `torch.nn.Linear`.
+        let is_linear =
+            !matches!(module, Module::LmHead | Module::Router | Module::ExpertsUp | Module::ExpertsDown);
         match self.targets {
             LoraTargets::QueryValue => matches!(module, Module::QProj | Module::VProj | Module::QkvProj),
             LoraTargets::Attention => is_attention,
-            LoraTargets::AllLinear => module != Module::LmHead,
+            LoraTargets::AllLinear => is_linear,
         }
     }
 }
@@ -165,6 +168,12 @@ impl Pass {
 
     pub(crate) const fn head_dim(&self) -> Dim {
         Dim::new(Symbol::HeadDim, self.architecture.head_dim.get())
+    }
+
+    /// Width of a value head.
+    pub(crate) fn value_dim(&self) -> Dim {
+        let a = &self.architecture;
+        if a.latent.is_some() { Dim::new(Symbol::ValueDim, a.value_dim().get()) } else { self.head_dim() }
     }
 
     /// What RoPE rotates of a head.

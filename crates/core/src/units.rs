@@ -122,6 +122,8 @@ pub enum Dtype {
     Bf16,
     /// 2 bytes.
     Fp16,
+    /// 4 bytes: where each expert's tokens end.
+    Int32,
     /// 8 bytes: token ids, labels, indices.
     Int64,
     /// 1 byte: dropout masks, attention masks.
@@ -136,7 +138,7 @@ impl Dtype {
         match self {
             Self::Bool | Self::Uint8 => 1,
             Self::Bf16 | Self::Fp16 => 2,
-            Self::Fp32 => 4,
+            Self::Fp32 | Self::Int32 => 4,
             Self::Int64 => 8,
         }
     }
@@ -147,6 +149,7 @@ impl Dtype {
             Self::Fp32 => "float32",
             Self::Bf16 => "bfloat16",
             Self::Fp16 => "float16",
+            Self::Int32 => "int32",
             Self::Int64 => "int64",
             Self::Bool => "bool",
             Self::Uint8 => "uint8",

@@ -4,9 +4,11 @@
 
 mod config;
 mod parameters;
+mod sparse;
 
 pub use config::from_config;
 pub use parameters::{Parameter, Place, parameter_count, parameters};
+pub use sparse::{Experts, Latent};
 pub(crate) use parameters::{adapters, elements, has_one_qkv};
 
 use crate::units::Count;
@@ -42,11 +44,19 @@ pub enum Family {
     Gpt2,
     /// `gpt_neox`
     GptNeox,
+    /// `mixtral`
+    Mixtral,
+    /// `qwen3_moe`
+    Qwen3Moe,
+    /// `olmoe`
+    Olmoe,
+    /// `deepseek_v2`
+    DeepseekV2,
 }
 
 impl Family {
     /// Every family, in the order in which they are listed to readers.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 13] = [
         Self::Llama,
         Self::Mistral,
         Self::Qwen2,
@@ -56,6 +66,10 @@ impl Family {
         Self::Gemma3Text,
         Self::Gpt2,
         Self::GptNeox,
+        Self::Mixtral,
+        Self::Qwen3Moe,
+        Self::Olmoe,
+        Self::DeepseekV2,
     ];
 
     /// The `model_type` of `config.json`.
@@ -70,6 +84,10 @@ impl Family {
             Self::Gemma3Text => "gemma3_text",
             Self::Gpt2 => "gpt2",
             Self::GptNeox => "gpt_neox",
+            Self::Mixtral => "mixtral",
+            Self::Qwen3Moe => "qwen3_moe",
+            Self::Olmoe => "olmoe",
+            Self::DeepseekV2 => "deepseek_v2",
         }
     }
 
@@ -94,18 +112,33 @@ impl Family {
 
     /// Whether queries and keys are normalised head by head before RoPE (`Qwen3Attention`, `Gemma3Attention`).
     pub const fn has_qk_norm(self) -> bool {
-        matches!(self, Self::Qwen3 | Self::Gemma3Text)
+        matches!(self, Self::Qwen3 | Self::Qwen3Moe | Self::Gemma3Text)
+    }
+
+    /// Whether queries and keys are normalised over all heads together, before they are split (`OlmoeAttention`).
+    pub const fn has_wide_qk_norm(self) -> bool {
+        matches!(self, Self::Olmoe)
+    }
+
+    /// Whether `attention_bias` is read.
+    pub const fn has_attention_bias(self) -> bool {
+        !matches!(self, Self::Phi3 | Self::Mixtral)
+    }
+
+    /// Whether the router multiplies in fp32 and scales what it has chosen (`DeepseekV2TopkRouter`).
+    pub const fn routes_in_fp32(self) -> bool {
+        matches!(self, Self::DeepseekV2)
+    }
+
+    /// Whether the chosen experts' weights are cast to the dtype of the logits (`Qwen3MoeTopKRouter`); in `MixtralTopKRouter` they
+    /// stay fp32, and the logits are cast before the softmax.
+    pub const fn casts_routing_weights(self) -> bool {
+        matches!(self, Self::Qwen3Moe | Self::Olmoe)
     }
 
     /// Whether q, k and v, and gate and up, are one projection each (`Phi3Attention`, `Phi3MLP`).
     pub const fn has_fused_projections(self) -> bool {
         matches!(self, Self::Phi3)
-    }
-
-    /// Whether RoPE concatenates the rotated part of a head with the rest, which makes q and k contiguous by heads
-    /// (`apply_rotary_pos_emb` of `modeling_phi3.py` and `modeling_gpt_neox.py`).
-    pub const fn concatenates_rope(self) -> bool {
-        matches!(self, Self::Phi3 | Self::GptNeox)
     }
 
     /// Whether the MLP is gated (three projections) or plain (two).
@@ -224,6 +257,10 @@ pub struct Architecture {
     pub residual_dropout: bool,
     /// Dropout on attention probabilities is above zero (`attn_pdrop`, `attention_dropout`).
     pub attention_dropout: bool,
+    /// Routed experts, where layers have them.
+    pub experts: Option<Experts>,
+    /// Latent attention, where layers have it.
+    pub latent: Option<Latent>,
 }
 
 impl Architecture {
@@ -235,6 +272,27 @@ impl Architecture {
     /// Width of all key (or value) heads together: kv_heads × head_dim.
     pub const fn kv_width(&self) -> u64 {
         self.kv_heads.get().saturating_mul(self.head_dim.get())
+    }
+
+    /// Whether the rotated part of a head is concatenated with the rest, which makes q and k contiguous by heads
+    /// (`apply_rotary_pos_emb` of `modeling_phi3.py` and `modeling_gpt_neox.py`, `DeepseekV2Attention`).
+    pub const fn concatenates_rope(&self) -> bool {
+        matches!(self.family, Family::Phi3 | Family::GptNeox) || self.latent.is_some()
+    }
+
+    /// Width of a value head: the latent's, or that of queries and keys.
+    pub fn value_dim(&self) -> Count {
+        self.latent.map_or(self.head_dim, |latent| latent.value)
+    }
+
+    /// Whether layer `index` (from 0) has experts.
+    pub fn is_sparse(&self, index: u64) -> bool {
+        self.experts.is_some_and(|experts| experts.has(index))
+    }
+
+    /// Layers that have experts.
+    pub fn sparse_layers(&self) -> u64 {
+        (0..self.layers.get()).filter(|&index| self.is_sparse(index)).count() as u64
     }
 
     /// Whether positions are rotated into queries and keys.

@@ -3,7 +3,7 @@
 //! Shapes follow the modules of transformers (`modeling_llama.py` and its kin); GPT-2's `Conv1D` holds the
 //! transposed matrix, which changes no count.
 
-use super::{Architecture, Family, NormKind};
+use super::{Architecture, Experts, Family, Latent, NormKind};
 use crate::ledger::{Dim, Dims, Module, Name, Symbol, What};
 
 /// Where a parameter stands.
@@ -13,6 +13,10 @@ pub enum Place {
     Embedding,
     /// In every decoder layer.
     Layer,
+    /// In every layer that has one MLP, of a model in which others have experts.
+    DenseLayer,
+    /// In every layer that has experts.
+    SparseLayer,
     /// After the last layer; once.
     Head,
 }
@@ -26,7 +30,7 @@ pub struct Parameter {
     pub place: Place,
     /// Shape.
     pub dims: Dims,
-    /// Rows and columns of a matrix; none for norms and biases.
+    /// Rows and columns of a matrix, or of all experts' matrices together; none for norms and biases.
     pub matrix: Option<(u64, u64)>,
 }
 
@@ -40,24 +44,20 @@ impl Parameter {
     pub fn copies(&self, architecture: &Architecture) -> u64 {
         match self.place {
             Place::Layer => architecture.layers.get(),
+            Place::DenseLayer => architecture.layers.get() - architecture.sparse_layers(),
+            Place::SparseLayer => architecture.sparse_layers(),
             Place::Embedding | Place::Head => 1,
         }
     }
 
-    /// Whether autocast casts it to 16 bits: operand of a matrix product (`aten/src/ATen/autocast_mode.h`).
-    pub fn is_linear(&self) -> bool {
-        !matches!(
-            self.name.module,
-            Module::Embedding
-                | Module::PositionEmbedding
-                | Module::InputNorm
-                | Module::PostAttentionNorm
-                | Module::PreMlpNorm
-                | Module::PostMlpNorm
-                | Module::QNorm
-                | Module::KNorm
-                | Module::FinalNorm
-        )
+    /// Whether it stands in a layer.
+    pub fn is_in_layer(&self) -> bool {
+        matches!(self.place, Place::Layer | Place::DenseLayer | Place::SparseLayer)
+    }
+
+    /// Whether it is the matrices of all experts in one tensor of three dimensions.
+    pub fn is_stacked(&self) -> bool {
+        matches!(self.name.module, Module::ExpertsUp | Module::ExpertsDown)
     }
 }
 
@@ -72,7 +72,7 @@ pub fn parameters(architecture: &Architecture) -> Vec<Parameter> {
         list.matrix(Place::Embedding, Module::PositionEmbedding, &[rows], &[hidden]);
     }
     list.attention(hidden);
-    list.mlp(hidden);
+    list.mlps(hidden);
     list.layer_norms(hidden);
     list.norm(Place::Head, Module::FinalNorm, hidden);
     if !a.tied {
@@ -93,7 +93,7 @@ pub(crate) fn adapters(
     is_target: impl Fn(Module) -> bool,
 ) -> Vec<Parameter> {
     let mut adapters = Vec::new();
-    for parameter in parameters.iter().filter(|p| p.place == Place::Layer && is_target(p.name.module)) {
+    for parameter in parameters.iter().filter(|p| p.is_in_layer() && is_target(p.name.module)) {
         let Some((rows, columns)) = parameter.matrix else { continue };
         let mut matrix = |what, rows: Dim, columns: Dim| {
             adapters.push(Parameter {
@@ -150,9 +150,13 @@ impl List<'_> {
     }
 
     fn linear(&mut self, module: Module, output: &[Dim], input: &[Dim], bias: bool) {
-        self.matrix(Place::Layer, module, output, input);
+        self.linear_at(Place::Layer, module, output, input, bias);
+    }
+
+    fn linear_at(&mut self, place: Place, module: Module, output: &[Dim], input: &[Dim], bias: bool) {
+        self.matrix(place, module, output, input);
         if bias {
-            self.bias(Place::Layer, module, output);
+            self.bias(place, module, output);
         }
     }
 
@@ -161,6 +165,10 @@ impl List<'_> {
         let head_dim = Dim::new(Symbol::HeadDim, a.head_dim.get());
         let query = [Dim::new(Symbol::Heads, a.heads.get()), head_dim];
         let key = [Dim::new(Symbol::KvHeads, a.kv_heads.get()), head_dim];
+        if let Some(latent) = a.latent {
+            self.latent(hidden, &latent);
+            return;
+        }
         if has_one_qkv(a) {
             let all_heads = a.heads.get().saturating_add(a.kv_heads.get().saturating_mul(2));
             let fused = [Dim::new(Symbol::QkvHeads, all_heads), head_dim];
@@ -175,20 +183,85 @@ impl List<'_> {
             self.norm(Place::Layer, Module::QNorm, head_dim);
             self.norm(Place::Layer, Module::KNorm, head_dim);
         }
+        if a.family.has_wide_qk_norm() {
+            self.norm(Place::Layer, Module::QNorm, Dim::number(a.query_width()));
+            self.norm(Place::Layer, Module::KNorm, Dim::number(a.kv_width()));
+        }
     }
 
-    fn mlp(&mut self, hidden: Dim) {
+    /// `DeepseekV2Attention`.
+    fn latent(&mut self, hidden: Dim, latent: &Latent) {
+        let a = self.architecture;
+        let heads = Dim::new(Symbol::Heads, a.heads.get());
+        let query = [heads, Dim::new(Symbol::HeadDim, a.head_dim.get())];
+        if let Some(rank) = latent.query_rank {
+            let rank = Dim::new(Symbol::QueryRank, rank.get());
+            self.linear(Module::QAProj, &[rank], &[hidden], a.qkv_bias);
+            self.norm(Place::Layer, Module::QANorm, rank);
+            self.linear(Module::QBProj, &query, &[rank], false);
+        } else {
+            self.linear(Module::QProj, &query, &[hidden], false);
+        }
+        let rank = Dim::new(Symbol::LatentRank, latent.rank.get());
+        let compressed = Dim::number(latent.rank.get().saturating_add(latent.rotary.get()));
+        self.linear(Module::KvAProj, &[compressed], &[hidden], a.qkv_bias);
+        self.norm(Place::Layer, Module::KvANorm, rank);
+        let both = Dim::number(latent.plain.get().saturating_add(latent.value.get()));
+        self.linear(Module::KvBProj, &[heads, both], &[rank], false);
+        let value = Dim::new(Symbol::ValueDim, latent.value.get());
+        self.linear(Module::OProj, &[hidden], &[heads, value], a.output_bias);
+    }
+
+    /// One MLP in each layer, or experts in some and one MLP in the others.
+    fn mlps(&mut self, hidden: Dim) {
+        let Some(experts) = self.architecture.experts else {
+            return self.mlp(Place::Layer, hidden);
+        };
+        if self.architecture.sparse_layers() < self.architecture.layers.get() {
+            self.mlp(Place::DenseLayer, hidden);
+        }
+        self.experts(hidden, &experts);
+    }
+
+    fn mlp(&mut self, place: Place, hidden: Dim) {
         let a = self.architecture;
         let ffn = Dim::new(Symbol::Ffn, a.ffn.get());
         if a.family.has_fused_projections() {
-            self.linear(Module::GateUpProj, &[Dim::number(2), ffn], &[hidden], a.mlp_bias);
+            self.linear_at(place, Module::GateUpProj, &[Dim::number(2), ffn], &[hidden], a.mlp_bias);
         } else {
             if a.family.has_gated_mlp() {
-                self.linear(Module::GateProj, &[ffn], &[hidden], a.mlp_bias);
+                self.linear_at(place, Module::GateProj, &[ffn], &[hidden], a.mlp_bias);
             }
-            self.linear(Module::UpProj, &[ffn], &[hidden], a.mlp_bias);
+            self.linear_at(place, Module::UpProj, &[ffn], &[hidden], a.mlp_bias);
         }
-        self.linear(Module::DownProj, &[hidden], &[ffn], a.mlp_bias);
+        self.linear_at(place, Module::DownProj, &[hidden], &[ffn], a.mlp_bias);
+    }
+
+    /// The router and the experts' matrices (`MixtralExperts`), with the MLP that every token goes through (`DeepseekV2Moe`).
+    fn experts(&mut self, hidden: Dim, experts: &Experts) {
+        let count = Dim::new(Symbol::Experts, experts.count.get());
+        let ffn = Dim::new(Symbol::ExpertFfn, experts.ffn.get());
+        self.linear_at(Place::SparseLayer, Module::Router, &[count], &[hidden], false);
+        self.stacked(Module::ExpertsUp, count, &[Dim::number(2), ffn], &[hidden]);
+        self.stacked(Module::ExpertsDown, count, &[hidden], &[ffn]);
+        if let Some(width) = experts.shared_ffn {
+            let shared = Dim::new(Symbol::SharedFfn, width.get());
+            let bias = self.architecture.mlp_bias;
+            self.linear_at(Place::SparseLayer, Module::SharedGateProj, &[shared], &[hidden], bias);
+            self.linear_at(Place::SparseLayer, Module::SharedUpProj, &[shared], &[hidden], bias);
+            self.linear_at(Place::SparseLayer, Module::SharedDownProj, &[hidden], &[shared], bias);
+        }
+    }
+
+    /// A matrix for each expert, all in one parameter.
+    fn stacked(&mut self, module: Module, count: Dim, rows: &[Dim], columns: &[Dim]) {
+        let of_all = |dims: &[Dim]| Dims::new(dims).product().saturating_mul(count.value);
+        self.parameters.push(Parameter {
+            name: Name::of(module, What::Weight),
+            place: Place::SparseLayer,
+            dims: Dims::new(&[&[count], rows, columns].concat()),
+            matrix: Some((of_all(rows), of_all(columns))),
+        });
     }
 
     fn layer_norms(&mut self, hidden: Dim) {

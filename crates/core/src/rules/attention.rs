@@ -26,29 +26,36 @@ pub(crate) struct Heads {
 impl Writer<'_> {
     /// The attention module on `x`, which the caller still holds: its output before dropout.
     pub(crate) fn attention(&mut self, x: Var, is_windowed: bool) -> Var {
-        let heads = if has_one_qkv(&self.pass.architecture) {
-            self.one_projection(x)
-        } else {
-            self.three_projections(x)
+        let heads = match self.pass.architecture.latent {
+            Some(latent) => self.latent_heads(x, &latent),
+            None => self.projected_heads(x),
         };
-        let heads = self.positions(heads);
         let heads = if self.pass.fills_cache { self.through_cache(heads) } else { heads };
         let is_eager = self.pass.attention == Attention::Eager;
         let output = if is_eager { self.eager_attention(heads) } else { self.sdpa(heads, is_windowed) };
         let hidden = [self.pass.hidden()];
-        let query = [self.pass.heads(), self.pass.head_dim()];
+        let values = [self.pass.heads(), self.pass.value_dim()];
         let projected = self.linear(
             output,
             &Linear {
                 module: Module::OProj,
                 weight_of: Module::OProj,
-                input: &query,
+                input: &values,
                 output: &hidden,
                 has_bias: self.pass.architecture.output_bias,
             },
         );
         self.tape.drop(output);
         projected
+    }
+
+    fn projected_heads(&mut self, x: Var) -> Heads {
+        let heads = if has_one_qkv(&self.pass.architecture) {
+            self.one_projection(x)
+        } else {
+            self.three_projections(x)
+        };
+        self.positions(heads)
     }
 
     fn one_projection(&mut self, x: Var) -> Heads {
@@ -114,11 +121,16 @@ impl Writer<'_> {
         let has_bias = self.pass.architecture.qkv_bias;
         let projected =
             self.linear(x, &Linear { module, weight_of: module, input: &hidden, output: &output, has_bias });
-        if !self.pass.architecture.family.has_qk_norm() {
+        let family = self.pass.architecture.family;
+        let by_head = [self.pass.batch(), self.pass.sequence(), heads];
+        let (rows, width) = if family.has_qk_norm() {
+            (&by_head[..], self.pass.head_dim())
+        } else if family.has_wide_qk_norm() {
+            (&by_head[..2], Dim::number(heads.value.saturating_mul(self.pass.head_dim().value)))
+        } else {
             return projected;
-        }
-        let rows = [self.pass.batch(), self.pass.sequence(), heads];
-        let normed = self.norm(projected, &Norm { module: norm, rows: &rows, width: self.pass.head_dim() });
+        };
+        let normed = self.norm(projected, &Norm { module: norm, rows, width });
         self.tape.drop(projected);
         normed
     }
@@ -162,8 +174,11 @@ impl Writer<'_> {
         let query = self.cast(heads.query, Module::Attention, What::Query, compute);
         let key = self.cast(heads.key, Module::Attention, What::Key, compute);
         let value = self.cast(heads.value, Module::Attention, What::Value, compute);
-        let is_flash =
-            compute != Dtype::Fp32 && !has_mask && self.pass.architecture.head_dim.get() <= FLASH_WIDEST_HEAD;
+        let a = &self.pass.architecture;
+        let is_flash = compute != Dtype::Fp32
+            && !has_mask
+            && a.head_dim.get() <= FLASH_WIDEST_HEAD
+            && a.head_dim == a.value_dim();
         let kernel_heads = Heads { query, key, value };
         let output = if is_flash {
             self.flash(kernel_heads, has_groups && !repeats)
@@ -174,7 +189,7 @@ impl Writer<'_> {
             self.tape.drop(var);
         }
         // Flash's output follows q's layout: one that is contiguous by heads has to be copied.
-        if is_flash && (is_older || self.pass.architecture.family.concatenates_rope()) {
+        if is_flash && (is_older || self.pass.architecture.concatenates_rope()) {
             let copy = self.contiguous(output, Module::OProj, What::Contiguous);
             self.tape.drop(output);
             return copy;
@@ -185,7 +200,7 @@ impl Writer<'_> {
     /// transformers 4.51 makes q, k and v contiguous by heads (`sdpa_attention_forward`). What `repeat_kv` or `torch.cat` has made is
     /// so already. Takes over the caller's heads.
     fn contiguous_heads(&mut self, heads: Heads, is_repeated: bool) -> Heads {
-        let is_rotated_by_cat = self.pass.architecture.family.concatenates_rope();
+        let is_rotated_by_cat = self.pass.architecture.concatenates_rope();
         let query = if is_rotated_by_cat { heads.query } else { self.by_heads(heads.query, What::Query) };
         let key =
             if is_repeated || is_rotated_by_cat { heads.key } else { self.by_heads(heads.key, What::Key) };
@@ -253,7 +268,7 @@ impl Writer<'_> {
         mut steps: Vec<Step>,
     ) -> Var {
         let Heads { query, key, value } = heads;
-        let output = self.made(Module::Attention, What::Output, self.query_dims(), self.pass.compute());
+        let output = self.made(Module::Attention, What::Output, self.value_dims(), self.pass.compute());
         let lse = self.tape.constant(self.made(Module::Attention, What::LogSumExp, statistics, Dtype::Fp32));
         steps.extend([self.gradient(query), self.gradient(key), self.gradient(value)]);
         let mut saved = vec![query, key, value, lse];
@@ -277,6 +292,10 @@ impl Writer<'_> {
         };
         self.tape.drop(x);
         repeated
+    }
+
+    pub(crate) fn value_dims(&self) -> Dims {
+        self.rows(&[self.pass.heads(), self.pass.value_dim()])
     }
 
     pub(crate) fn query_dims(&self) -> Dims {

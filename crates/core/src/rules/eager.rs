@@ -19,7 +19,7 @@ impl Writer<'_> {
         let scores = self.scores(query, key);
         let probabilities = self.probabilities(scores);
         let value = self.operand(heads.value, What::Value);
-        let output = self.storage(What::Output, self.query_dims(), self.pass.compute());
+        let output = self.storage(What::Output, self.value_dims(), self.pass.compute());
         let steps = [self.gradient(probabilities), self.gradient(value)];
         let product = self.tape.operator(output, &[probabilities, value], &steps);
         for var in [query, key, value, probabilities, heads.query, heads.key, heads.value] {
@@ -43,7 +43,7 @@ impl Writer<'_> {
     fn operand(&mut self, x: Var, what: What) -> Var {
         let a = &self.pass.architecture;
         let is_repeated = a.kv_heads < a.heads && a.kv_heads.get() > 1 && what != What::Query;
-        let is_contiguous = a.family.concatenates_rope() && what != What::Value || is_repeated;
+        let is_contiguous = a.concatenates_rope() && what != What::Value || is_repeated;
         // Of a single sequence, a tensor transposed to heads is a batch of matrices as it is.
         let is_contiguous = is_contiguous || self.pass.rows == 1;
         let compute = self.pass.compute();
@@ -89,13 +89,14 @@ impl Writer<'_> {
         let compute = self.pass.compute();
         let keeps_dtype = self.pass.architecture.family == Family::Gpt2 && self.pass.autocast.is_none();
         let dtype = if keeps_dtype { compute } else { Dtype::Fp32 };
-        let softmax = self.storage(What::Softmax, self.score_dims(), dtype);
-        let steps = [
-            Step::Temporary(self.temporary(Module::Attention, What::Softmax, self.score_dims(), dtype)),
-            self.gradient(scores),
-        ];
-        let softmax = self.tape.operator_keeping_output(softmax, &[], &steps);
+        let wide = self.widened(scores, Module::Attention, dtype);
         self.tape.drop(scores);
+        let softmax = self.storage(What::Softmax, self.score_dims(), dtype);
+        let gradient = self.gradient(wide);
+        let product = self.temporary(Module::Attention, What::Softmax, self.score_dims(), dtype);
+        let softmax =
+            self.tape.operator_keeping_output(softmax, &[], &[Step::Temporary(product), gradient]);
+        self.tape.drop(wide);
         let back = self.cast(softmax, Module::Attention, What::SoftmaxCast, compute);
         self.tape.drop(softmax);
         if !self.pass.architecture.attention_dropout {

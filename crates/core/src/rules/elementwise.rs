@@ -21,6 +21,15 @@ impl Writer<'_> {
         self.tape.operator(output, &[], &[gradient])
     }
 
+    /// The operand of `softmax(a, dtype=dtype)`: bf16 is converted first, fp16 inside the kernel (`aten/src/ATen/native/SoftMax.cpp`,
+    /// `softmax`: `half_to_float`).
+    pub(crate) fn widened(&mut self, a: Var, module: Module, dtype: Dtype) -> Var {
+        if self.tape.dtype(a) == Dtype::Fp16 {
+            return self.tape.view(a, &[], &[Step::Pass(a)]);
+        }
+        self.cast(a, module, What::Fp32Copy, dtype)
+    }
+
     /// `a + b` of equal shapes; keeps nothing.
     pub(crate) fn sum(&mut self, a: Var, b: Var, module: Module, what: What) -> Var {
         let dtype = promoted(self.tape.dtype(a), self.tape.dtype(b));
@@ -46,7 +55,7 @@ impl Writer<'_> {
 
     /// The operand as an operator of `dtype` differentiates it: its gradient is made in that dtype and only then, when the node has
     /// let go of what it saved, converted to the operand's own (`torch/csrc/autograd/engine.cpp`, `validate_outputs`).
-    fn promoted_operand(&mut self, operand: Var, dtype: Dtype) -> Var {
+    pub(crate) fn promoted_operand(&mut self, operand: Var, dtype: Dtype) -> Var {
         if self.tape.dtype(operand) == dtype {
             return operand;
         }

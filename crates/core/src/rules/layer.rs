@@ -7,15 +7,26 @@ use crate::model::Family;
 use crate::plan::Pass;
 use crate::tape::{Block, Mode, Storage, Var};
 
-/// One decoder layer. `follows` says whether autograd follows its input.
-pub(crate) fn layer(pass: &Pass, mode: Mode, is_windowed: bool, follows: bool) -> Block {
+/// What tells one layer of a model from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LayerKind {
+    /// Attention is limited to a window that the sequence reaches.
+    pub(crate) is_windowed: bool,
+    /// It has experts in place of one MLP.
+    pub(crate) is_sparse: bool,
+    /// Autograd follows its input: not that of the first layer where the embedding is frozen.
+    pub(crate) follows: bool,
+}
+
+/// One decoder layer.
+pub(crate) fn layer(pass: &Pass, mode: Mode, kind: LayerKind) -> Block {
     let mut writer = Writer::new(pass, mode);
     let input = residual_stream(pass, Name::of(Module::Layer, What::Input));
-    let input = writer.tape.input(input, follows);
+    let input = writer.tape.input(input, kind.follows);
     let output = if pass.architecture.parallel_residual {
-        writer.branches_in_parallel(input, is_windowed)
+        writer.branches_in_parallel(input, kind)
     } else {
-        writer.branches_in_sequence(input, is_windowed)
+        writer.branches_in_sequence(input, kind)
     };
     writer.tape.drop(input);
     writer.tape.finish(Some(input), output, false)
@@ -32,9 +43,9 @@ pub(crate) fn residual_stream(pass: &Pass, name: Name) -> Storage {
 }
 
 impl Writer<'_> {
-    fn attention_branch(&mut self, x: Var, is_windowed: bool) -> Var {
+    fn attention_branch(&mut self, x: Var, kind: LayerKind) -> Var {
         let normed = self.norm_of_tokens(x, Module::InputNorm);
-        let mut branch = self.attention(normed, is_windowed);
+        let mut branch = self.attention(normed, kind.is_windowed);
         self.tape.drop(normed);
         if self.pass.architecture.family.has_post_norms() {
             branch = self.norm_of_branch(branch, Module::PostAttentionNorm);
@@ -43,15 +54,15 @@ impl Writer<'_> {
     }
 
     /// The MLP reads what attention has been added to.
-    fn branches_in_sequence(&mut self, x: Var, is_windowed: bool) -> Var {
-        let branch = self.attention_branch(x, is_windowed);
+    fn branches_in_sequence(&mut self, x: Var, kind: LayerKind) -> Var {
+        let branch = self.attention_branch(x, kind);
         let attended = self.sum(x, branch, Module::Layer, What::Residual);
         // `GPT2Block.forward` has a name for the branch (`attn_output`) until it returns.
         let is_named = self.pass.architecture.family == Family::Gpt2;
         if !is_named {
             self.tape.drop(branch);
         }
-        let mlp = self.mlp_branch(attended);
+        let mlp = self.mlp_branch(attended, kind);
         let output = self.sum(attended, mlp, Module::Layer, What::Residual);
         self.tape.drop(mlp);
         self.tape.drop(attended);
@@ -62,9 +73,9 @@ impl Writer<'_> {
     }
 
     /// Both read the layer's input (`GPTNeoXLayer`).
-    fn branches_in_parallel(&mut self, x: Var, is_windowed: bool) -> Var {
-        let attention = self.attention_branch(x, is_windowed);
-        let mlp = self.mlp_branch(x);
+    fn branches_in_parallel(&mut self, x: Var, kind: LayerKind) -> Var {
+        let attention = self.attention_branch(x, kind);
+        let mlp = self.mlp_branch(x, kind);
         let both = self.sum(mlp, attention, Module::Layer, What::Residual);
         let output = self.sum(both, x, Module::Layer, What::Residual);
         for var in [both, mlp, attention] {
@@ -73,11 +84,14 @@ impl Writer<'_> {
         output
     }
 
-    fn mlp_branch(&mut self, x: Var) -> Var {
+    fn mlp_branch(&mut self, x: Var, kind: LayerKind) -> Var {
         let has_post_norms = self.pass.architecture.family.has_post_norms();
         let before = if has_post_norms { Module::PreMlpNorm } else { Module::PostAttentionNorm };
         let normed = self.norm_of_tokens(x, before);
-        let mut branch = self.mlp(normed);
+        let mut branch = match self.pass.architecture.experts {
+            Some(experts) if kind.is_sparse => self.sparse_mlp(normed, &experts),
+            _ => self.mlp(normed),
+        };
         self.tape.drop(normed);
         if has_post_norms {
             branch = self.norm_of_branch(branch, Module::PostMlpNorm);

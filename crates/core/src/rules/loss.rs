@@ -3,7 +3,7 @@
 use super::Writer;
 use super::layer::residual_stream;
 use super::linear::Linear;
-use crate::ledger::{Dims, Module, Name, What};
+use crate::ledger::{Dim, Dims, Module, Name, What};
 use crate::plan::Pass;
 use crate::scenario::{Held, Objective, Scenario};
 use crate::tape::{Block, Mode, Step, Var};
@@ -52,17 +52,16 @@ impl Writer<'_> {
     /// `cross_entropy(logits.float(), labels moved by one)`: keeps the log-softmax in fp32 and the labels.
     fn cross_entropy(&mut self, logits: Var) -> Var {
         let wide = self.cast(logits, Module::Loss, What::LogitsFp32, Dtype::Fp32);
-        let labels =
-            self.made(Module::Loss, What::ShiftedLabels, Dims::new(&self.pass.tokens()), Dtype::Int64);
-        let padded = self.tape.constant(labels);
-        let shifted = self.tape.constant(labels);
-        self.tape.drop(padded);
+        let labels = |dims: &[Dim]| self.made(Module::Loss, What::ShiftedLabels, Dims::new(dims), Dtype::Int64);
+        let one_more = Dim::number(self.pass.sequence.saturating_add(1));
+        let (padded, shifted) = (labels(&[self.pass.batch(), one_more]), labels(&self.pass.tokens()));
+        let (padded, shifted) = (self.tape.constant(padded), self.tape.constant(shifted));
         let log_softmax =
             self.made(Module::Loss, What::LogSoftmax, self.rows(&[self.pass.vocabulary()]), Dtype::Fp32);
         let gradient = self.gradient(wide);
         let log_softmax = self.tape.operator_keeping_output(log_softmax, &[], &[gradient]);
         let loss = self.scalar(log_softmax, &[log_softmax, shifted]);
-        for var in [log_softmax, shifted, wide] {
+        for var in [log_softmax, shifted, padded, wide] {
             self.tape.drop(var);
         }
         loss

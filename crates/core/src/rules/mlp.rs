@@ -2,57 +2,74 @@
 
 use super::Writer;
 use super::linear::Linear;
-use crate::ledger::{Dim, Module, Name, What};
+use crate::ledger::{Dim, Module, Name, Symbol, What};
 use crate::model::Activation;
 use crate::tape::{Step, Var};
-use crate::units::Dtype;
+use crate::units::{Count, Dtype};
+
+/// A gated MLP: its three projections and its width.
+pub(crate) struct Gated {
+    gate: Module,
+    up: Module,
+    down: Module,
+    width: Dim,
+}
+
+impl Gated {
+    /// The MLP of the shared experts together.
+    pub(crate) const fn shared(width: Count) -> Self {
+        Self {
+            gate: Module::SharedGateProj,
+            up: Module::SharedUpProj,
+            down: Module::SharedDownProj,
+            width: Dim::new(Symbol::SharedFfn, width.get()),
+        }
+    }
+}
 
 impl Writer<'_> {
     /// The MLP on `x`, which the caller still holds: its output before dropout.
     pub(crate) fn mlp(&mut self, x: Var) -> Var {
         let family = self.pass.architecture.family;
-        let inner = if family.has_fused_projections() {
-            self.fused_gate(x)
-        } else if family.has_gated_mlp() {
-            self.gate(x)
-        } else {
-            self.plain(x)
-        };
-        let (ffn, hidden) = ([self.pass.ffn()], [self.pass.hidden()]);
-        let has_bias = self.pass.architecture.mlp_bias;
-        let output = self.linear(
-            inner,
-            &Linear {
-                module: Module::DownProj,
-                weight_of: Module::DownProj,
-                input: &ffn,
-                output: &hidden,
-                has_bias,
-            },
-        );
+        let width = self.pass.ffn();
+        if family.has_gated_mlp() && !family.has_fused_projections() {
+            let gated =
+                Gated { gate: Module::GateProj, up: Module::UpProj, down: Module::DownProj, width };
+            return self.gated_mlp(x, &gated);
+        }
+        let inner = if family.has_fused_projections() { self.fused_gate(x) } else { self.plain(x) };
+        let output = self.down(inner, Module::DownProj, width);
         self.tape.drop(inner);
         output
     }
 
-    fn up(&mut self, x: Var, module: Module) -> Var {
-        let (hidden, ffn) = ([self.pass.hidden()], [self.pass.ffn()]);
+    /// `down_proj(act(gate_proj(x)) * up_proj(x))`.
+    pub(crate) fn gated_mlp(&mut self, x: Var, mlp: &Gated) -> Var {
+        let gate = self.up(x, mlp.gate, mlp.width);
+        let active = self.map(gate, Module::Activation, What::Output, &[gate]);
+        self.tape.drop(gate);
+        let up = self.up(x, mlp.up, mlp.width);
+        let product = self.product(active, up, mlp.down, What::Input);
+        self.tape.drop(active);
+        self.tape.drop(up);
+        let output = self.down(product, mlp.down, mlp.width);
+        self.tape.drop(product);
+        output
+    }
+
+    fn up(&mut self, x: Var, module: Module, width: Dim) -> Var {
+        let (hidden, ffn) = ([self.pass.hidden()], [width]);
         let has_bias = self.pass.architecture.mlp_bias;
         self.linear(x, &Linear { module, weight_of: module, input: &hidden, output: &ffn, has_bias })
     }
 
-    /// `act(gate_proj(x)) * up_proj(x)`.
-    fn gate(&mut self, x: Var) -> Var {
-        let gate = self.up(x, Module::GateProj);
-        let active = self.map(gate, Module::Activation, What::Output, &[gate]);
-        self.tape.drop(gate);
-        let up = self.up(x, Module::UpProj);
-        let product = self.product(active, up, Module::DownProj, What::Input);
-        self.tape.drop(active);
-        self.tape.drop(up);
-        product
+    fn down(&mut self, x: Var, module: Module, width: Dim) -> Var {
+        let (ffn, hidden) = ([width], [self.pass.hidden()]);
+        let has_bias = self.pass.architecture.mlp_bias;
+        self.linear(x, &Linear { module, weight_of: module, input: &ffn, output: &hidden, has_bias })
     }
 
-    /// The same with one projection for gate and up, whose whole output is kept: `chunk` gives views.
+    /// `act(gate) * up` with one projection for gate and up, whose whole output is kept: `chunk` gives views.
     fn fused_gate(&mut self, x: Var) -> Var {
         let (hidden, ffn) = ([self.pass.hidden()], [Dim::number(2), self.pass.ffn()]);
         let has_bias = self.pass.architecture.mlp_bias;
@@ -82,7 +99,7 @@ impl Writer<'_> {
     }
 
     fn plain(&mut self, x: Var) -> Var {
-        let up = self.up(x, Module::UpProj);
+        let up = self.up(x, Module::UpProj, self.pass.ffn());
         let active = match self.pass.architecture.activation {
             Activation::OneKernel => self.map(up, Module::Activation, What::Output, &[up]),
             Activation::NewGelu => self.new_gelu(up),

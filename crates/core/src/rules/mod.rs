@@ -7,6 +7,8 @@ mod attention;
 mod eager;
 mod elementwise;
 mod embedding;
+mod experts;
+mod latent;
 mod layer;
 mod linear;
 mod lora;
@@ -17,7 +19,7 @@ mod preference;
 mod rope;
 
 pub(crate) use embedding::{embedding, hands_lookup_on};
-pub(crate) use layer::layer;
+pub(crate) use layer::{LayerKind, layer};
 pub(crate) use linear::CUBLAS_WORKSPACE;
 pub(crate) use loss::head;
 

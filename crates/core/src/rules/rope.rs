@@ -12,7 +12,7 @@ impl Writer<'_> {
     /// `x * cos + rotate_half(x) * sin`, and, where the family concatenates the part that isn't rotated, that copy.
     /// Takes over the caller's `x`.
     pub(crate) fn rope(&mut self, x: Var, what: What) -> Var {
-        let concatenates = self.pass.architecture.family.concatenates_rope();
+        let concatenates = self.pass.architecture.concatenates_rope();
         let input = self.tape.storage(x);
         let heads = if what == What::Query { self.pass.heads() } else { self.pass.kv_heads() };
         let dims = self.rows(&[heads, self.pass.rotary_dim()]);

@@ -79,6 +79,8 @@ impl Default for Scenario {
             embedding_dropout: false,
             residual_dropout: false,
             attention_dropout: false,
+            experts: None,
+            latent: None,
         };
         Self {
             model: Model { preset: Some("phi-3-mini-4k-instruct".to_owned()), architecture },
@@ -198,6 +200,8 @@ pub mod limits {
     pub const LAYERS: (u32, u32) = (1, 10_000);
     /// Attention heads, key-value heads, a head's width.
     pub const HEADS: (u32, u32) = (1, 65_536);
+    /// Experts in a layer.
+    pub const EXPERTS: (u32, u32) = (1, 65_536);
     /// Hidden width, MLP width.
     pub const WIDTH: (u32, u32) = (1, 4_194_304);
     /// Rank of LoRA's adapters.

@@ -1,36 +1,41 @@
 //! The blocks of a model: each kind of layer once, with how many layers are of it.
 
 use crate::plan::Pass;
-use crate::rules;
+use crate::rules::{self, LayerKind};
 use crate::scenario::{Checkpointing, Scenario};
 use crate::tape::{Block, Mode};
 
 /// The layers of one kind.
 #[derive(Clone, Copy)]
 pub(super) struct Kind {
-    pub(super) is_windowed: bool,
-    /// Whether autograd follows the layer's input: not that of the first layer where the embedding is frozen.
-    pub(super) follows: bool,
-    pub(super) count: u64,
+    pub(super) layer: LayerKind,
+    /// Its first and its last layer.
+    pub(super) first: u64,
+    pub(super) last: u64,
 }
 
-/// The kinds of layer that the model has in this pass; a window only matters to sequences that reach it.
-pub(super) fn kinds(pass: &Pass) -> Vec<Kind> {
+/// What layer `index` is in this pass; a window only matters to sequences that reach it.
+pub(super) fn kind_of(pass: &Pass, index: u64) -> LayerKind {
     let a = &pass.architecture;
     let reaches = a.window.is_some_and(|window| pass.sequence >= window.size.get());
-    let windowed =
-        if reaches { (0..a.layers.get()).filter(|&index| a.is_windowed(index)).count() as u64 } else { 0 };
-    let full = a.layers.get() - windowed;
-    let first = Kind {
-        is_windowed: reaches && a.is_windowed(0),
-        follows: false,
-        count: u64::from(!pass.first_follows()),
-    };
-    let others = |is_windowed, count: u64| {
-        let taken = if first.is_windowed == is_windowed { first.count } else { 0 };
-        Kind { is_windowed, follows: true, count: count - taken }
-    };
-    [first, others(false, full), others(true, windowed)].into_iter().filter(|kind| kind.count > 0).collect()
+    LayerKind {
+        is_windowed: reaches && a.is_windowed(index),
+        is_sparse: a.is_sparse(index),
+        follows: index > 0 || pass.first_follows(),
+    }
+}
+
+/// The kinds of layer that the model has in this pass.
+pub(super) fn kinds(pass: &Pass) -> Vec<Kind> {
+    let mut kinds: Vec<Kind> = Vec::with_capacity(3);
+    for index in 0..pass.architecture.layers.get() {
+        let layer = kind_of(pass, index);
+        match kinds.iter_mut().find(|kind| kind.layer == layer) {
+            Some(kind) => kind.last = index,
+            None => kinds.push(Kind { layer, first: index, last: index }),
+        }
+    }
+    kinds
 }
 
 /// The blocks of one kind of layer.
@@ -55,9 +60,8 @@ impl Blocks {
             .into_iter()
             .map(|kind| LayerBlocks {
                 kind,
-                without_graph: is_checkpointed
-                    .then(|| rules::layer(pass, Mode::NoGrad, kind.is_windowed, kind.follows)),
-                with_graph: rules::layer(pass, Mode::Grad, kind.is_windowed, kind.follows),
+                without_graph: is_checkpointed.then(|| rules::layer(pass, Mode::NoGrad, kind.layer)),
+                with_graph: rules::layer(pass, Mode::Grad, kind.layer),
             })
             .collect();
         Self {

@@ -1,12 +1,14 @@
 //! The instants of a training step: which blocks' storages are alive at each.
 //!
 //! Layers are equal, so that each kind of layer is noted once and counted; the layer that forward ends with and the two that
-//! backward begins and ends with are looked at one by one. FINDINGS sections 4, 7 and 8.
+//! backward begins and ends with are looked at one by one, of each kind. FINDINGS sections 4, 7 and 8.
 
 mod blocks;
+mod layers;
 mod trained;
 
-use blocks::{Blocks, LayerBlocks, kinds};
+use blocks::{Blocks, kinds};
+use layers::{Kept, Layers};
 use trained::Parameters;
 pub(crate) use trained::trained_elements;
 
@@ -15,9 +17,9 @@ use crate::ledger::{Category, Dim, Dims, Instant, Module, Name, Symbol, What};
 use crate::model::{Architecture, Parameter};
 use crate::optimizer::{Held, Updated};
 use crate::plan::{Pass, rotary_dim};
-use crate::rules;
+use crate::rules::{self, LayerKind};
 use crate::scenario::{Attention, Checkpointing, Objective, Padding, Scenario, Stack, ZeroGrad};
-use crate::tape::{Alive, Block, Mode, Run, Storage};
+use crate::tape::{Block, Mode, Run, Storage};
 use crate::units::{Bytes, Dtype};
 
 /// Everything from the forward pass to the end of backward.
@@ -30,27 +32,13 @@ const FORWARD_AND_BACKWARD: [Instant; 6] = [
     Instant::BackwardEmbedding,
 ];
 
-/// A kind of layer with its slots in the account.
-struct RegisteredLayer<'a> {
-    blocks: &'a LayerBlocks,
-    without_graph: Option<Registered<'a>>,
-    with_graph: Registered<'a>,
-}
-
 struct Step<'a> {
     scenario: &'a Scenario,
     pass: &'a Pass,
     account: Account,
     embedding: Registered<'a>,
-    layers: Vec<RegisteredLayer<'a>>,
+    layers: Layers<'a>,
     head: Registered<'a>,
-}
-
-/// Which layer an instant looks at: one of a kind, by the kind's place among the layers.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Looked {
-    None,
-    At(usize),
 }
 
 /// Every storage of a training step at every instant.
@@ -61,15 +49,7 @@ pub(crate) fn account(scenario: &Scenario) -> Account {
     let blocks = Blocks::of_policy(scenario, &pass);
     let mut account = Account::new(architecture, parameters.trained(), scenario.trained());
     let embedding = account.register(&blocks.embedding);
-    let layers = blocks
-        .layers
-        .iter()
-        .map(|blocks| RegisteredLayer {
-            blocks,
-            without_graph: blocks.without_graph.as_ref().map(|block| account.register(block)),
-            with_graph: account.register(&blocks.with_graph),
-        })
-        .collect();
+    let layers = Layers::register(&pass, &blocks.layers, &mut account);
     let head = account.register(&blocks.head);
     let mut step = Step { scenario, pass: &pass, account, embedding, layers, head };
     step.always(&parameters);
@@ -164,7 +144,13 @@ impl Step<'_> {
         if self.pass.architecture.has_rope() {
             let tables = Dim::number(2 * rope_kinds(&self.pass.architecture));
             let dims = Dims::new(&[tables, self.pass.sequence(), self.pass.rotary_dim()]);
-            let table = input(Module::Rope, What::CosSin, dims, self.pass.weight);
+            // Latent attention multiplies by complex numbers, of which each is two in fp32 for two dimensions.
+            let (dims, dtype) = if self.pass.architecture.latent.is_some() {
+                (Dims::new(&[self.pass.sequence(), self.pass.rotary_dim()]), Dtype::Fp32)
+            } else {
+                (dims, self.pass.weight)
+            };
+            let table = input(Module::Rope, What::CosSin, dims, dtype);
             let until_last_layer = FORWARD_AND_BACKWARD.get(..5).unwrap_or_default();
             self.account.add_storage(until_last_layer, table, 1);
         }
@@ -198,69 +184,16 @@ impl Step<'_> {
         self.account.add_storage(FORWARD_AND_BACKWARD.get(..until).unwrap_or_default(), mask, kinds);
     }
 
-    fn kind_of(&self, index: u64) -> Looked {
-        let kinds = || self.layers.iter().map(|layer| layer.blocks.kind).enumerate();
-        let is_windowed =
-            self.pass.architecture.is_windowed(index) && kinds().any(|(_, kind)| kind.is_windowed);
-        let follows = index > 0 || self.pass.first_follows();
-        kinds()
-            .find(|(_, kind)| kind.is_windowed == is_windowed && kind.follows == follows)
-            .map_or(Looked::None, |(at, _)| Looked::At(at))
-    }
-
-    fn last_layer(&self) -> Looked {
-        self.kind_of(self.pass.architecture.layers.get().saturating_sub(1))
-    }
-
-    /// What the layers keep, but for one of the kind that is looked at.
-    fn kept_by_layers(&mut self, instant: Instant, looked: Looked, in_forward: bool) {
-        for (at, layer) in self.layers.iter().enumerate() {
-            let others = layer.blocks.kind.count - u64::from(looked == Looked::At(at));
-            match &layer.without_graph {
-                None => {
-                    let block = layer.with_graph.block();
-                    let kept = if in_forward { block.kept_by_forward() } else { block.kept_for_backward() };
-                    self.account.add(instant, &layer.with_graph, kept, others);
-                }
-                Some(without_graph) => {
-                    // The checkpoint keeps the layer's input; autocast's cache keeps the weight casts until it is left.
-                    let input = layer.with_graph.block().only_input();
-                    self.account.add(instant, &layer.with_graph, &input, others);
-                    if in_forward {
-                        let casts = without_graph.block().kept_by_forward();
-                        self.account.add(instant, without_graph, casts, others);
-                    }
-                }
-            }
-        }
-    }
-
     fn forward(&mut self) {
         let instant = Instant::Forward;
-        let looked = self.last_layer();
+        let running = self.layers.largest_in_forward();
         self.account.add(instant, &self.embedding, self.embedding.block().kept_by_forward(), 1);
-        self.kept_by_layers(instant, looked, true);
-        for (at, layer) in self.layers.iter().enumerate() {
-            if looked != Looked::At(at) {
-                continue;
-            }
-            let running = layer.without_graph.as_ref().unwrap_or(&layer.with_graph);
-            self.account.add(instant, running, &running.block().at_peak(Run::Forward), 1);
-        }
-        if !self.first_layer_keeps_input(looked) && rules::hands_lookup_on(&self.pass.architecture) {
+        self.layers.kept(&mut self.account, instant, &(0..running), Kept::InAutocast);
+        self.layers.forward_of(&mut self.account, instant, running);
+        if !self.layers.first_keeps_input(running) && rules::hands_lookup_on(&self.pass.architecture) {
             // The model's forward still names the embedding's output (`inputs_embeds`), which is the first layer's input.
             self.account.add(instant, &self.embedding, &self.embedding.block().only_output(), 1);
         }
-    }
-
-    /// Whether what the embedding made is counted with the first layer, which may be the one that runs.
-    fn first_layer_keeps_input(&self, running: Looked) -> bool {
-        let first = self.kind_of(0);
-        self.layers.iter().enumerate().any(|(at, layer)| {
-            let is_running = running == first && layer.blocks.kind.count == 1;
-            let keeps = layer.without_graph.is_some() || layer.with_graph.block().keeps_input();
-            first == Looked::At(at) && (is_running || keeps)
-        })
     }
 
     fn loss(&mut self) {
@@ -269,7 +202,7 @@ impl Step<'_> {
         let reference = self.reference_peak();
         // With autocast around the model alone, weight casts are gone before the loss, unless the graph holds them.
         let leaves_early = self.pass.leaves_autocast_early();
-        let casts = self.held_by_cache_alone();
+        let casts = self.layers.held_by_cache_alone();
         let in_autocast = head.bytes(&head.at_peak(Run::ForwardInAutocast)) + casts;
         let after =
             head.bytes(&head.at_peak(Run::Forward)).max(reference.as_ref().map_or(Bytes::ZERO, |block| {
@@ -277,7 +210,9 @@ impl Step<'_> {
             }));
         let is_in_autocast = leaves_early && in_autocast > after;
         self.account.add(instant, &self.embedding, self.embedding.block().kept_for_backward(), 1);
-        self.kept_by_layers(instant, Looked::None, is_in_autocast || !leaves_early);
+        let kept = if is_in_autocast || !leaves_early { Kept::InAutocast } else { Kept::ForBackward };
+        let all = 0..self.layers.count();
+        self.layers.kept(&mut self.account, instant, &all, kept);
         match reference {
             _ if is_in_autocast => {
                 self.account.add(instant, &self.head, &head.at_peak(Run::ForwardInAutocast), 1);
@@ -291,17 +226,6 @@ impl Step<'_> {
         }
     }
 
-    /// Bytes of the layers' weight casts that only autocast's cache keeps: those of checkpointed layers.
-    fn held_by_cache_alone(&self) -> Bytes {
-        self.layers
-            .iter()
-            .filter_map(|layer| {
-                layer.without_graph.as_ref().map(|block| (block.block(), layer.blocks.kind.count))
-            })
-            .map(|(block, count)| block.bytes(block.kept_by_forward()).times(count))
-            .sum()
-    }
-
     /// The block of the reference model's forward at which memory is largest, where that is more than at the trained model's loss.
     fn reference_peak(&self) -> Option<Block> {
         let objective = self.scenario.objective;
@@ -312,7 +236,7 @@ impl Step<'_> {
         let kept = head.bytes(head.kept_by_forward());
         let mut blocks: Vec<Block> = kinds(&pass)
             .iter()
-            .map(|kind| rules::layer(&pass, Mode::NoGrad, kind.is_windowed, true))
+            .map(|kind| rules::layer(&pass, Mode::NoGrad, LayerKind { follows: true, ..kind.layer }))
             .collect();
         blocks.push(rules::head(&pass, Mode::NoGrad, self.scenario));
         let size = |block: &Block| block.bytes(&block.at_peak(Run::Forward));
@@ -331,38 +255,15 @@ impl Step<'_> {
         {
             self.account.add(instant, &self.head, &left_by_head, 1);
         }
-        self.kept_by_layers(Instant::BackwardHead, Looked::None, false);
+        let all = 0..self.layers.count();
+        self.layers.kept(&mut self.account, Instant::BackwardHead, &all, Kept::ForBackward);
         self.account.add(Instant::BackwardHead, &self.head, &self.head.block().at_peak(Run::Backward), 1);
-        let (last, first) = (self.last_layer(), self.kind_of(0));
-        self.kept_by_layers(Instant::BackwardFirstVisited, last, false);
-        self.layer_backward(Instant::BackwardFirstVisited, last);
-        self.left_by_layers(Instant::BackwardLastVisited, first);
-        self.layer_backward(Instant::BackwardLastVisited, first);
-        self.left_by_layers(Instant::BackwardEmbedding, Looked::None);
+        let (first, last) = (self.layers.largest_visited_first(), self.layers.largest_visited_last());
+        self.layers.backward_of(&mut self.account, Instant::BackwardFirstVisited, first);
+        self.layers.backward_of(&mut self.account, Instant::BackwardLastVisited, last);
+        self.layers.left(&mut self.account, Instant::BackwardEmbedding, &all);
         let embedding = self.embedding.block().at_peak(Run::Backward);
         self.account.add(Instant::BackwardEmbedding, &self.embedding, &embedding, 1);
-    }
-
-    fn layer_backward(&mut self, instant: Instant, looked: Looked) {
-        let run =
-            if self.scenario.checkpointing == Checkpointing::Layers { Run::Recompute } else { Run::Backward };
-        for (_, layer) in self.layers.iter().enumerate().filter(|&(at, _)| looked == Looked::At(at)) {
-            let alive: Alive = layer.with_graph.block().at_peak(run);
-            self.account.add(instant, &layer.with_graph, &alive, 1);
-        }
-    }
-
-    /// Gradients of the layers that backward has visited.
-    fn left_by_layers(&mut self, instant: Instant, looked: Looked) {
-        for (at, layer) in self.layers.iter().enumerate() {
-            let others = layer.blocks.kind.count - u64::from(looked == Looked::At(at));
-            self.account.add(
-                instant,
-                &layer.with_graph,
-                &layer.with_graph.block().left_by_backward(),
-                others,
-            );
-        }
     }
 
     /// Gradients that are there before backward makes them: of earlier micro-batches, or of the step before.

@@ -2,6 +2,8 @@
 //!
 //! Source of the defaults: `configuration_<family>.py` of transformers 5.23.0.
 
+mod sparse;
+
 use serde_json::{Map, Value};
 
 use super::{Activation, Architecture, Family, SlidingWindow};
@@ -90,6 +92,20 @@ const fn defaults(family: Family) -> Defaults {
             window: Some(4096),
             ..llama
         },
+        Family::Mixtral => Defaults { ffn: 14_336, kv_heads: Some(8), ..llama },
+        Family::Qwen3Moe => Defaults {
+            vocabulary: 151_936,
+            hidden: 2048,
+            ffn: 6144,
+            layers: 24,
+            kv_heads: Some(4),
+            window: Some(4096),
+            ..llama
+        },
+        Family::Olmoe => {
+            Defaults { vocabulary: 50_304, hidden: 2048, ffn: 2048, layers: 16, heads: 16, ..llama }
+        }
+        Family::DeepseekV2 => Defaults { vocabulary: 102_400, ..llama },
         Family::Phi3 => Defaults { vocabulary: 32_064, hidden: 3072, ffn: 8192, ..llama },
         Family::Gemma2 | Family::Gemma3Text => Defaults {
             vocabulary: if matches!(family, Family::Gemma2) { 256_000 } else { 262_208 },
@@ -201,8 +217,13 @@ impl Config {
         let default = defaults(family);
         let hidden = self.count("hidden_size", limits::WIDTH, default.hidden)?;
         let heads = self.count("num_attention_heads", limits::HEADS, default.heads)?;
-        let kv_heads = self.kv_heads(heads, default.kv_heads)?;
-        let head_dim = self.head_dim(hidden, heads, default.head_dim)?;
+        let latent = self.latent(family)?;
+        // Every query head has a key of its own in latent attention (`DeepseekV2Attention.expand_kv`).
+        let kv_heads = if latent.is_some() { heads } else { self.kv_heads(heads, default.kv_heads)? };
+        let head_dim = match latent {
+            Some(latent) => latent.head_dim(),
+            None => self.head_dim(hidden, heads, default.head_dim)?,
+        };
         let layers = self.count("num_hidden_layers", limits::LAYERS, default.layers)?;
         let is_neox = family == Family::GptNeox;
         let attention_bias = self.flag("attention_bias", is_neox)?;
@@ -219,11 +240,12 @@ impl Config {
             ffn: self.count("intermediate_size", limits::WIDTH, default.ffn)?,
             tied: self.flag("tie_word_embeddings", default.tied)?,
             positions: None,
-            rotary: self.rotary(family, head_dim)?,
+            rotary: latent.map_or_else(|| self.rotary(family, head_dim), |latent| Ok(Some(latent.rotary)))?,
             parallel_residual: is_neox && self.flag("use_parallel_residual", true)?,
-            qkv_bias: family == Family::Qwen2 || attention_bias && family != Family::Phi3,
-            output_bias: attention_bias && !matches!(family, Family::Phi3 | Family::Qwen2),
-            mlp_bias: is_neox || family == Family::Llama && self.flag("mlp_bias", false)?,
+            qkv_bias: family == Family::Qwen2 || attention_bias && family.has_attention_bias(),
+            output_bias: attention_bias && family != Family::Qwen2 && family.has_attention_bias(),
+            mlp_bias: is_neox
+                || matches!(family, Family::Llama | Family::DeepseekV2) && self.flag("mlp_bias", false)?,
             activation: self.activation(activation, Activation::OneKernel)?,
             window: self.window(family, layers, default.window)?,
             attention_softcap: is_gemma && self.softcap("attn_logit_softcapping", family == Family::Gemma2),
@@ -235,6 +257,8 @@ impl Config {
                 _ => false,
             },
             attention_dropout: self.dropout("attention_dropout", 0.0)?,
+            experts: self.experts(family)?,
+            latent,
         })
     }
 
@@ -265,6 +289,8 @@ impl Config {
             embedding_dropout: self.dropout("embd_pdrop", 0.1)?,
             residual_dropout: self.dropout("resid_pdrop", 0.1)?,
             attention_dropout: self.dropout("attn_pdrop", 0.1)?,
+            experts: None,
+            latent: None,
         })
     }
 
@@ -316,8 +342,8 @@ impl Config {
         layers: Count,
         default: Option<u32>,
     ) -> Result<Option<SlidingWindow>, Error> {
-        let is_qwen = matches!(family, Family::Qwen2 | Family::Qwen3);
-        if matches!(family, Family::Llama | Family::GptNeox)
+        let is_qwen = matches!(family, Family::Qwen2 | Family::Qwen3 | Family::Qwen3Moe);
+        if matches!(family, Family::Llama | Family::GptNeox | Family::Olmoe | Family::DeepseekV2)
             || is_qwen && !self.flag("use_sliding_window", false)?
         {
             return Ok(None);

@@ -1,0 +1,126 @@
+//! Routed experts and latent attention, as `config.json` states them.
+
+use serde_json::Value;
+
+use super::{Config, wrong_kind};
+use crate::error::{Error, Field};
+use crate::model::{Experts, Family, Latent};
+use crate::scenario::limits;
+use crate::units::Count;
+
+impl Config {
+    /// The experts of the families that have them. Defaults: `configuration_mixtral.py`, `configuration_qwen3_moe.py`,
+    /// `configuration_olmoe.py`, `configuration_deepseek_v2.py`.
+    pub(super) fn experts(&self, family: Family) -> Result<Option<Experts>, Error> {
+        let experts = match family {
+            Family::Mixtral => Experts {
+                count: self.number_of_experts("num_local_experts", 8)?,
+                per_token: self.count("num_experts_per_tok", limits::EXPERTS, 2)?,
+                ffn: self.count("intermediate_size", limits::WIDTH, 14_336)?,
+                shared_ffn: None,
+                dense_layers: Count::new(0),
+                every: Count::ONE,
+                renormalises: true,
+            },
+            Family::Qwen3Moe => Experts {
+                count: self.number_of_experts("num_experts", 128)?,
+                per_token: self.count("num_experts_per_tok", limits::EXPERTS, 8)?,
+                ffn: self.count("moe_intermediate_size", limits::WIDTH, 768)?,
+                shared_ffn: None,
+                dense_layers: self.dense_layers()?,
+                every: self.count("decoder_sparse_step", limits::LAYERS, 1)?,
+                renormalises: self.flag("norm_topk_prob", false)?,
+            },
+            Family::Olmoe => Experts {
+                count: self.number_of_experts("num_experts", 64)?,
+                per_token: self.count("num_experts_per_tok", limits::EXPERTS, 8)?,
+                ffn: self.count("intermediate_size", limits::WIDTH, 2048)?,
+                shared_ffn: None,
+                dense_layers: Count::new(0),
+                every: Count::ONE,
+                renormalises: self.flag("norm_topk_prob", false)?,
+            },
+            Family::DeepseekV2 => self.deepseek_experts()?,
+            _ => return Ok(None),
+        };
+        if experts.per_token > experts.count {
+            return Err(Error::OutOfRange {
+                field: Field::new("num_experts_per_tok"),
+                given: experts.per_token.to_string(),
+                min: 1,
+                max: experts.count.get(),
+            });
+        }
+        Ok(Some(experts))
+    }
+
+    /// `attribute_map` lets a file call the number of experts by either name.
+    fn number_of_experts(&self, key: &'static str, default: u32) -> Result<Count, Error> {
+        for alias in ["num_local_experts", "num_experts", "n_routed_experts"] {
+            if let Some(count) = self.optional(alias, limits::EXPERTS)? {
+                return Ok(count);
+            }
+        }
+        self.count(key, limits::EXPERTS, default)
+    }
+
+    fn deepseek_experts(&self) -> Result<Experts, Error> {
+        let field = Field::new("topk_method");
+        match self.get("topk_method") {
+            None => {}
+            Some(Value::String(method)) if method == "greedy" => {}
+            Some(other) => {
+                let given = Error::shown(other.as_str().unwrap_or(&other.to_string()));
+                return Err(Error::Unsupported { field, given, accepted: vec!["greedy"] });
+            }
+        }
+        let ffn = self.count("moe_intermediate_size", limits::WIDTH, 1407)?;
+        let shared = self.count("n_shared_experts", limits::EXPERTS, 2)?;
+        let shared_ffn = u32::try_from(ffn.get().saturating_mul(shared.get())).unwrap_or(limits::WIDTH.1);
+        let per_token = self.optional("num_experts_per_tok", limits::EXPERTS)?;
+        Ok(Experts {
+            count: self.number_of_experts("n_routed_experts", 64)?,
+            per_token: per_token.ok_or(Error::Missing { field: Field::new("num_experts_per_tok") })?,
+            ffn,
+            shared_ffn: Some(Count::new(shared_ffn)),
+            dense_layers: self.count("first_k_dense_replace", (0, limits::LAYERS.1), 0)?,
+            every: Count::ONE,
+            // `DeepseekV2TopkRouter` does not read `norm_topk_prob`.
+            renormalises: false,
+        })
+    }
+
+    /// `mlp_only_layers`, where they are the first ones.
+    fn dense_layers(&self) -> Result<Count, Error> {
+        let key = "mlp_only_layers";
+        let Some(value) = self.get(key) else {
+            return Ok(Count::new(0));
+        };
+        let layers = value.as_array().ok_or_else(|| wrong_kind(key, value, "list of layers"))?;
+        let are_first = layers.iter().zip(0_u64..).all(|(layer, index)| layer.as_u64() == Some(index));
+        match u32::try_from(layers.len()) {
+            Ok(count) if are_first && count <= limits::LAYERS.1 => Ok(Count::new(count)),
+            _ => Err(Error::Unsupported {
+                field: Field::new(key),
+                given: Error::shown(&value.to_string()),
+                accepted: vec!["[]", "[0]", "[0, 1]", "[0, 1, …]"],
+            }),
+        }
+    }
+
+    /// Latent attention of DeepSeek-V2.
+    pub(super) fn latent(&self, family: Family) -> Result<Option<Latent>, Error> {
+        if family != Family::DeepseekV2 {
+            return Ok(None);
+        }
+        let is_direct = self.keys.get("q_lora_rank").is_some_and(Value::is_null);
+        let rank = self.optional("q_lora_rank", limits::WIDTH)?.unwrap_or(Count::new(1536));
+        Ok(Some(Latent {
+            query_rank: (!is_direct).then_some(rank),
+            rank: self.count("kv_lora_rank", limits::WIDTH, 512)?,
+            plain: self.count("qk_nope_head_dim", limits::HEADS, 128)?,
+            rotary: self.count("qk_rope_head_dim", limits::HEADS, 64)?,
+            value: self.count("v_head_dim", limits::HEADS, 128)?,
+        }))
+    }
+}

@@ -1,0 +1,53 @@
+//! Routed experts in place of one MLP, and attention through a latent.
+
+use crate::units::Count;
+
+/// A layer's experts, of which each token goes through a few.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Experts {
+    /// Routed experts in a layer.
+    pub count: Count,
+    /// Experts that a token goes through (`num_experts_per_tok`).
+    pub per_token: Count,
+    /// Width of an expert's MLP.
+    pub ffn: Count,
+    /// Width of the shared experts together, which every token goes through.
+    pub shared_ffn: Option<Count>,
+    /// Layers at the beginning that have one MLP instead (`first_k_dense_replace`).
+    pub dense_layers: Count,
+    /// Of the others, one in so many has experts (`decoder_sparse_step`).
+    pub every: Count,
+    /// Whether the chosen experts' probabilities are divided by their sum (`norm_topk_prob`).
+    pub renormalises: bool,
+}
+
+impl Experts {
+    /// Whether layer `index` (from 0) has experts.
+    pub fn has(&self, index: u64) -> bool {
+        index >= self.dense_layers.get() && (index + 1).is_multiple_of(self.every.get().max(1))
+    }
+}
+
+/// Multi-head latent attention (DeepSeek-V2): keys and values of all heads come from one narrow tensor, and only a part of each
+/// query and key is rotated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Latent {
+    /// Width through which queries go (`q_lora_rank`); none: one projection makes them.
+    pub query_rank: Option<Count>,
+    /// Width through which keys and values go (`kv_lora_rank`).
+    pub rank: Count,
+    /// Dimensions of a query or key head that are not rotated (`qk_nope_head_dim`).
+    pub plain: Count,
+    /// Dimensions that are (`qk_rope_head_dim`); of a key, all heads share them.
+    pub rotary: Count,
+    /// Width of a value head (`v_head_dim`).
+    pub value: Count,
+}
+
+impl Latent {
+    /// Width of a query or key head.
+    pub fn head_dim(&self) -> Count {
+        let sum = self.plain.get().saturating_add(self.rotary.get());
+        Count::new(u32::try_from(sum).unwrap_or(u32::MAX))
+    }
+}
