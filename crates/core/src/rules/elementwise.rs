@@ -42,28 +42,19 @@ impl Writer<'_> {
     pub(crate) fn product(&mut self, a: Var, b: Var, module: Module, what: What) -> Var {
         let dtype = promoted(self.tape.dtype(a), self.tape.dtype(b));
         let output = self.made(module, what, self.tape.storage(a).dims, dtype);
-        let operands = [a, b].map(|operand| self.promoted_operand(operand, dtype));
-        let steps = operands.map(|operand| self.gradient(operand));
-        let output = self.tape.operator(output, &[a, b], &steps);
-        for (operand, given) in operands.into_iter().zip([a, b]) {
-            if operand != given {
-                self.tape.drop(operand);
-            }
-        }
-        output
+        let mut steps = self.promoted_gradient(a, dtype);
+        steps.extend(self.promoted_gradient(b, dtype));
+        self.tape.operator(output, &[a, b], &steps)
     }
 
-    /// The operand as an operator of `dtype` differentiates it: its gradient is made in that dtype and only then, when the node has
-    /// let go of what it saved, converted to the operand's own (`torch/csrc/autograd/engine.cpp`, `validate_outputs`).
-    pub(crate) fn promoted_operand(&mut self, operand: Var, dtype: Dtype) -> Var {
+    /// The gradient of an operand that an operator of `dtype` makes: in that dtype, to be converted to the operand's own.
+    pub(crate) fn promoted_gradient(&self, operand: Var, dtype: Dtype) -> Vec<Step> {
+        let own = self.gradient(operand);
         if self.tape.dtype(operand) == dtype {
-            return operand;
+            return vec![own];
         }
-        let narrow = self.gradient(operand);
-        let view = self.tape.view(operand, &[], &[narrow]);
-        let wide = Storage { dtype, ..self.tape.storage(operand) };
-        self.tape.describe(view, wide);
-        view
+        let wide = Storage { dtype, ..self.tape.gradient_of(operand) };
+        vec![Step::Raw(wide), own]
     }
 
     /// A function of one tensor with one output of the same shape, which keeps `saved`.

@@ -183,7 +183,7 @@ impl Writer<'_> {
         let down_shape = [count(experts), self.pass.hidden(), ffn(experts)];
         let output = self.grouped(product, offsets, Module::ExpertsDown, output, &down_shape);
         self.tape.drop(product);
-        let weighted = self.weighted(output, weights, one_each);
+        let weighted = self.weighted(output, weights);
         let back = index(self);
         let dims = self.tape.storage(weighted).dims;
         let restored = self.taken(weighted, back, Module::Experts, dims);
@@ -245,23 +245,14 @@ impl Writer<'_> {
     }
 
     /// `output * weights.unsqueeze(-1)`, in fp32 where the weights are: keeps both. The weights' gradient is summed from a whole product.
-    fn weighted(&mut self, output: Var, weights: Var, one_each: Dims) -> Var {
+    fn weighted(&mut self, output: Var, weights: Var) -> Var {
         let storage = self.tape.storage(output);
         let dtype = super::elementwise::promoted(storage.dtype, self.tape.dtype(weights));
         let wide = self.made(Module::Experts, What::Weighted, storage.dims, dtype);
-        let operand = self.promoted_operand(output, dtype);
-        let weight = self.promoted_operand(weights, dtype);
         let product = self.temporary(Module::Experts, What::Step, storage.dims, dtype);
-        let mut steps = vec![self.gradient(operand), Step::Scratch(product)];
-        let sum = Storage { dims: one_each, ..self.tape.gradient_of(weight) };
-        steps.push(Step::Gradient(weight, sum));
-        let weighted = self.tape.operator(wide, &[output, weights], &steps);
-        for (operand, given) in [(operand, output), (weight, weights)] {
-            if operand != given {
-                self.tape.drop(operand);
-            }
-        }
-        weighted
+        let mut steps = self.promoted_gradient(output, dtype);
+        steps.extend([Step::Raw(product), self.gradient(weights)]);
+        self.tape.operator(wide, &[output, weights], &steps)
     }
 
     /// The dimensions of a row for each token and expert that it goes through.

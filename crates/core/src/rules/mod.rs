@@ -36,7 +36,7 @@ pub(crate) struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     pub(crate) fn new(pass: &'a Pass, mode: Mode) -> Self {
-        Self { tape: Tape::new(mode, pass.accumulates, pass.adapters.is_some()), pass }
+        Self { tape: Tape::new(mode, pass), pass }
     }
 
     /// A tensor that forward makes. It is an activation, or the reference model's.

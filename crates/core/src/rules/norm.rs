@@ -47,7 +47,7 @@ impl Writer<'_> {
             self.tape.operator(output, &[], &[back_gradient])
         } else {
             let weight = self.parameter_gradient(norm.module, What::Weight, &[norm.width]);
-            self.tape.operator(output, &[back], &[Step::Scratch(product), weight, back_gradient])
+            self.tape.operator(output, &[back], &[Step::Raw(product), weight, back_gradient])
         };
         self.tape.drop(back);
         self.tape.drop(normalised);
@@ -67,7 +67,7 @@ impl Writer<'_> {
         let scaled = if self.is_frozen() {
             self.tape.operator(output, &[scale], &[normalised_gradient])
         } else {
-            let steps = [Step::Scratch(product), self.gradient(scale), normalised_gradient];
+            let steps = [normalised_gradient, Step::Raw(product), self.gradient(scale)];
             self.tape.operator(output, &[normalised, scale], &steps)
         };
         self.tape.drop(scale);
@@ -94,7 +94,7 @@ impl Writer<'_> {
         let inverse = self.tape.operator(inverse, &[], &[gradient]);
         self.tape.drop(variance);
         let output = self.made(norm.module, What::Normalised, norm.full(), Dtype::Fp32);
-        let steps = [self.gradient(x32), Step::Scratch(full(self, What::Scaled)), self.gradient(inverse)];
+        let steps = [self.gradient(x32), Step::Raw(full(self, What::Scaled)), self.gradient(inverse)];
         let normalised = self.tape.operator(output, &[x32, inverse], &steps);
         self.tape.drop(inverse);
         self.tape.drop(x32);

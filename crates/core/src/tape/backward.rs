@@ -2,6 +2,9 @@
 
 use super::{Node, Step, StorageId, Tape, Var};
 
+/// Gradients that a node has made, of variables and, without one, of parameters.
+type Made = [Option<(Option<Var>, StorageId)>; 6];
+
 impl Tape {
     pub(super) fn backward(&mut self) {
         for index in (0..self.nodes.len()).rev() {
@@ -21,7 +24,9 @@ impl Tape {
     fn call(&mut self, incoming: StorageId, steps: (usize, usize), saved: (usize, usize)) {
         let mut temporaries = [None; 6];
         let mut made = [None; 6];
-        for at in steps.0..steps.1 {
+        let mut raw = [None; 6];
+        let mut at = steps.0;
+        while at < steps.1 {
             match self.steps[at] {
                 Step::Temporary(storage) => {
                     let id = self.allocate(storage);
@@ -31,30 +36,26 @@ impl Tape {
                     let id = self.allocate(storage);
                     self.release(id);
                 }
-                Step::Gradient(var, storage) => {
+                Step::Raw(storage) => {
                     let id = self.allocate(storage);
-                    put(&mut made, (Some(var), id));
+                    at += 1;
+                    put(&mut raw, (id, at));
                 }
-                Step::Pass(var) => {
-                    self.hold(incoming);
-                    put(&mut made, (Some(var), incoming));
-                }
-                Step::Join(var) => {
-                    self.hold(incoming);
-                    self.joined.push((var, incoming));
-                }
-                Step::Parameter(storage) | Step::Adapter(storage) => {
-                    let id = self.allocate(storage);
-                    put(&mut made, (None, id));
-                }
-                Step::IntoWaiting | Step::Leaf => {}
-                Step::Waiting(storage) => {
-                    self.allocate(storage);
-                }
+                other => self.hand_out(incoming, other, &mut made),
             }
+            at += 1;
         }
         temporaries.into_iter().flatten().for_each(|id| self.release(id));
-        self.release_saved(saved);
+        if self.unpacks_once {
+            self.release_saved(saved);
+        }
+        for (id, at) in raw.into_iter().flatten() {
+            self.hand_out(incoming, self.steps[at], &mut made);
+            self.release(id);
+        }
+        if !self.unpacks_once {
+            self.release_saved(saved);
+        }
         for (var, id) in made.into_iter().flatten() {
             match var {
                 Some(var) => self.accumulate(var, id),
@@ -63,6 +64,32 @@ impl Tape {
             }
         }
         self.release(incoming);
+    }
+
+    /// What a step gives to the nodes before.
+    fn hand_out(&mut self, incoming: StorageId, step: Step, made: &mut Made) {
+        match step {
+            Step::Gradient(var, storage) => {
+                let id = self.allocate(storage);
+                put(made, (Some(var), id));
+            }
+            Step::Pass(var) => {
+                self.hold(incoming);
+                put(made, (Some(var), incoming));
+            }
+            Step::Join(var) => {
+                self.hold(incoming);
+                self.joined.push((var, incoming));
+            }
+            Step::Parameter(storage) | Step::Adapter(storage) => {
+                let id = self.allocate(storage);
+                put(made, (None, id));
+            }
+            Step::Waiting(storage) => {
+                self.allocate(storage);
+            }
+            Step::IntoWaiting | Step::Leaf | Step::Temporary(_) | Step::Scratch(_) | Step::Raw(_) => {}
+        }
     }
 
     /// `torch/csrc/autograd/input_buffer.cpp`, `InputBuffer::accumulate`.

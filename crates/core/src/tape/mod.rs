@@ -17,6 +17,7 @@ pub(crate) use block::{Alive, Block, Run};
 use block::{Cuts, Ends, Event};
 
 use crate::ledger::{Category, Dims, Name};
+use crate::plan::Pass;
 use crate::units::{Bytes, Dtype};
 
 /// What a storage is.
@@ -66,6 +67,9 @@ pub(crate) enum Step {
     Scratch(Storage),
     /// Allocates the gradient of a variable.
     Gradient(Var, Storage),
+    /// Allocates a gradient in another shape or dtype than its variable has. What the next step allocates replaces it when the node has
+    /// run (`torch/csrc/autograd/engine.cpp`, `validate_outputs`: sums a broadcast operand's, then casts).
+    Raw(Storage),
     /// Hands its own incoming gradient on: views, sums, identity.
     Pass(Var),
     /// Hands its own incoming gradient on to a node that takes several at once (`cat`, `stack`).
@@ -106,6 +110,8 @@ pub(crate) struct Tape {
     accumulates: bool,
     /// The model's own parameters need no gradient.
     is_frozen: bool,
+    /// What is kept is kept by a checkpoint's hooks, which let go of it when it is first unpacked.
+    unpacks_once: bool,
     storages: Vec<Storage>,
     references: Vec<u16>,
     variables: Vec<Variable>,
@@ -128,11 +134,12 @@ pub(crate) struct Tape {
 }
 
 impl Tape {
-    pub(crate) fn new(mode: Mode, accumulates: bool, is_frozen: bool) -> Self {
+    pub(crate) fn new(mode: Mode, pass: &Pass) -> Self {
         Self {
             mode,
-            accumulates,
-            is_frozen,
+            accumulates: pass.accumulates,
+            is_frozen: pass.adapters.is_some(),
+            unpacks_once: false,
             storages: Vec::with_capacity(128),
             references: Vec::with_capacity(128),
             variables: Vec::with_capacity(96),
@@ -148,6 +155,11 @@ impl Tape {
             unpacked: None,
             keeps_parameter: false,
         }
+    }
+
+    /// The block is a checkpointed layer: `torch.utils.checkpoint` packs what it keeps.
+    pub(crate) const fn unpack_once(&mut self) {
+        self.unpacks_once = true;
     }
 
     pub(crate) const fn mode(&self) -> Mode {
@@ -242,7 +254,7 @@ impl Tape {
         before: usize,
     ) -> Var {
         let leads_on =
-            |step: &Step| !matches!(step, Step::Temporary(_) | Step::Scratch(_)) && self.is_needed(step);
+            |step: &Step| !matches!(step, Step::Temporary(_) | Step::Scratch(_) | Step::Raw(_)) && self.is_needed(step);
         let requires_grad = self.mode == Mode::Grad && steps.iter().any(leads_on);
         let output = self.variable(id, describes, requires_grad);
         let keeps_parameter = std::mem::take(&mut self.keeps_parameter);
@@ -258,8 +270,9 @@ impl Tape {
                 self.saved.push(kept);
             }
             let first_step = self.steps.len();
-            for step in steps {
-                if self.is_needed(step) {
+            for (at, step) in steps.iter().enumerate() {
+                let decides = if matches!(step, Step::Raw(_)) { steps.get(at + 1) } else { Some(step) };
+                if decides.is_some_and(|step| self.is_needed(step)) {
                     self.steps.push(*step);
                 }
             }
@@ -279,7 +292,7 @@ impl Tape {
                 self.variables[usize::from(var.0)].requires_grad
             }
             Step::Parameter(_) | Step::Waiting(_) | Step::IntoWaiting => !self.is_frozen,
-            Step::Temporary(_) | Step::Scratch(_) | Step::Adapter(_) | Step::Leaf => true,
+            Step::Temporary(_) | Step::Scratch(_) | Step::Raw(_) | Step::Adapter(_) | Step::Leaf => true,
         }
     }
 
