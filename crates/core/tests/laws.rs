@@ -53,6 +53,7 @@ fn scenarios() -> impl Strategy<Value = Scenario> {
             ..Scenario::default()
         },
     )
+    .prop_filter("what libraries have", |scenario| scenario.validate().is_ok())
 }
 
 /// Full fine-tuning, or LoRA in any of its forms.
@@ -140,13 +141,15 @@ proptest! {
         prop_assume!(scenario.optimizer != Optimizer::AdamW8bit);
         let with = |rank, targets| {
             let lora = Lora { rank: Some(Count::new(rank)), targets, ..scenario.lora };
-            peak(&Scenario { lora, ..scenario.clone() })
+            estimate(&Scenario { lora, ..scenario.clone() }).ok().map(|estimate| estimate.at_peak().requested)
         };
-        for &targets in LoraTargets::ALL {
+        // From few to many; not every model takes all of them.
+        let targets = [LoraTargets::QueryValue, LoraTargets::Attention, LoraTargets::AllLinear];
+        let peaks: Vec<Bytes> = targets.into_iter().filter_map(|targets| with(rank, targets)).collect();
+        prop_assert!(peaks.is_sorted());
+        for targets in targets {
             prop_assert!(with(rank + 1, targets) >= with(rank, targets));
         }
-        prop_assert!(with(rank, LoraTargets::Attention) >= with(rank, LoraTargets::QueryValue));
-        prop_assert!(with(rank, LoraTargets::AllLinear) >= with(rank, LoraTargets::Attention));
     }
 
     #[test]

@@ -60,6 +60,11 @@ words! {
     On: "on", "开启";
     Off: "off", "关闭";
     SymbolRank: "rank of the adapters", "适配器的秩";
+    SymbolExperts: "experts in a layer", "每层的专家数";
+    SymbolExpertsPerToken: "experts that a token goes through", "每个 token 经过的专家数";
+    SymbolExpertFfn: "width of an expert; of the shared experts", "单个专家的宽度；共享专家的宽度";
+    SymbolLatent: "width of the latent of keys and values; of queries", "键值潜变量的宽度；查询潜变量的宽度";
+    SymbolValueDim: "width of a value head", "值头的宽度";
     LogProbsLabel: "Log-probabilities", "对数概率";
     PaddingLabel: "Padding mask", "填充掩码";
     LoopLabel: "Training loop", "训练循环";

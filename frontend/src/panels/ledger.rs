@@ -164,7 +164,7 @@ fn Row(entry: Memo<Option<Entry>>, opened: RwSignal<Option<String>>) -> impl Int
 }
 
 /// The letters of the formulas with their meanings.
-const SYMBOLS: [(Symbol, Word); 12] = [
+const SYMBOLS: [(Symbol, Word); 17] = [
     (Symbol::Batch, Word::SymbolBatch),
     (Symbol::Sequence, Word::SymbolSequence),
     (Symbol::Hidden, Word::SymbolHidden),
@@ -175,6 +175,11 @@ const SYMBOLS: [(Symbol, Word); 12] = [
     (Symbol::Vocabulary, Word::SymbolVocabulary),
     (Symbol::Layers, Word::SymbolLayers),
     (Symbol::Rank, Word::SymbolRank),
+    (Symbol::Experts, Word::SymbolExperts),
+    (Symbol::ExpertsPerToken, Word::SymbolExpertsPerToken),
+    (Symbol::ExpertFfn, Word::SymbolExpertFfn),
+    (Symbol::LatentRank, Word::SymbolLatent),
+    (Symbol::ValueDim, Word::SymbolValueDim),
     (Symbol::Parameters, Word::SymbolParameters),
     (Symbol::PaddedSequence, Word::SymbolPadded),
 ];
@@ -189,7 +194,12 @@ fn Symbols() -> impl IntoView {
             <dl>
                 {SYMBOLS
                     .map(|(symbol, word)| {
-                        let letter = if symbol == Symbol::PaddedSequence { "s′, d′" } else { symbol.letter() };
+                        let letter = match symbol {
+                            Symbol::PaddedSequence => "s′, d′",
+                            Symbol::ExpertFfn => "m, m′",
+                            Symbol::LatentRank => "c, q",
+                            other => other.letter(),
+                        };
                         view! {
                             <div>
                                 <dt><code>{letter}</code></dt>

@@ -106,6 +106,10 @@ fn group(run: &Value) -> String {
         "LoRA"
     } else if !train["dpo"].is_null() {
         "DPO"
+    } else if matches!(family, "bert" | "gpt_neox" | "t5") {
+        "BERT, GPT-NeoX, T5"
+    } else if matches!(family, "mixtral" | "qwen3_moe" | "olmoe" | "deepseek_v2") {
+        "experts, latent attention"
     } else if !is_decoder {
         "other families"
     } else if train["attention"] == "eager" {
@@ -243,8 +247,10 @@ fn lora(train: &Value) -> Result<Lora, Unsupported> {
     let targets = match given["targets"].as_array() {
         None => LoraTargets::AllLinear,
         Some(names) => match names.iter().filter_map(Value::as_str).collect::<Vec<_>>().as_slice() {
-            ["q_proj", "v_proj"] | ["qkv_proj"] => LoraTargets::QueryValue,
-            ["q_proj", "k_proj", "v_proj", "o_proj"] | ["qkv_proj", "o_proj"] => LoraTargets::Attention,
+            ["q_proj", "v_proj"] | ["qkv_proj"] | ["query_key_value"] => LoraTargets::QueryValue,
+            ["q_proj", "k_proj", "v_proj", "o_proj"]
+            | ["qkv_proj", "o_proj"]
+            | ["query_key_value", "dense"] => LoraTargets::Attention,
             other => return Err(Unsupported(format!("lora targets {other:?}"))),
         },
     };

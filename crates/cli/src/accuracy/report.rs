@@ -57,8 +57,9 @@ impl Spread {
         let at = |hundredths: usize| {
             sorted.get((sorted.len() * hundredths / 100).min(sorted.len().saturating_sub(1)))
         };
+        let below = sorted.get(sorted.len().saturating_sub(1) / 2);
         Self {
-            median: at(50).copied().unwrap_or_default(),
+            median: f64::midpoint(below.copied().unwrap_or_default(), at(50).copied().unwrap_or_default()),
             p90: at(90).copied().unwrap_or_default(),
             p95: at(95).copied().unwrap_or_default(),
             max: sorted.last().copied().unwrap_or_default(),

@@ -8,8 +8,8 @@ mod sparse;
 
 pub use config::from_config;
 pub use parameters::{Parameter, Place, parameter_count, parameters};
-pub use sparse::{Experts, Latent};
 pub(crate) use parameters::{adapters, elements, has_one_qkv};
+pub use sparse::{Experts, Latent};
 
 use crate::units::Count;
 
@@ -283,6 +283,11 @@ impl Architecture {
     /// Width of a value head: the latent's, or that of queries and keys.
     pub fn value_dim(&self) -> Count {
         self.latent.map_or(self.head_dim, |latent| latent.value)
+    }
+
+    /// Dimensions of a head that RoPE leaves alone.
+    pub fn plain_dim(&self) -> u64 {
+        self.head_dim.get().saturating_sub(self.rotary_dim().get())
     }
 
     /// Whether layer `index` (from 0) has experts.

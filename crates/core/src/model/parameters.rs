@@ -203,10 +203,10 @@ impl List<'_> {
             self.linear(Module::QProj, &query, &[hidden], false);
         }
         let rank = Dim::new(Symbol::LatentRank, latent.rank.get());
-        let compressed = Dim::number(latent.rank.get().saturating_add(latent.rotary.get()));
+        let compressed = Dim::number(latent.rank.get().saturating_add(a.rotary_dim().get()));
         self.linear(Module::KvAProj, &[compressed], &[hidden], a.qkv_bias);
         self.norm(Place::Layer, Module::KvANorm, rank);
-        let both = Dim::number(latent.plain.get().saturating_add(latent.value.get()));
+        let both = Dim::number(a.plain_dim().saturating_add(latent.value.get()));
         self.linear(Module::KvBProj, &[heads, both], &[rank], false);
         let value = Dim::new(Symbol::ValueDim, latent.value.get());
         self.linear(Module::OProj, &[hidden], &[heads, value], a.output_bias);

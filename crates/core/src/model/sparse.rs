@@ -29,25 +29,13 @@ impl Experts {
 }
 
 /// Multi-head latent attention (DeepSeek-V2): keys and values of all heads come from one narrow tensor, and only a part of each
-/// query and key is rotated.
+/// query and key is rotated (`qk_rope_head_dim` of `head_dim`); the rotated part of a key is the same for all heads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Latent {
     /// Width through which queries go (`q_lora_rank`); none: one projection makes them.
     pub query_rank: Option<Count>,
     /// Width through which keys and values go (`kv_lora_rank`).
     pub rank: Count,
-    /// Dimensions of a query or key head that are not rotated (`qk_nope_head_dim`).
-    pub plain: Count,
-    /// Dimensions that are (`qk_rope_head_dim`); of a key, all heads share them.
-    pub rotary: Count,
     /// Width of a value head (`v_head_dim`).
     pub value: Count,
-}
-
-impl Latent {
-    /// Width of a query or key head.
-    pub fn head_dim(&self) -> Count {
-        let sum = self.plain.get().saturating_add(self.rotary.get());
-        Count::new(u32::try_from(sum).unwrap_or(u32::MAX))
-    }
 }

@@ -94,8 +94,7 @@ impl Writer<'_> {
         let softmax = self.storage(What::Softmax, self.score_dims(), dtype);
         let gradient = self.gradient(wide);
         let product = self.temporary(Module::Attention, What::Softmax, self.score_dims(), dtype);
-        let softmax =
-            self.tape.operator_keeping_output(softmax, &[], &[Step::Temporary(product), gradient]);
+        let softmax = self.tape.operator_keeping_output(softmax, &[], &[Step::Temporary(product), gradient]);
         self.tape.drop(wide);
         let back = self.cast(softmax, Module::Attention, What::SoftmaxCast, compute);
         self.tape.drop(softmax);

@@ -165,7 +165,8 @@ impl Writer<'_> {
             writer.tape.constant(writer.made(Module::Experts, What::RoutingIndices, one_each, Dtype::Int64))
         };
         let (sorted, order, positions) = (index(self), index(self), index(self));
-        let selected = self.taken(x, positions, Module::ExpertsUp, self.pairs(experts, &[self.pass.hidden()]));
+        let selected =
+            self.taken(x, positions, Module::ExpertsUp, self.pairs(experts, &[self.pass.hidden()]));
         self.tape.drop(positions);
         let weights = self.taken(routing.weights, order, Module::Router, one_each);
         let int32 = |writer: &mut Self, dims| {
@@ -198,7 +199,9 @@ impl Writer<'_> {
         let gradient = self.gradient(restored);
         let summed = self.tape.operator(summed, &[], &[gradient]);
         let result = self.cast(summed, Module::Experts, What::Output, dtype);
-        for var in [summed, restored, back, output, offsets, counts, counted, weights, selected, sorted, order] {
+        for var in
+            [summed, restored, back, output, offsets, counts, counted, weights, selected, sorted, order]
+        {
             self.tape.drop(var);
         }
         result
@@ -217,8 +220,11 @@ impl Writer<'_> {
     fn grouped(&mut self, x: Var, offsets: Var, module: Module, output: Dims, weight: &[Dim]) -> Var {
         let output = self.made(module, What::Output, output, self.pass.weight);
         let workspace = self.workspace(false);
-        let steps =
-            [self.gradient(x), Step::Scratch(workspace), self.parameter_gradient(module, What::Weight, weight)];
+        let steps = [
+            self.gradient(x),
+            Step::Scratch(workspace),
+            self.parameter_gradient(module, What::Weight, weight),
+        ];
         self.tape.keep_parameter(x);
         let saved: &[Var] = if self.is_frozen() { &[offsets] } else { &[x, offsets] };
         let output = self.tape.operator(output, saved, &steps);

@@ -15,8 +15,18 @@ impl Writer<'_> {
         let whole = self.latent_query(x, latent);
         let steps = [self.gradient(whole)];
         let split = self.tape.view(whole, &[], &steps);
-        let plain = self.part(split, Module::QProj, self.of_heads(latent.plain), &[Step::Pass(split)]);
-        let rotated = self.part(split, Module::QProj, self.of_heads(latent.rotary), &[Step::Join(split)]);
+        let plain = self.part(
+            split,
+            Module::QProj,
+            self.of_heads(self.pass.architecture.plain_dim()),
+            &[Step::Pass(split)],
+        );
+        let rotated = self.part(
+            split,
+            Module::QProj,
+            self.of_heads(self.pass.rotary_dim().value),
+            &[Step::Join(split)],
+        );
         self.tape.drop(split);
         let (compressed, shared_key) = self.compressed(x, latent);
         let rows = self.pass.tokens();
@@ -33,8 +43,8 @@ impl Writer<'_> {
         Heads { query, key, value }
     }
 
-    fn of_heads(&self, width: crate::units::Count) -> Dims {
-        self.rows(&[self.pass.heads(), Dim::number(width.get())])
+    fn of_heads(&self, width: u64) -> Dims {
+        self.rows(&[self.pass.heads(), Dim::number(width)])
     }
 
     /// A slice of a tensor: a view with a shape of its own.
@@ -73,7 +83,7 @@ impl Writer<'_> {
 
     /// What keys and values are made of, and the rotated part of the keys, which all heads share: two views of one tensor.
     fn compressed(&mut self, x: Var, latent: &Latent) -> (Var, Var) {
-        let both = [Dim::number(latent.rank.get().saturating_add(latent.rotary.get()))];
+        let both = [Dim::number(latent.rank.get().saturating_add(self.pass.rotary_dim().value))];
         let hidden = [self.pass.hidden()];
         let linear = Linear {
             module: Module::KvAProj,
@@ -86,7 +96,7 @@ impl Writer<'_> {
         let steps = [self.gradient(both)];
         let split = self.tape.view(both, &[], &steps);
         let rank = self.rows(&[Dim::new(Symbol::LatentRank, latent.rank.get())]);
-        let rotary = self.rows(&[Dim::number(latent.rotary.get())]);
+        let rotary = self.rows(&[self.pass.rotary_dim()]);
         let compressed = self.part(split, Module::KvAProj, rank, &[Step::Pass(split)]);
         let shared_key = self.part(split, Module::KvAProj, rotary, &[Step::Join(split)]);
         self.tape.drop(split);
@@ -118,8 +128,10 @@ impl Writer<'_> {
     /// which autograd undoes with a copy of the whole gradient each (`CopySlices`).
     fn expanded(&mut self, latent_state: Var, shared_key: Var, latent: &Latent) -> (Var, Var) {
         let rank = [Dim::new(Symbol::LatentRank, latent.rank.get())];
-        let both =
-            [self.pass.heads(), Dim::number(latent.plain.get().saturating_add(latent.value.get()))];
+        let both = [
+            self.pass.heads(),
+            Dim::number(self.pass.architecture.plain_dim().saturating_add(latent.value.get())),
+        ];
         let linear = Linear {
             module: Module::KvBProj,
             weight_of: Module::KvBProj,
@@ -130,7 +142,12 @@ impl Writer<'_> {
         let both = self.linear(latent_state, &linear);
         let steps = [self.gradient(both)];
         let split = self.tape.view(both, &[], &steps);
-        let plain = self.part(split, Module::KvBProj, self.of_heads(latent.plain), &[Step::Pass(split)]);
+        let plain = self.part(
+            split,
+            Module::KvBProj,
+            self.of_heads(self.pass.architecture.plain_dim()),
+            &[Step::Pass(split)],
+        );
         let value = self.part(split, Module::VProj, self.value_dims(), &[Step::Join(split)]);
         self.tape.drop(split);
         let storage = self.made(Module::Attention, What::Key, self.query_dims(), self.tape.dtype(both));
@@ -139,7 +156,7 @@ impl Writer<'_> {
         // The shared part is expanded to all heads; its gradient is summed.
         let gradient = self.gradient(shared_key);
         let expanded = self.tape.view(shared_key, &[], &[gradient]);
-        let dims = self.of_heads(latent.rotary);
+        let dims = self.of_heads(self.pass.rotary_dim().value);
         self.tape.reshape(expanded, Name::of(Module::Rope, What::Key), dims);
         let filled = self.filled(key, expanded, storage);
         for var in [expanded, key, empty, plain, both] {

@@ -52,7 +52,8 @@ impl Writer<'_> {
     /// `cross_entropy(logits.float(), labels moved by one)`: keeps the log-softmax in fp32 and the labels.
     fn cross_entropy(&mut self, logits: Var) -> Var {
         let wide = self.cast(logits, Module::Loss, What::LogitsFp32, Dtype::Fp32);
-        let labels = |dims: &[Dim]| self.made(Module::Loss, What::ShiftedLabels, Dims::new(dims), Dtype::Int64);
+        let labels =
+            |dims: &[Dim]| self.made(Module::Loss, What::ShiftedLabels, Dims::new(dims), Dtype::Int64);
         let one_more = Dim::number(self.pass.sequence.saturating_add(1));
         let (padded, shifted) = (labels(&[self.pass.batch(), one_more]), labels(&self.pass.tokens()));
         let (padded, shifted) = (self.tape.constant(padded), self.tape.constant(shifted));

@@ -33,8 +33,7 @@ impl Writer<'_> {
         let family = self.pass.architecture.family;
         let width = self.pass.ffn();
         if family.has_gated_mlp() && !family.has_fused_projections() {
-            let gated =
-                Gated { gate: Module::GateProj, up: Module::UpProj, down: Module::DownProj, width };
+            let gated = Gated { gate: Module::GateProj, up: Module::UpProj, down: Module::DownProj, width };
             return self.gated_mlp(x, &gated);
         }
         let inner = if family.has_fused_projections() { self.fused_gate(x) } else { self.plain(x) };

@@ -113,6 +113,7 @@ impl Scenario {
     pub fn validate(&self) -> Result<(), Error> {
         let a = &self.model.architecture;
         let window = a.window.map(|window| window.size);
+        let (experts, latent) = (a.experts, a.latent);
         let every = a.window.and_then(|window| window.full_every);
         let numbers = [
             ("b", Some(self.micro_batch), limits::MICRO_BATCH),
@@ -129,6 +130,14 @@ impl Scenario {
             ("positions", a.positions, limits::SEQUENCE_LENGTH),
             ("window", window, limits::SEQUENCE_LENGTH),
             ("window_full_every", every, limits::LAYERS),
+            ("experts", experts.map(|experts| experts.count), limits::EXPERTS),
+            ("experts_per_token", experts.map(|experts| experts.per_token), limits::EXPERTS),
+            ("expert_ffn", experts.map(|experts| experts.ffn), limits::WIDTH),
+            ("shared_ffn", experts.and_then(|experts| experts.shared_ffn), limits::WIDTH),
+            ("sparse_every", experts.map(|experts| experts.every), limits::LAYERS),
+            ("latent", latent.map(|latent| latent.rank), limits::WIDTH),
+            ("query_latent", latent.and_then(|latent| latent.query_rank), limits::WIDTH),
+            ("value_dim", latent.map(|latent| latent.value), limits::HEADS),
         ];
         for (key, count, (min, max)) in numbers {
             if let Some(count) =
@@ -158,6 +167,32 @@ impl Scenario {
                 divisor: a.kv_heads.get(),
             });
         }
+        if let Some(experts) = experts.filter(|experts| experts.per_token > experts.count) {
+            return Err(Error::OutOfRange {
+                field: Field::new("experts_per_token"),
+                given: experts.per_token.to_string(),
+                min: limits::EXPERTS.0.into(),
+                max: experts.count.get(),
+            });
+        }
+        self.check_what_libraries_lack()
+    }
+
+    /// What can be asked for, but no library does or no run has shown.
+    fn check_what_libraries_lack(&self) -> Result<(), Error> {
+        let a = &self.model.architecture;
+        // transformers 4.51 has no DeepSeek-V2, and its experts run in a loop whose tensors depend on the tokens.
+        if self.stack == Stack::Torch26 && (a.experts.is_some() || a.latent.is_some()) {
+            return Err(unsupported("stack", self.stack.key(), &["current"]));
+        }
+        // PEFT multiplies adapters of all experts into a whole weight.
+        if self.lora.rank.is_some() && a.experts.is_some() && self.lora.targets == LoraTargets::AllLinear {
+            return Err(unsupported("lora_targets", self.lora.targets.key(), &["q_v", "attention"]));
+        }
+        let has_query = a.latent.is_none_or(|latent| latent.query_rank.is_none());
+        if self.lora.rank.is_some() && !has_query && self.lora.targets == LoraTargets::QueryValue {
+            return Err(unsupported("lora_targets", self.lora.targets.key(), &["attention"]));
+        }
         Ok(())
     }
 
@@ -186,6 +221,10 @@ impl Scenario {
     pub fn attention_that_runs(&self) -> Attention {
         if self.model.architecture.attention_softcap { Attention::Eager } else { self.attention }
     }
+}
+
+fn unsupported(key: &'static str, given: &str, accepted: &[&'static str]) -> Error {
+    Error::Unsupported { field: Field::new(key), given: given.to_owned(), accepted: accepted.to_vec() }
 }
 
 /// Ranges of the numbers of a [`Scenario`].

@@ -100,11 +100,14 @@ impl<'a> Layers<'a> {
 
     /// The layer at which forward is at its largest: the last one, or the last of another kind.
     pub(super) fn largest_in_forward(&self) -> u64 {
-        self.largest(|kind| kind.last, |index, layer| {
-            let running = layer.running().block();
-            self.sum(&(0..index), |kind| kind.bytes_kept(Kept::InAutocast))
-                + running.bytes(&running.at_peak(Run::Forward))
-        })
+        self.largest(
+            |kind| kind.last,
+            |index, layer| {
+                let running = layer.running().block();
+                self.sum(&(0..index), |kind| kind.bytes_kept(Kept::InAutocast))
+                    + running.bytes(&running.at_peak(Run::Forward))
+            },
+        )
     }
 
     /// The layer at which the beginning of backward is at its largest: the last one, or the last of another kind.
@@ -120,7 +123,8 @@ impl<'a> Layers<'a> {
     fn in_backward(&self, index: u64, layer: &RegisteredLayer<'a>) -> Bytes {
         self.sum(&(0..index), |kind| kind.bytes_kept(Kept::ForBackward))
             + layer.block().bytes(&layer.block().at_peak(layer.run_of_backward()))
-            + self.sum(&(index + 1..self.count()), |kind| kind.block().bytes(&kind.block().left_by_backward()))
+            + self
+                .sum(&(index + 1..self.count()), |kind| kind.block().bytes(&kind.block().left_by_backward()))
     }
 
     fn largest(

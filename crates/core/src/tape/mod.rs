@@ -253,8 +253,9 @@ impl Tape {
         steps: &[Step],
         before: usize,
     ) -> Var {
-        let leads_on =
-            |step: &Step| !matches!(step, Step::Temporary(_) | Step::Scratch(_) | Step::Raw(_)) && self.is_needed(step);
+        let leads_on = |step: &Step| {
+            !matches!(step, Step::Temporary(_) | Step::Scratch(_) | Step::Raw(_)) && self.is_needed(step)
+        };
         let requires_grad = self.mode == Mode::Grad && steps.iter().any(leads_on);
         let output = self.variable(id, describes, requires_grad);
         let keeps_parameter = std::mem::take(&mut self.keeps_parameter);

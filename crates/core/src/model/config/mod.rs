@@ -220,9 +220,12 @@ impl Config {
         let latent = self.latent(family)?;
         // Every query head has a key of its own in latent attention (`DeepseekV2Attention.expand_kv`).
         let kv_heads = if latent.is_some() { heads } else { self.kv_heads(heads, default.kv_heads)? };
-        let head_dim = match latent {
-            Some(latent) => latent.head_dim(),
-            None => self.head_dim(hidden, heads, default.head_dim)?,
+        let (head_dim, rotary) = if latent.is_some() {
+            let (head_dim, rotary) = self.latent_head()?;
+            (head_dim, Some(rotary))
+        } else {
+            let head_dim = self.head_dim(hidden, heads, default.head_dim)?;
+            (head_dim, self.rotary(family, head_dim)?)
         };
         let layers = self.count("num_hidden_layers", limits::LAYERS, default.layers)?;
         let is_neox = family == Family::GptNeox;
@@ -240,7 +243,7 @@ impl Config {
             ffn: self.count("intermediate_size", limits::WIDTH, default.ffn)?,
             tied: self.flag("tie_word_embeddings", default.tied)?,
             positions: None,
-            rotary: latent.map_or_else(|| self.rotary(family, head_dim), |latent| Ok(Some(latent.rotary)))?,
+            rotary,
             parallel_residual: is_neox && self.flag("use_parallel_residual", true)?,
             qkv_bias: family == Family::Qwen2 || attention_bias && family.has_attention_bias(),
             output_bias: attention_bias && family != Family::Qwen2 && family.has_attention_bias(),

@@ -31,15 +31,18 @@ impl Config {
                 every: self.count("decoder_sparse_step", limits::LAYERS, 1)?,
                 renormalises: self.flag("norm_topk_prob", false)?,
             },
-            Family::Olmoe => Experts {
-                count: self.number_of_experts("num_experts", 64)?,
-                per_token: self.count("num_experts_per_tok", limits::EXPERTS, 8)?,
-                ffn: self.count("intermediate_size", limits::WIDTH, 2048)?,
-                shared_ffn: None,
-                dense_layers: Count::new(0),
-                every: Count::ONE,
-                renormalises: self.flag("norm_topk_prob", false)?,
-            },
+            Family::Olmoe => {
+                self.refuse_clipping()?;
+                Experts {
+                    count: self.number_of_experts("num_experts", 64)?,
+                    per_token: self.count("num_experts_per_tok", limits::EXPERTS, 8)?,
+                    ffn: self.count("intermediate_size", limits::WIDTH, 2048)?,
+                    shared_ffn: None,
+                    dense_layers: Count::new(0),
+                    every: Count::ONE,
+                    renormalises: self.flag("norm_topk_prob", false)?,
+                }
+            }
             Family::DeepseekV2 => self.deepseek_experts()?,
             _ => return Ok(None),
         };
@@ -62,6 +65,15 @@ impl Config {
             }
         }
         self.count(key, limits::EXPERTS, default)
+    }
+
+    /// `clip_qkv` is `null` in every released model; clamping in place keeps tensors that no run has shown.
+    fn refuse_clipping(&self) -> Result<(), Error> {
+        let Some(value) = self.get("clip_qkv") else {
+            return Ok(());
+        };
+        let given = Error::shown(&value.to_string());
+        Err(Error::Unsupported { field: Field::new("clip_qkv"), given, accepted: vec!["null"] })
     }
 
     fn deepseek_experts(&self) -> Result<Experts, Error> {
@@ -118,9 +130,15 @@ impl Config {
         Ok(Some(Latent {
             query_rank: (!is_direct).then_some(rank),
             rank: self.count("kv_lora_rank", limits::WIDTH, 512)?,
-            plain: self.count("qk_nope_head_dim", limits::HEADS, 128)?,
-            rotary: self.count("qk_rope_head_dim", limits::HEADS, 64)?,
             value: self.count("v_head_dim", limits::HEADS, 128)?,
         }))
+    }
+
+    /// Width of a latent-attention head, and what of it is rotated.
+    pub(super) fn latent_head(&self) -> Result<(Count, Count), Error> {
+        let plain = self.count("qk_nope_head_dim", limits::HEADS, 128)?;
+        let rotary = self.count("qk_rope_head_dim", limits::HEADS, 64)?;
+        let sum = u32::try_from(plain.get().saturating_add(rotary.get())).unwrap_or(u32::MAX);
+        Ok((Count::new(sum), rotary))
     }
 }
