@@ -32,6 +32,10 @@ names! {
         Embedding = "embed_tokens",
         /// Learned position embedding.
         PositionEmbedding = "position_embedding",
+        /// Token type (segment) embedding.
+        TokenTypeEmbedding = "token_type_embeddings",
+        /// Norm of the embeddings' sum.
+        EmbeddingNorm = "embeddings.LayerNorm",
         /// Dropout on the embeddings.
         EmbeddingDropout = "embedding_dropout",
         /// Rotary position embedding.
@@ -104,6 +108,10 @@ names! {
         PostMlpNorm = "post_feedforward_layernorm",
         /// Norm after the last layer.
         FinalNorm = "norm",
+        /// The linear layer before the projection to the vocabulary.
+        HeadTransform = "transform.dense",
+        /// The norm after it.
+        HeadNorm = "transform.LayerNorm",
         /// The projection to the vocabulary.
         LmHead = "lm_head",
         /// The loss.

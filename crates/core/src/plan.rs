@@ -1,7 +1,7 @@
 //! What this GPU runs: dimensions and dtypes of one pass through the model, from the scenario.
 
 use crate::ledger::{Dim, Module, Symbol};
-use crate::model::Architecture;
+use crate::model::{Architecture, Family};
 use crate::scenario::{
     Attention, AutocastScope, Checkpointing, KvCache, LoraTargets, Padding, Scenario, Stack,
 };
@@ -91,7 +91,9 @@ impl Pass {
             adapters: Adapters::of(scenario),
             padding: scenario.padding,
             // `use_cache` is switched off by transformers where layers are checkpointed.
-            fills_cache: scenario.kv_cache == KvCache::Filled && scenario.checkpointing == Checkpointing::Off,
+            fills_cache: scenario.kv_cache == KvCache::Filled
+                && scenario.checkpointing == Checkpointing::Off
+                && scenario.model.architecture.family != Family::Bert,
             stack: scenario.stack,
             autocast_scope: scenario.autocast_scope,
             accumulates: scenario.gradient_accumulation.get() > 1,

@@ -136,6 +136,7 @@ pub(super) const KEYS: &[Key] = &[
     number!("ffn", limits::WIDTH, |s| s.model.architecture.ffn),
     flag!("tied", |s| s.model.architecture.tied),
     optional!("positions", limits::SEQUENCE_LENGTH, |s| s.model.architecture.positions),
+    optional!("token_types", limits::VOCABULARY, |s| s.model.architecture.token_types),
     optional!("rotary", limits::HEADS, |s| s.model.architecture.rotary),
     flag!("parallel", |s| s.model.architecture.parallel_residual),
     flag!("qkv_bias", |s| s.model.architecture.qkv_bias),

@@ -52,11 +52,13 @@ pub enum Family {
     Olmoe,
     /// `deepseek_v2`
     DeepseekV2,
+    /// `bert`
+    Bert,
 }
 
 impl Family {
     /// Every family, in the order in which they are listed to readers.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Llama,
         Self::Mistral,
         Self::Qwen2,
@@ -70,6 +72,7 @@ impl Family {
         Self::Qwen3Moe,
         Self::Olmoe,
         Self::DeepseekV2,
+        Self::Bert,
     ];
 
     /// The `model_type` of `config.json`.
@@ -88,6 +91,7 @@ impl Family {
             Self::Qwen3Moe => "qwen3_moe",
             Self::Olmoe => "olmoe",
             Self::DeepseekV2 => "deepseek_v2",
+            Self::Bert => "bert",
         }
     }
 
@@ -99,7 +103,7 @@ impl Family {
     /// The layer normalisation that the family's modelling file has.
     pub const fn norm(self) -> NormKind {
         match self {
-            Self::Gpt2 | Self::GptNeox => NormKind::LayerNorm,
+            Self::Gpt2 | Self::GptNeox | Self::Bert => NormKind::LayerNorm,
             Self::Gemma2 | Self::Gemma3Text => NormKind::RmsGemma,
             _ => NormKind::Rms,
         }
@@ -143,7 +147,7 @@ impl Family {
 
     /// Whether the MLP is gated (three projections) or plain (two).
     pub const fn has_gated_mlp(self) -> bool {
-        !matches!(self, Self::Gpt2 | Self::GptNeox)
+        !matches!(self, Self::Gpt2 | Self::GptNeox | Self::Bert)
     }
 }
 
@@ -233,6 +237,8 @@ pub struct Architecture {
     pub tied: bool,
     /// Rows of a learned position embedding (GPT-2's `n_positions`); none with RoPE.
     pub positions: Option<Count>,
+    /// Rows of BERT's token type embedding (`type_vocab_size`).
+    pub token_types: Option<Count>,
     /// Dimensions of a head that RoPE rotates (`partial_rotary_factor`); none: all.
     pub rotary: Option<Count>,
     /// Whether the MLP reads the layer's input as attention does (`use_parallel_residual`).

@@ -71,10 +71,15 @@ pub fn parameters(architecture: &Architecture) -> Vec<Parameter> {
         let rows = Dim::new(Symbol::Positions, positions.get());
         list.matrix(Place::Embedding, Module::PositionEmbedding, &[rows], &[hidden]);
     }
+    if let Some(token_types) = a.token_types {
+        let rows = Dim::number(token_types.get());
+        list.matrix(Place::Embedding, Module::TokenTypeEmbedding, &[rows], &[hidden]);
+        list.norm(Place::Embedding, Module::EmbeddingNorm, hidden);
+    }
     list.attention(hidden);
     list.mlps(hidden);
     list.layer_norms(hidden);
-    list.norm(Place::Head, Module::FinalNorm, hidden);
+    list.head_norm(hidden);
     if !a.tied {
         list.matrix(Place::Head, Module::LmHead, &[vocabulary(a)], &[hidden]);
     }
@@ -264,7 +269,23 @@ impl List<'_> {
         });
     }
 
+    /// The norm after the last layer, or BERT's transformation before the vocabulary (`BertLMPredictionHead`).
+    fn head_norm(&mut self, hidden: Dim) {
+        if self.architecture.family != Family::Bert {
+            return self.norm(Place::Head, Module::FinalNorm, hidden);
+        }
+        self.matrix(Place::Head, Module::HeadTransform, &[hidden], &[hidden]);
+        self.bias(Place::Head, Module::HeadTransform, &[hidden]);
+        self.norm(Place::Head, Module::HeadNorm, hidden);
+        self.bias(Place::Head, Module::LmHead, &[vocabulary(self.architecture)]);
+    }
+
     fn layer_norms(&mut self, hidden: Dim) {
+        if self.architecture.family == Family::Bert {
+            self.norm(Place::Layer, Module::PostAttentionNorm, hidden);
+            self.norm(Place::Layer, Module::PostMlpNorm, hidden);
+            return;
+        }
         self.norm(Place::Layer, Module::InputNorm, hidden);
         self.norm(Place::Layer, Module::PostAttentionNorm, hidden);
         if self.architecture.family.has_post_norms() {

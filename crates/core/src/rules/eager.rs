@@ -84,10 +84,11 @@ impl Writer<'_> {
         capped
     }
 
-    /// Softmax, in fp32 but for GPT-2's in its own dtype outside of autocast, back to 16 bits, and dropout.
+    /// Softmax, in fp32 but for GPT-2's and BERT's in its own dtype outside of autocast, back to 16 bits, and dropout.
     fn probabilities(&mut self, scores: Var) -> Var {
         let compute = self.pass.compute();
-        let keeps_dtype = self.pass.architecture.family == Family::Gpt2 && self.pass.autocast.is_none();
+        let keeps_dtype = matches!(self.pass.architecture.family, Family::Gpt2 | Family::Bert)
+            && self.pass.autocast.is_none();
         let dtype = if keeps_dtype { compute } else { Dtype::Fp32 };
         let wide = self.widened(scores, Module::Attention, dtype);
         self.tape.drop(scores);

@@ -11,13 +11,19 @@ use crate::units::{Count, Dtype};
 /// Up to here `embedding_dense_backward` adds row by row; from here on it sorts the ids
 /// (`aten/src/ATen/native/cuda/Embedding.cu`: `num_indices <= 3072 && padding_idx < 0`).
 const SORTS_ABOVE: u64 = 3072;
+/// With a padding index it always sorts.
+pub(crate) const SORTS_WITH_PADDING: u64 = 0;
 /// Sorted ids that one thread sums (`NROWS_PER_THREAD`).
 const ROWS_PER_RUN: u64 = 10;
 
 /// What stands before the first layer.
 pub(crate) fn embedding(pass: &Pass, mode: Mode) -> Block {
     let mut writer = Writer::new(pass, mode);
-    let tokens = writer.tokens();
+    if let Some(token_types) = pass.architecture.token_types {
+        let output = writer.bert_embedding(token_types);
+        return writer.tape.finish(None, output, false);
+    }
+    let tokens = writer.tokens(SORTS_ABOVE);
     if hands_lookup_on(&pass.architecture) {
         return writer.tape.finish(None, tokens, false);
     }
@@ -45,9 +51,10 @@ pub(crate) const fn hands_lookup_on(architecture: &Architecture) -> bool {
 }
 
 impl Writer<'_> {
-    fn tokens(&mut self) -> Var {
+    /// The lookup of the token embedding.
+    pub(crate) fn tokens(&mut self, sorts_above: u64) -> Var {
         let shape = [self.pass.vocabulary(), self.pass.hidden()];
-        let mut steps = self.sort_buffers();
+        let mut steps = self.sort_buffers(sorts_above);
         if self.pass.architecture.tied {
             steps.extend(self.tied_gradient(&shape));
         } else {
@@ -82,9 +89,9 @@ impl Writer<'_> {
 
     /// Sums of the gradient in fp32 for runs of at most ten equal ids, and what sorts and cuts the ids into them
     /// (`EmbeddingBackwardKernel.cu`, `embedding_backward_cuda_kernel`: `NROWS_PER_THREAD`).
-    fn sort_buffers(&self) -> Vec<Step> {
+    fn sort_buffers(&self, sorts_above: u64) -> Vec<Step> {
         let tokens = self.pass.rows.saturating_mul(self.pass.sequence);
-        if tokens <= SORTS_ABOVE {
+        if tokens <= sorts_above {
             return Vec::new();
         }
         let segments = tokens.min(self.pass.architecture.vocabulary.get());
@@ -100,7 +107,7 @@ impl Writer<'_> {
         ]
     }
 
-    fn learned_positions(&mut self, positions: Count) -> Var {
+    pub(crate) fn learned_positions(&mut self, positions: Count) -> Var {
         let shape = [Dim::new(Symbol::Positions, positions.get()), self.pass.hidden()];
         let gradient = self.parameter_gradient(Module::PositionEmbedding, What::Weight, &shape);
         let dims = Dims::new(&[self.pass.sequence(), self.pass.hidden()]);
@@ -108,7 +115,7 @@ impl Writer<'_> {
         self.tape.operator(storage, &[], &[gradient])
     }
 
-    fn positions_added(&mut self, tokens: Var, positions: Var) -> Var {
+    pub(crate) fn positions_added(&mut self, tokens: Var, positions: Var) -> Var {
         let output = residual_stream(self.pass, Name::of(Module::PositionEmbedding, What::Residual));
         let steps = [Step::Pass(tokens), self.gradient(positions)];
         self.tape.operator(output, &[], &steps)

@@ -26,7 +26,9 @@ pub(crate) fn layer(pass: &Pass, mode: Mode, kind: LayerKind) -> Block {
     }
     let input = residual_stream(pass, Name::of(Module::Layer, What::Input));
     let input = writer.tape.input(input, kind.follows);
-    let output = if pass.architecture.parallel_residual {
+    let output = if pass.architecture.family == Family::Bert {
+        writer.norms_after_sums(input)
+    } else if pass.architecture.parallel_residual {
         writer.branches_in_parallel(input, kind)
     } else {
         writer.branches_in_sequence(input, kind)
@@ -103,7 +105,7 @@ impl Writer<'_> {
     }
 
     /// Takes over the caller's `branch`.
-    fn residual_dropout(&mut self, branch: Var, module: Module) -> Var {
+    pub(crate) fn residual_dropout(&mut self, branch: Var, module: Module) -> Var {
         if !self.pass.architecture.residual_dropout {
             return branch;
         }

@@ -4,6 +4,7 @@ use super::Writer;
 use super::layer::residual_stream;
 use super::linear::Linear;
 use crate::ledger::{Dim, Dims, Module, Name, What};
+use crate::model::Family;
 use crate::plan::Pass;
 use crate::scenario::{Held, Objective, Scenario};
 use crate::tape::{Block, Mode, Step, Var};
@@ -14,6 +15,17 @@ pub(crate) fn head(pass: &Pass, mode: Mode, scenario: &Scenario) -> Block {
     let mut writer = Writer::new(pass, mode);
     let input = residual_stream(pass, Name::of(Module::Layer, What::Output));
     let input = writer.tape.input(input, true);
+    if pass.architecture.family == Family::Bert {
+        let logits = writer.masked_lm_logits(input);
+        let loss = writer.masked_cross_entropy(logits);
+        // `sequence_output` in Python.
+        writer.tape.drop(input);
+        let logits = writer.outputs(logits);
+        if scenario.held == Held::Loss {
+            writer.tape.drop(logits);
+        }
+        return writer.tape.finish(Some(input), loss, true);
+    }
     let normed = writer.norm_of_tokens(input, Module::FinalNorm);
     writer.tape.drop(input);
     let logits = writer.logits(normed);

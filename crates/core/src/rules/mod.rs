@@ -4,6 +4,7 @@
 //! what backward allocates follows from PyTorch's derivatives (`tools/autograd/derivatives.yaml`).
 
 mod attention;
+mod bert;
 mod eager;
 mod elementwise;
 mod embedding;

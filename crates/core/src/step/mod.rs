@@ -107,6 +107,16 @@ impl Step<'_> {
             };
             self.account.add_storage(&Instant::ALL, mask, architecture.layers.get());
         }
+        if let (Some(_), Some(positions)) = (architecture.token_types, architecture.positions) {
+            // `BertEmbeddings`' buffers `position_ids` and `token_type_ids`.
+            let ids = Storage {
+                name: Name::of(Module::TokenTypeEmbedding, What::TokenIds),
+                category: Category::Activations,
+                dims: Dims::new(&[Dim::new(Symbol::Positions, positions.get())]),
+                dtype: Dtype::Int64,
+            };
+            self.account.add_storage(&Instant::ALL, ids, 2);
+        }
         let updated = updated(self.scenario, parameters.trained());
         if self.scenario.optimizer_dtype() != self.scenario.trained() {
             let master = updated.copy(Category::MasterWeights, What::Master);

@@ -47,7 +47,11 @@ pub fn from_config(json: &str) -> Result<Architecture, Error> {
     };
     let config = Config { keys };
     let family = config.family()?;
-    if family == Family::Gpt2 { config.gpt2() } else { config.decoder(family) }
+    match family {
+        Family::Gpt2 => config.gpt2(),
+        Family::Bert => config.bert(),
+        _ => config.decoder(family),
+    }
 }
 
 /// What differs between the configuration classes of families whose keys are the same.
@@ -76,7 +80,7 @@ const fn defaults(family: Family) -> Defaults {
         window: None,
     };
     match family {
-        Family::Llama | Family::Gpt2 => llama,
+        Family::Llama | Family::Gpt2 | Family::Bert => llama,
         Family::GptNeox => {
             Defaults { vocabulary: 50_432, hidden: 6144, ffn: 24_576, layers: 44, heads: 64, ..llama }
         }
@@ -243,6 +247,7 @@ impl Config {
             ffn: self.count("intermediate_size", limits::WIDTH, default.ffn)?,
             tied: self.flag("tie_word_embeddings", default.tied)?,
             positions: None,
+            token_types: None,
             rotary,
             parallel_residual: is_neox && self.flag("use_parallel_residual", true)?,
             qkv_bias: family == Family::Qwen2 || attention_bias && family.has_attention_bias(),
@@ -280,6 +285,7 @@ impl Config {
             ffn: self.count("n_inner", limits::WIDTH, four_times)?,
             tied: self.flag("tie_word_embeddings", true)?,
             positions: Some(self.count("n_positions", limits::SEQUENCE_LENGTH, 1024)?),
+            token_types: None,
             rotary: None,
             parallel_residual: false,
             qkv_bias: true,
@@ -292,6 +298,46 @@ impl Config {
             embedding_dropout: self.dropout("embd_pdrop", 0.1)?,
             residual_dropout: self.dropout("resid_pdrop", 0.1)?,
             attention_dropout: self.dropout("attn_pdrop", 0.1)?,
+            experts: None,
+            latent: None,
+        })
+    }
+
+    /// `BertForMaskedLM`.
+    fn bert(&self) -> Result<Architecture, Error> {
+        for key in ["is_decoder", "add_cross_attention"] {
+            if self.flag(key, false)? {
+                let field = Field::new(key);
+                return Err(Error::Unsupported { field, given: "true".to_owned(), accepted: vec!["false"] });
+            }
+        }
+        let hidden = self.count("hidden_size", limits::WIDTH, 768)?;
+        let heads = self.count("num_attention_heads", limits::HEADS, 12)?;
+        let dropout = self.dropout("hidden_dropout_prob", 0.1)?;
+        Ok(Architecture {
+            family: Family::Bert,
+            vocabulary: self.count("vocab_size", limits::VOCABULARY, 30_522)?,
+            hidden,
+            layers: self.count("num_hidden_layers", limits::LAYERS, 12)?,
+            heads,
+            kv_heads: heads,
+            head_dim: self.head_dim(hidden, heads, None)?,
+            ffn: self.count("intermediate_size", limits::WIDTH, 3072)?,
+            tied: self.flag("tie_word_embeddings", true)?,
+            positions: Some(self.count("max_position_embeddings", limits::SEQUENCE_LENGTH, 512)?),
+            token_types: Some(self.count("type_vocab_size", limits::VOCABULARY, 2)?),
+            rotary: None,
+            parallel_residual: false,
+            qkv_bias: true,
+            output_bias: true,
+            mlp_bias: true,
+            activation: self.activation("hidden_act", Activation::OneKernel)?,
+            window: None,
+            attention_softcap: false,
+            logit_softcap: false,
+            embedding_dropout: dropout,
+            residual_dropout: dropout,
+            attention_dropout: self.dropout("attention_probs_dropout_prob", 0.1)?,
             experts: None,
             latent: None,
         })
