@@ -5,7 +5,7 @@
 use crate::allocator;
 use crate::ledger::{Category, Dim, Dims, Module, Name, Symbol, What};
 use crate::model::{Architecture, Parameter};
-use crate::rules::CUBLAS_WORKSPACE;
+use crate::rules::{CUBLAS_WORKSPACE, partial_sums};
 use crate::scenario::Optimizer;
 use crate::tape::Storage;
 use crate::units::{Bytes, Dtype};
@@ -79,7 +79,7 @@ impl Updated<'_> {
             Optimizer::AdamWForLoop | Optimizer::Lion => self.largest(2, self.dtype),
             Optimizer::AdafactorTorch => self.adafactor_torch_step(),
             Optimizer::AdafactorHf => self.adafactor_hf_step(),
-            Optimizer::Muon => vec![self.some(Category::Temporaries, What::StepDenominator, |p| !is_muon(p))],
+            Optimizer::Muon => self.muon_step(),
         }
     }
 
@@ -185,25 +185,79 @@ impl Updated<'_> {
         vec![Held { storage, rounding }]
     }
 
-    /// `row_var @ col_var` and cuBLAS's workspace for it (`_single_tensor_adafactor`).
+    /// `row_var @ col_var` with cuBLAS's workspace, or before it the partial sums of a column's norm (`_single_tensor_adafactor`).
     fn adafactor_torch_step(&self) -> Vec<Held> {
-        let mut held = self.largest(1, self.dtype);
-        let storage = Storage {
-            name: Name::of(Module::Cublas, What::Workspace),
-            category: Category::Temporaries,
-            dims: Dims::new(&[Dim::number(CUBLAS_WORKSPACE.get())]),
-            dtype: Dtype::Uint8,
-        };
-        held.push(Held { storage, rounding: Bytes::ZERO });
-        held
+        let mut product = self.largest(1, self.dtype);
+        product.push(workspace(CUBLAS_WORKSPACE));
+        let sums = self.parameters.iter().map(column_sums).max().unwrap_or_default();
+        larger(product, vec![workspace(sums)])
     }
 
     /// The update and its square, in fp32; with 16-bit parameters also fp32 copies of gradient and parameter
-    /// (`transformers.optimization.Adafactor.step`).
+    /// (`transformers.optimization.Adafactor.step`). While columns are averaged, one of them isn't there yet, but partial sums are.
     fn adafactor_hf_step(&self) -> Vec<Held> {
         let copies = if self.dtype == Dtype::Fp32 { 2 } else { 4 };
-        self.largest(copies, Dtype::Fp32)
+        let mut averaging = self.largest(copies - 1, Dtype::Fp32);
+        let largest = self.parameters.iter().max_by_key(|parameter| parameter.elements());
+        averaging.push(workspace(largest.map(column_sums).unwrap_or_default()));
+        larger(self.largest(copies, Dtype::Fp32), averaging)
     }
+
+    /// AdamW's copies, or the orthogonalisation of one matrix: the update, the matrix before and after a product, both in bf16, two
+    /// square ones and cuBLAS's workspace (`torch/optim/_muon.py`, `_zeropower_via_newtonschulz`).
+    fn muon_step(&self) -> Vec<Held> {
+        let of_adamw = self.some(Category::Temporaries, What::StepDenominator, |p| !is_muon(p));
+        let largest = self.parameters.iter().filter(|p| is_muon(p)).max_by_key(|p| p.elements());
+        let Some((rows, columns)) = largest.and_then(|parameter| parameter.matrix) else {
+            return vec![of_adamw];
+        };
+        let side = rows.min(columns);
+        let copy = |copies: u64, elements: u64, dtype: Dtype| {
+            let dims = Dims::new(&[Dim::number(copies), Dim::number(elements)]);
+            let name = Name::of(Module::Optimizer, What::StepLargest);
+            let storage = Storage { name, category: Category::Temporaries, dims, dtype };
+            let rounding = allocator::rounding(Bytes::new(elements).times(dtype.size())).times(copies);
+            Held { storage, rounding }
+        };
+        let elements = rows.saturating_mul(columns);
+        let orthogonalising = vec![
+            copy(1, elements, self.dtype),
+            copy(2, elements, Dtype::Bf16),
+            copy(2, side.saturating_mul(side), Dtype::Bf16),
+            workspace(CUBLAS_WORKSPACE),
+        ];
+        larger(vec![of_adamw], orthogonalising)
+    }
+}
+
+/// Memory that a kernel needs while it runs.
+fn workspace(size: Bytes) -> Held {
+    let storage = Storage {
+        name: Name::of(Module::Cublas, What::Workspace),
+        category: Category::Temporaries,
+        dims: Dims::new(&[Dim::number(size.get())]),
+        dtype: Dtype::Uint8,
+    };
+    Held { storage, rounding: Bytes::ZERO }
+}
+
+/// What is there at the larger one of two moments.
+fn larger(one: Vec<Held>, other: Vec<Held>) -> Vec<Held> {
+    let bytes = |held: &[Held]| held.iter().map(|held| held.storage.bytes()).sum::<Bytes>();
+    if bytes(&one) >= bytes(&other) { one } else { other }
+}
+
+/// Partial sums of a reduction over the rows of a parameter, or of each of its matrices.
+fn column_sums(parameter: &Parameter) -> Bytes {
+    let Some((rows, columns)) = parameter.matrix else {
+        return Bytes::ZERO;
+    };
+    let matrices = if parameter.is_stacked() {
+        parameter.dims.as_slice().first().map_or(1, |count| count.value.max(1))
+    } else {
+        1
+    };
+    partial_sums(rows / matrices, columns / matrices, matrices)
 }
 
 fn is_matrix(parameter: &Parameter) -> bool {
@@ -218,10 +272,9 @@ fn columns(parameter: &Parameter) -> u64 {
     parameter.matrix.map_or(0, |(_, columns)| columns)
 }
 
-/// Muon takes the layers' matrices, of two dimensions; embeddings, head, norms, biases and experts stay with AdamW (`torch.optim.Muon`,
-/// notes).
+/// Muon takes matrices of two dimensions; embeddings, head, norms, biases and experts stay with AdamW (`torch.optim.Muon`, notes).
 fn is_muon(parameter: &Parameter) -> bool {
-    parameter.is_in_layer() && is_matrix(parameter) && !parameter.is_stacked()
+    is_matrix(parameter) && !parameter.is_stacked() && !parameter.is_of_vocabulary()
 }
 
 trait Concat {

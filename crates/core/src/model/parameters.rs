@@ -55,6 +55,14 @@ impl Parameter {
         matches!(self.place, Place::Layer | Place::DenseLayer | Place::SparseLayer)
     }
 
+    /// Whether it is an embedding or the projection to the vocabulary.
+    pub fn is_of_vocabulary(&self) -> bool {
+        matches!(
+            self.name.module,
+            Module::Embedding | Module::PositionEmbedding | Module::TokenTypeEmbedding | Module::LmHead
+        )
+    }
+
     /// Whether it is the matrices of all experts in one tensor of three dimensions.
     pub fn is_stacked(&self) -> bool {
         matches!(self.name.module, Module::ExpertsUp | Module::ExpertsDown)

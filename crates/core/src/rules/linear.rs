@@ -59,6 +59,7 @@ impl Writer<'_> {
         // Neither product of backward has a bias, with which cuBLASLt would do.
         steps.push(Step::Scratch(self.workspace(false)));
         if linear.has_bias {
+            steps.push(self.partial_sums(linear.module, &self.pass.tokens(), linear.output));
             steps.push(self.parameter_gradient(linear.module, What::Bias, linear.output));
         }
         let output = self.tape.operator(output, &saved, &steps);

@@ -17,12 +17,14 @@ mod loss;
 mod mlp;
 mod norm;
 mod preference;
+mod reduction;
 mod rope;
 
 pub(crate) use embedding::{embedding, hands_lookup_on};
 pub(crate) use layer::{LayerKind, layer};
 pub(crate) use linear::CUBLAS_WORKSPACE;
 pub(crate) use loss::head;
+pub(crate) use reduction::partial_sums;
 
 use crate::ledger::{Category, Dim, Dims, Module, Name, What};
 use crate::plan::Pass;
@@ -66,6 +68,13 @@ impl<'a> Writer<'a> {
             dims: Dims::new(dims),
             dtype: self.pass.weight,
         })
+    }
+
+    /// Partial sums of a gradient that is summed over all rows.
+    pub(crate) fn partial_sums(&self, module: Module, rows: &[Dim], width: &[Dim]) -> Step {
+        let size = partial_sums(Dims::new(rows).product(), Dims::new(width).product(), 1);
+        let dims = Dims::new(&[Dim::number(size.get())]);
+        Step::Scratch(self.temporary(module, What::Workspace, dims, Dtype::Uint8))
     }
 
     /// The step that makes the gradient of `var`.

@@ -47,7 +47,8 @@ impl Writer<'_> {
             self.tape.operator(output, &[], &[back_gradient])
         } else {
             let weight = self.parameter_gradient(norm.module, What::Weight, &[norm.width]);
-            self.tape.operator(output, &[back], &[Step::Raw(product), weight, back_gradient])
+            let sums = self.partial_sums(norm.module, norm.rows, &[norm.width]);
+            self.tape.operator(output, &[back], &[Step::Raw(product), sums, weight, back_gradient])
         };
         self.tape.drop(back);
         self.tape.drop(normalised);
@@ -67,7 +68,8 @@ impl Writer<'_> {
         let scaled = if self.is_frozen() {
             self.tape.operator(output, &[scale], &[normalised_gradient])
         } else {
-            let steps = [normalised_gradient, Step::Raw(product), self.gradient(scale)];
+            let sums = self.partial_sums(norm.module, norm.rows, &[norm.width]);
+            let steps = [normalised_gradient, Step::Raw(product), sums, self.gradient(scale)];
             self.tape.operator(output, &[normalised, scale], &steps)
         };
         self.tape.drop(scale);

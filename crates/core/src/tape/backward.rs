@@ -38,8 +38,9 @@ impl Tape {
                 }
                 Step::Raw(storage) => {
                     let id = self.allocate(storage);
-                    at += 1;
-                    put(&mut raw, (id, at));
+                    let workspace = at + 1;
+                    at += if matches!(self.steps[workspace], Step::Scratch(_)) { 2 } else { 1 };
+                    put(&mut raw, (id, workspace, at));
                 }
                 other => self.hand_out(incoming, other, &mut made),
             }
@@ -49,8 +50,12 @@ impl Tape {
         if self.unpacks_once {
             self.release_saved(saved);
         }
-        for (id, at) in raw.into_iter().flatten() {
+        for (id, workspace, at) in raw.into_iter().flatten() {
             self.hand_out(incoming, self.steps[at], &mut made);
+            if let Step::Scratch(storage) = self.steps[workspace] {
+                let sums = self.allocate(storage);
+                self.release(sums);
+            }
             self.release(id);
         }
         if !self.unpacks_once {

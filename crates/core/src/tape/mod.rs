@@ -68,7 +68,7 @@ pub(crate) enum Step {
     /// Allocates the gradient of a variable.
     Gradient(Var, Storage),
     /// Allocates a gradient in another shape or dtype than its variable has. What the next step allocates replaces it when the node has
-    /// run (`torch/csrc/autograd/engine.cpp`, `validate_outputs`: sums a broadcast operand's, then casts).
+    /// run (`torch/csrc/autograd/engine.cpp`, `validate_outputs`: sums a broadcast operand's, then casts); a workspace may stand between.
     Raw(Storage),
     /// Hands its own incoming gradient on: views, sums, identity.
     Pass(Var),
@@ -272,7 +272,8 @@ impl Tape {
             }
             let first_step = self.steps.len();
             for (at, step) in steps.iter().enumerate() {
-                let decides = if matches!(step, Step::Raw(_)) { steps.get(at + 1) } else { Some(step) };
+                let target = steps[at..].iter().find(|step| !matches!(step, Step::Raw(_) | Step::Scratch(_)));
+                let decides = if matches!(step, Step::Raw(_)) { target } else { Some(step) };
                 if decides.is_some_and(|step| self.is_needed(step)) {
                     self.steps.push(*step);
                 }
