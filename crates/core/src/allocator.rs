@@ -7,13 +7,13 @@ use crate::estimate::Band;
 use crate::units::Bytes;
 
 /// Every request is rounded up to this (`kMinBlockSize`).
-const SMALLEST_BLOCK: Bytes = Bytes::new(512);
+pub(crate) const SMALLEST_BLOCK: Bytes = Bytes::new(512);
 /// Requests above it get a segment of their own (`kMinLargeAlloc`).
-const OWN_SEGMENT_ABOVE: Bytes = Bytes::mib(10);
+pub(crate) const OWN_SEGMENT_ABOVE: Bytes = Bytes::mib(10);
 /// Such segments are rounded up to this (`kRoundLarge`).
-const SEGMENT_STEP: Bytes = Bytes::mib(2);
+pub(crate) const SEGMENT_STEP: Bytes = Bytes::mib(2);
 /// A large block is split only if more than this is left over (`kSmallSize`).
-const SMALLEST_REST: Bytes = Bytes::mib(1);
+pub(crate) const SMALLEST_REST: Bytes = Bytes::mib(1);
 
 /// What the allocator counts beyond `requested` for one tensor (`max_memory_allocated` counts whole blocks).
 pub(crate) fn rounding(requested: Bytes) -> Bytes {

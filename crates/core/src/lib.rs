@@ -15,6 +15,7 @@ mod optimizer;
 mod plan;
 pub mod presets;
 pub mod ready;
+mod replay;
 mod rules;
 pub mod scenario;
 mod step;
@@ -24,6 +25,7 @@ pub mod why;
 
 pub use error::{Error, Field};
 pub use estimate::{Estimate, estimate};
+pub use replay::{Replay, replay};
 pub use scenario::Scenario;
 
 /// The README's examples, run as documentation tests.

@@ -14,6 +14,8 @@ use crate::units::{Bytes, Dtype};
 pub(crate) struct Held {
     pub(crate) storage: Storage,
     pub(crate) rounding: Bytes,
+    /// The tensor beside each of the parameters, in their order; none where it is not one for each.
+    pub(crate) each: Vec<Bytes>,
 }
 
 /// The tensors that an optimizer updates.
@@ -108,15 +110,18 @@ impl Updated<'_> {
         elements: impl Fn(&Parameter) -> u64,
     ) -> Held {
         let (mut sum, mut rounding) = (0_u64, Bytes::ZERO);
-        for parameter in self.parameters.iter().filter(|parameter| which(parameter)) {
+        let mut each = Vec::with_capacity(self.parameters.len());
+        for parameter in self.parameters {
+            let one = if which(parameter) { elements(parameter) } else { 0 };
             let copies = parameter.copies(self.architecture);
-            let one = elements(parameter);
+            let bytes = Bytes::new(one).times(dtype.size());
             sum = sum.saturating_add(one.saturating_mul(copies));
-            rounding += allocator::rounding(Bytes::new(one).times(dtype.size())).times(copies);
+            rounding += allocator::rounding(bytes).times(copies);
+            each.push(bytes);
         }
         let name = Name::of(Module::Optimizer, what);
         let dims = Dims::new(&[Dim::new(symbol, sum)]);
-        Held { storage: Storage { name, category, dims, dtype }, rounding }
+        Held { storage: Storage { name, category, dims, dtype }, rounding, each }
     }
 
     /// Fused AdamW counts its steps on the GPU, one fp32 number a tensor (`torch/optim/adamw.py`, `_init_group`).
@@ -161,7 +166,7 @@ impl Updated<'_> {
             state(What::BlockScales, Dtype::Fp32, &is_large, scales),
             state(What::ExpAvg, Dtype::Fp32, &is_small, Parameter::elements),
             state(What::ExpAvgSq, Dtype::Fp32, &is_small, Parameter::elements),
-            Held { storage: maps, rounding: Bytes::ZERO },
+            Held { storage: maps, rounding: Bytes::ZERO, each: Vec::new() },
         ]
     }
 
@@ -182,7 +187,7 @@ impl Updated<'_> {
         let name = Name::of(Module::Optimizer, What::StepLargest);
         let storage = Storage { name, category: Category::Temporaries, dims, dtype };
         let rounding = allocator::rounding(Bytes::new(elements).times(dtype.size())).times(copies);
-        vec![Held { storage, rounding }]
+        vec![Held { storage, rounding, each: Vec::new() }]
     }
 
     /// `row_var @ col_var` with cuBLAS's workspace, or before it the partial sums of a column's norm (`_single_tensor_adafactor`).
@@ -217,7 +222,7 @@ impl Updated<'_> {
             let name = Name::of(Module::Optimizer, What::StepLargest);
             let storage = Storage { name, category: Category::Temporaries, dims, dtype };
             let rounding = allocator::rounding(Bytes::new(elements).times(dtype.size())).times(copies);
-            Held { storage, rounding }
+            Held { storage, rounding, each: Vec::new() }
         };
         let elements = rows.saturating_mul(columns);
         let orthogonalising = vec![
@@ -238,7 +243,7 @@ fn workspace(size: Bytes) -> Held {
         dims: Dims::new(&[Dim::number(size.get())]),
         dtype: Dtype::Uint8,
     };
-    Held { storage, rounding: Bytes::ZERO }
+    Held { storage, rounding: Bytes::ZERO, each: Vec::new() }
 }
 
 /// What is there at the larger one of two moments.

@@ -31,8 +31,8 @@ fn scenarios() -> impl Strategy<Value = Scenario> {
         proptest::sample::select(Stack::ALL),
         adapters(),
     );
-    (model, 1_u32..16, 1_u32..1024, 1_u32..4, choices, loops).prop_map(
-        |(model, b, s, accumulation, choices, loops)| Scenario {
+    (model, 1_u32..16, 1_u32..1024, 1_u32..4, choices, loops)
+        .prop_map(|(model, b, s, accumulation, choices, loops)| Scenario {
             model: model.model().unwrap(),
             micro_batch: Count::new(b),
             sequence_length: Count::new(s),
@@ -51,9 +51,8 @@ fn scenarios() -> impl Strategy<Value = Scenario> {
             stack: loops.5,
             lora: loops.6,
             ..Scenario::default()
-        },
-    )
-    .prop_filter("what libraries have", |scenario| scenario.validate().is_ok())
+        })
+        .prop_filter("what libraries have", |scenario| scenario.validate().is_ok())
 }
 
 /// Full fine-tuning, or LoRA in any of its forms.

@@ -66,13 +66,8 @@ impl Writer<'_> {
     /// `BertPredictionHeadTransform` and the projection to the vocabulary, with biases.
     pub(crate) fn masked_lm_logits(&mut self, x: Var) -> Var {
         let (hidden, vocabulary) = ([self.pass.hidden()], [self.pass.vocabulary()]);
-        let linear = |module, weight_of, output| Linear {
-            module,
-            weight_of,
-            input: &hidden,
-            output,
-            has_bias: true,
-        };
+        let linear =
+            |module, weight_of, output| Linear { module, weight_of, input: &hidden, output, has_bias: true };
         let dense = self.linear(x, &linear(Module::HeadTransform, Module::HeadTransform, &hidden));
         let active = self.map(dense, Module::HeadTransform, What::Product, &[dense]);
         self.tape.drop(dense);

@@ -7,15 +7,15 @@ use crate::tape::{Block, Mode};
 
 /// The layers of one kind.
 #[derive(Clone, Copy)]
-pub(super) struct Kind {
-    pub(super) layer: LayerKind,
+pub(crate) struct Kind {
+    pub(crate) layer: LayerKind,
     /// Its first and its last layer.
-    pub(super) first: u64,
-    pub(super) last: u64,
+    pub(crate) first: u64,
+    pub(crate) last: u64,
 }
 
 /// What layer `index` is in this pass; a window only matters to sequences that reach it.
-pub(super) fn kind_of(pass: &Pass, index: u64) -> LayerKind {
+pub(crate) fn kind_of(pass: &Pass, index: u64) -> LayerKind {
     let a = &pass.architecture;
     let reaches = a.window.is_some_and(|window| pass.sequence >= window.size.get());
     LayerKind {
@@ -26,7 +26,7 @@ pub(super) fn kind_of(pass: &Pass, index: u64) -> LayerKind {
 }
 
 /// The kinds of layer that the model has in this pass.
-pub(super) fn kinds(pass: &Pass) -> Vec<Kind> {
+pub(crate) fn kinds(pass: &Pass) -> Vec<Kind> {
     let mut kinds: Vec<Kind> = Vec::with_capacity(3);
     for index in 0..pass.architecture.layers.get() {
         let layer = kind_of(pass, index);
@@ -39,22 +39,22 @@ pub(super) fn kinds(pass: &Pass) -> Vec<Kind> {
 }
 
 /// The blocks of one kind of layer.
-pub(super) struct LayerBlocks {
-    pub(super) kind: Kind,
+pub(crate) struct LayerBlocks {
+    pub(crate) kind: Kind,
     /// The first pass of a checkpointed layer.
-    pub(super) without_graph: Option<Block>,
-    pub(super) with_graph: Block,
+    pub(crate) without_graph: Option<Block>,
+    pub(crate) with_graph: Block,
 }
 
 /// A model's blocks.
-pub(super) struct Blocks {
-    pub(super) embedding: Block,
-    pub(super) layers: Vec<LayerBlocks>,
-    pub(super) head: Block,
+pub(crate) struct Blocks {
+    pub(crate) embedding: Block,
+    pub(crate) layers: Vec<LayerBlocks>,
+    pub(crate) head: Block,
 }
 
 impl Blocks {
-    pub(super) fn of_policy(scenario: &Scenario, pass: &Pass) -> Self {
+    pub(crate) fn of_policy(scenario: &Scenario, pass: &Pass) -> Self {
         let is_checkpointed = scenario.checkpointing == Checkpointing::Layers;
         let layers = kinds(pass)
             .into_iter()

@@ -4,23 +4,24 @@
 //! backward begins and ends with are looked at one by one, of each kind. FINDINGS sections 4, 7 and 8.
 
 mod blocks;
+pub(crate) mod inputs;
 mod layers;
 mod trained;
 
-use blocks::{Blocks, kinds};
+pub(crate) use blocks::{Blocks, LayerBlocks, kind_of, kinds};
 use layers::{Kept, Layers};
-use trained::Parameters;
+pub(crate) use trained::Parameters;
 pub(crate) use trained::trained_elements;
 
 use crate::account::{Account, Registered};
-use crate::ledger::{Category, Dim, Dims, Instant, Module, Name, Symbol, What};
-use crate::model::{Architecture, Parameter};
+use crate::ledger::{Category, Instant, What};
+use crate::model::Parameter;
 use crate::optimizer::{Held, Updated};
-use crate::plan::{Pass, rotary_dim};
+use crate::plan::Pass;
 use crate::rules::{self, LayerKind};
-use crate::scenario::{Attention, Checkpointing, Objective, Padding, Scenario, Stack, ZeroGrad};
+use crate::scenario::{Objective, Scenario, ZeroGrad};
 use crate::tape::{Block, Mode, Run, Storage};
-use crate::units::{Bytes, Dtype};
+use crate::units::Bytes;
 
 /// Everything from the forward pass to the end of backward.
 const FORWARD_AND_BACKWARD: [Instant; 6] = [
@@ -88,34 +89,8 @@ impl Step<'_> {
                 self.account.add_storage(&Instant::ALL, storage, parameter.copies(architecture));
             }
         }
-        if architecture.has_rope() {
-            let frequencies = rope_frequencies(architecture);
-            self.account.add_storage(&Instant::ALL, frequencies, 1);
-            if self.scenario.objective.reference_on_gpu().is_some() {
-                let frequencies = Storage { category: Category::ReferenceModel, ..frequencies };
-                self.account.add_storage(&Instant::ALL, frequencies, 1);
-            }
-        }
-        if let (Stack::Torch26, Some(positions)) = (self.pass.stack, architecture.positions) {
-            let positions = Dim::new(Symbol::Positions, positions.get());
-            // `GPT2Attention`'s buffer `bias`.
-            let mask = Storage {
-                name: Name::of(Module::Attention, What::Mask),
-                category: Category::Activations,
-                dims: Dims::new(&[positions, positions]),
-                dtype: Dtype::Bool,
-            };
-            self.account.add_storage(&Instant::ALL, mask, architecture.layers.get());
-        }
-        if let (Some(_), Some(positions)) = (architecture.token_types, architecture.positions) {
-            // `BertEmbeddings`' buffers `position_ids` and `token_type_ids`.
-            let ids = Storage {
-                name: Name::of(Module::TokenTypeEmbedding, What::TokenIds),
-                category: Category::Activations,
-                dims: Dims::new(&[Dim::new(Symbol::Positions, positions.get())]),
-                dtype: Dtype::Int64,
-            };
-            self.account.add_storage(&Instant::ALL, ids, 2);
+        for (storage, copies) in inputs::buffers(self.scenario, self.pass) {
+            self.account.add_storage(&Instant::ALL, storage, copies);
         }
         let updated = updated(self.scenario, parameters.trained());
         if self.scenario.optimizer_dtype() != self.scenario.trained() {
@@ -131,67 +106,13 @@ impl Step<'_> {
         self.account.add_rounded(instants, held.storage, held.rounding);
     }
 
-    /// The batch, and RoPE's cosines and sines.
+    /// The batch, masks, and RoPE's cosines and sines.
     fn inputs(&mut self) {
-        let tokens = Dims::new(&self.pass.tokens());
-        let input = |module, what, dims, dtype| Storage {
-            name: Name::of(module, what),
-            category: Category::Activations,
-            dims,
-            dtype,
-        };
-        let ids = input(Module::Batch, What::TokenIds, tokens, Dtype::Int64);
-        self.account.add_storage(&FORWARD_AND_BACKWARD, ids, 1);
-        if self.scenario.objective == Objective::CausalLm {
-            let labels = input(Module::Batch, What::Labels, tokens, Dtype::Int64);
-            self.account.add_storage(&FORWARD_AND_BACKWARD, labels, 1);
+        for input in inputs::inputs(self.scenario, self.pass) {
+            let until = FORWARD_AND_BACKWARD.iter().take_while(|&&instant| instant <= input.until).count();
+            let instants = FORWARD_AND_BACKWARD.get(..until).unwrap_or_default();
+            self.account.add_storage(instants, input.storage, input.copies);
         }
-        if self.scenario.padding != Padding::None {
-            let mask = input(Module::Batch, What::Mask, tokens, Dtype::Int64);
-            self.account.add_storage(&FORWARD_AND_BACKWARD, mask, 1);
-        }
-        self.masks();
-        if self.pass.architecture.has_rope() {
-            let tables = Dim::number(2 * rope_kinds(&self.pass.architecture));
-            let dims = Dims::new(&[tables, self.pass.sequence(), self.pass.rotary_dim()]);
-            // Latent attention multiplies by complex numbers, of which each is two in fp32 for two dimensions.
-            let (dims, dtype) = if self.pass.architecture.latent.is_some() {
-                (Dims::new(&[self.pass.sequence(), self.pass.rotary_dim()]), Dtype::Fp32)
-            } else {
-                (dims, self.pass.weight)
-            };
-            let table = input(Module::Rope, What::CosSin, dims, dtype);
-            let until_last_layer = FORWARD_AND_BACKWARD.get(..5).unwrap_or_default();
-            self.account.add_storage(until_last_layer, table, 1);
-        }
-    }
-
-    /// The causal masks that layers share, where SDPA can't do with `is_causal`: alive while the layers run, and as arguments of the
-    /// checkpoints until the last of them has been recomputed (`masking_utils.py`, `eager_mask`, `sdpa_mask`).
-    fn masks(&mut self) {
-        let a = &self.pass.architecture;
-        let windowed = (0..a.layers.get()).filter(|&index| a.is_windowed(index)).count() as u64;
-        let (has_windowed, has_full) = (windowed > 0, windowed < a.layers.get());
-        let reaches = a.window.is_some_and(|window| self.pass.sequence >= window.size.get());
-        let is_eager = self.pass.attention == Attention::Eager;
-        let sequence = self.pass.sequence();
-        let of_batch = Dims::new(&[self.pass.batch(), sequence, sequence]);
-        let (kinds, dims, dtype) = if is_eager {
-            (u64::from(has_full) + u64::from(has_windowed), of_batch, self.pass.weight)
-        } else if self.pass.is_padded() {
-            (u64::from(has_full) + u64::from(has_windowed), of_batch, Dtype::Bool)
-        } else {
-            (u64::from(has_windowed && reaches), Dims::new(&[sequence, sequence]), Dtype::Bool)
-        };
-        let mask = Storage {
-            name: Name::of(Module::Attention, What::Mask),
-            category: Category::Activations,
-            dims,
-            dtype,
-        };
-        let is_checkpointed = self.scenario.checkpointing == Checkpointing::Layers;
-        let until = if is_checkpointed { FORWARD_AND_BACKWARD.len() - 1 } else { 1 };
-        self.account.add_storage(FORWARD_AND_BACKWARD.get(..until).unwrap_or_default(), mask, kinds);
     }
 
     fn forward(&mut self) {
@@ -304,24 +225,7 @@ impl Step<'_> {
     }
 }
 
-fn updated<'a>(scenario: &'a Scenario, parameters: &'a [Parameter]) -> Updated<'a> {
+/// The optimizer's view of the trained parameters.
+pub(crate) fn updated<'a>(scenario: &'a Scenario, parameters: &'a [Parameter]) -> Updated<'a> {
     Updated { architecture: &scenario.model.architecture, parameters, dtype: scenario.optimizer_dtype() }
-}
-
-/// Gemma-3 has a table for its windowed layers and one for the others.
-fn rope_kinds(architecture: &Architecture) -> u64 {
-    1 + u64::from(architecture.family == crate::model::Family::Gemma3Text)
-}
-
-/// `inv_freq` and the copy of it that the module keeps (`original_inv_freq`), half as many fp32 numbers each as dimensions are rotated.
-fn rope_frequencies(architecture: &Architecture) -> Storage {
-    let rotary = rotary_dim(architecture);
-    let kinds = rope_kinds(architecture);
-    let dims = if kinds > 1 { Dims::new(&[Dim::number(kinds), rotary]) } else { Dims::new(&[rotary]) };
-    Storage {
-        name: Name::of(Module::Rope, What::Buffer),
-        category: Category::Activations,
-        dims,
-        dtype: Dtype::Fp32,
-    }
 }

@@ -5,20 +5,20 @@ use crate::plan::Adapters;
 use crate::scenario::Scenario;
 
 /// The model's parameters, and the adapters' where only these are trained.
-pub(super) struct Parameters {
-    pub(super) model: Vec<Parameter>,
-    pub(super) adapters: Option<Vec<Parameter>>,
+pub(crate) struct Parameters {
+    pub(crate) model: Vec<Parameter>,
+    pub(crate) adapters: Option<Vec<Parameter>>,
 }
 
 impl Parameters {
-    pub(super) fn of(scenario: &Scenario) -> Self {
+    pub(crate) fn of(scenario: &Scenario) -> Self {
         let model = parameters(&scenario.model.architecture);
         let adapters = Adapters::of(scenario)
             .map(|adapters| model::adapters(&model, adapters.rank, |module| adapters.target(module)));
         Self { model, adapters }
     }
 
-    pub(super) fn trained(&self) -> &[Parameter] {
+    pub(crate) fn trained(&self) -> &[Parameter] {
         self.adapters.as_ref().unwrap_or(&self.model)
     }
 }

@@ -205,6 +205,21 @@ impl Block {
         events
     }
 
+    /// The events of a run, in order.
+    pub(crate) fn events(&self, run: Run) -> Cow<'_, [Event]> {
+        self.begin(run).1
+    }
+
+    /// What happens when autocast is left after forward.
+    pub(crate) fn leaving_autocast(&self) -> &[Event] {
+        self.between(self.cuts.forward, self.cuts.begin_backward())
+    }
+
+    /// The storages by which the block touches its neighbours.
+    pub(crate) const fn ends(&self) -> Ends {
+        self.ends
+    }
+
     fn between(&self, from: usize, to: usize) -> &[Event] {
         self.events.get(from..to).unwrap_or_default()
     }

@@ -13,8 +13,8 @@
 mod backward;
 mod block;
 
-pub(crate) use block::{Alive, Block, Run};
-use block::{Cuts, Ends, Event};
+use block::Cuts;
+pub(crate) use block::{Alive, Block, Ends, Event, Run};
 
 use crate::ledger::{Category, Dims, Name};
 use crate::plan::Pass;

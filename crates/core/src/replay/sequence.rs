@@ -1,0 +1,339 @@
+//! The order in which a run asks for memory and gives it back: the model is made, then two steps.
+
+use super::caching::{BlockId, CachingAllocator};
+use crate::ledger::{Category, Instant};
+use crate::model::Parameter;
+use crate::optimizer::Held;
+use crate::plan::Pass;
+use crate::rules::{self, LayerKind};
+use crate::scenario::{Checkpointing, Scenario, ZeroGrad};
+use crate::step::inputs::{self, Input};
+use crate::step::{Blocks, LayerBlocks, Parameters, kind_of, updated};
+use crate::tape::{Block, Event, Mode, Run, StorageId};
+use crate::units::Bytes;
+
+/// A block whose events are played: the memory behind each of its storages.
+struct Played<'a> {
+    block: &'a Block,
+    memory: Vec<Option<BlockId>>,
+}
+
+impl<'a> Played<'a> {
+    fn new(block: &'a Block) -> Self {
+        Self { block, memory: vec![None; block.storages.len()] }
+    }
+
+    fn place(&mut self, storage: Option<StorageId>) -> Option<&mut Option<BlockId>> {
+        self.memory.get_mut(storage?.index())
+    }
+
+    fn put(&mut self, storage: Option<StorageId>, memory: Option<BlockId>) {
+        if let Some(place) = self.place(storage) {
+            *place = memory;
+        }
+    }
+
+    fn take(&mut self, storage: Option<StorageId>) -> Option<BlockId> {
+        self.place(storage)?.take()
+    }
+
+    /// Plays events, but for the ends of `held`.
+    fn play(&mut self, events: &[Event], held: Option<StorageId>, allocator: &mut CachingAllocator) {
+        for &event in events {
+            match event {
+                Event::Allocate(id) => {
+                    let size = self.block.storages.get(id.index()).map(crate::tape::Storage::bytes);
+                    let memory = allocator.allocate(size.unwrap_or_default());
+                    self.put(Some(id), Some(memory));
+                }
+                Event::Free(id) if Some(id) == held => {}
+                Event::Free(id) => {
+                    if let Some(memory) = self.take(Some(id)) {
+                        allocator.free(memory);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Frees what is left but for gradients of parameters, which it hands over.
+    fn end(self, gradients: &mut Vec<BlockId>, allocator: &mut CachingAllocator) {
+        for (storage, memory) in self.block.storages.iter().zip(self.memory) {
+            match memory {
+                Some(memory) if storage.category == Category::Gradients => gradients.push(memory),
+                Some(memory) => allocator.free(memory),
+                None => {}
+            }
+        }
+    }
+}
+
+/// One step on its way: what forward leaves for backward.
+struct Forwarded<'a> {
+    embedding: Played<'a>,
+    layers: Vec<Played<'a>>,
+    head: Played<'a>,
+    inputs: Vec<(Input, Vec<BlockId>)>,
+}
+
+/// Plays a run.
+pub(super) struct Player<'a> {
+    scenario: &'a Scenario,
+    pass: &'a Pass,
+    parameters: &'a Parameters,
+    pub(super) allocator: CachingAllocator,
+    gradients: Vec<BlockId>,
+}
+
+impl<'a> Player<'a> {
+    pub(super) fn new(scenario: &'a Scenario, pass: &'a Pass, parameters: &'a Parameters) -> Self {
+        Self { scenario, pass, parameters, allocator: CachingAllocator::default(), gradients: Vec::new() }
+    }
+
+    /// The tensors beside the parameters of the whole model: those of the embedding, of layer after layer, of the head.
+    fn beside_parameters(&self, of: &[Parameter], sizes: &[Bytes]) -> Vec<Bytes> {
+        let architecture = &self.pass.architecture;
+        let with_size = || of.iter().zip(sizes);
+        let is_before = |parameter: &Parameter| parameter.place == crate::model::Place::Embedding;
+        let mut all: Vec<Bytes> = with_size().filter(|(p, _)| is_before(p)).map(|(_, &size)| size).collect();
+        for index in 0..architecture.layers.get() {
+            let is_here = |parameter: &Parameter| match parameter.place {
+                crate::model::Place::Layer => true,
+                crate::model::Place::SparseLayer => architecture.is_sparse(index),
+                crate::model::Place::DenseLayer => !architecture.is_sparse(index),
+                crate::model::Place::Embedding | crate::model::Place::Head => false,
+            };
+            all.extend(with_size().filter(|(p, _)| is_here(p)).map(|(_, &size)| size));
+        }
+        let is_after = |parameter: &Parameter| parameter.place == crate::model::Place::Head;
+        all.extend(with_size().filter(|(p, _)| is_after(p)).map(|(_, &size)| size));
+        all.retain(|&size| size > Bytes::ZERO);
+        all
+    }
+
+    /// Makes the model, its buffers, the adapters, the reference model.
+    pub(super) fn load(&mut self) {
+        let sizes = |of: &[Parameter], element: u64| -> Vec<Bytes> {
+            of.iter().map(|parameter| Bytes::new(parameter.elements()).times(element)).collect()
+        };
+        let model = &self.parameters.model;
+        let mut all = self.beside_parameters(model, &sizes(model, self.pass.weight.size()));
+        if let Some(adapters) = &self.parameters.adapters {
+            all.extend(self.beside_parameters(adapters, &sizes(adapters, self.scenario.trained().size())));
+        }
+        if let Some(dtype) = self.scenario.objective.reference_on_gpu() {
+            all.extend(self.beside_parameters(model, &sizes(model, dtype.size())));
+        }
+        for (storage, copies) in inputs::buffers(self.scenario, self.pass) {
+            all.extend((0..copies).map(|_| storage.bytes()));
+        }
+        for size in all {
+            self.allocator.allocate(size);
+        }
+        self.allocator.empty_cache();
+    }
+
+    /// One optimizer step; the first one also makes the optimizer's states.
+    pub(super) fn step(&mut self, first_pass: &'a Blocks, later_passes: &'a Blocks, is_first: bool) {
+        let micro_batches = self.scenario.gradient_accumulation.get().min(2);
+        for micro_batch in 0..micro_batches {
+            let blocks = if micro_batch == 0 { first_pass } else { later_passes };
+            let forwarded = self.forward(blocks);
+            if micro_batch == 0 && self.scenario.zero_grad == ZeroGrad::BeforeBackward {
+                self.zero_gradients();
+            }
+            self.backward(forwarded);
+        }
+        self.optimizer_step(is_first);
+        if self.scenario.zero_grad == ZeroGrad::AfterStep {
+            self.zero_gradients();
+        }
+    }
+
+    fn zero_gradients(&mut self) {
+        for memory in std::mem::take(&mut self.gradients) {
+            self.allocator.free(memory);
+        }
+    }
+
+    fn is_checkpointed(&self) -> bool {
+        self.scenario.checkpointing == Checkpointing::Layers
+    }
+
+    fn forward(&mut self, blocks: &'a Blocks) -> Forwarded<'a> {
+        let inputs = inputs::inputs(self.scenario, self.pass)
+            .into_iter()
+            .map(|input| {
+                let memory = (0..input.copies).map(|_| self.allocator.allocate(input.storage.bytes()));
+                let memory = memory.collect();
+                (input, memory)
+            })
+            .collect();
+        let is_checkpointed = self.is_checkpointed();
+        let mut embedding = Played::new(&blocks.embedding);
+        embedding.play(&blocks.embedding.events(Run::Forward), None, &mut self.allocator);
+        let mut handed = embedding.take(blocks.embedding.ends().output);
+        let mut layers = Vec::new();
+        for index in 0..self.pass.architecture.layers.get() {
+            let Some(layer) = layer_at(&blocks.layers, self.pass, index) else { continue };
+            let mut played = Played::new(&layer.with_graph);
+            played.put(layer.with_graph.ends().input, handed);
+            if let (true, Some(first)) = (is_checkpointed, &layer.without_graph) {
+                let mut running = Played::new(first);
+                running.put(first.ends().input, handed);
+                running.play(&first.events(Run::Forward), first.ends().input, &mut self.allocator);
+                handed = running.take(first.ends().output);
+                running.take(first.ends().input);
+                running.play(first.leaving_autocast(), first.ends().input, &mut self.allocator);
+                running.end(&mut self.gradients, &mut self.allocator);
+            } else {
+                played.play(&layer.with_graph.events(Run::Forward), None, &mut self.allocator);
+                handed = played.take(layer.with_graph.ends().output);
+            }
+            layers.push(played);
+        }
+        let mut head = Played::new(&blocks.head);
+        head.put(blocks.head.ends().input, handed);
+        head.play(&blocks.head.events(Run::Forward), None, &mut self.allocator);
+        self.reference_forward();
+        if !is_checkpointed {
+            for layer in &mut layers {
+                let events = layer.block.leaving_autocast();
+                layer.play(events, None, &mut self.allocator);
+            }
+        }
+        head.play(blocks.head.leaving_autocast(), None, &mut self.allocator);
+        let mut forwarded = Forwarded { embedding, layers, head, inputs };
+        self.drop_inputs(&mut forwarded, Instant::Forward);
+        forwarded
+    }
+
+    /// The reference model's forward, layer after layer without a graph.
+    fn reference_forward(&mut self) {
+        let objective = self.scenario.objective;
+        let shared =
+            (objective == crate::scenario::Objective::DpoReferenceAdapter).then_some(self.pass.weight);
+        let Some(weight) = objective.reference_on_gpu().or(shared) else { return };
+        let pass = Pass::of_reference(self.scenario, weight);
+        let embedding = rules::embedding(&pass, Mode::NoGrad);
+        let mut played = Played::new(&embedding);
+        played.play(&embedding.events(Run::Forward), None, &mut self.allocator);
+        let mut handed = played.take(embedding.ends().output);
+        played.end(&mut self.gradients, &mut self.allocator);
+        let layers: Vec<(LayerKind, Block)> = crate::step::kinds(&pass)
+            .into_iter()
+            .map(|kind| (kind.layer, rules::layer(&pass, Mode::NoGrad, kind.layer)))
+            .collect();
+        let head = rules::head(&pass, Mode::NoGrad, self.scenario);
+        let in_order = (0..pass.architecture.layers.get()).filter_map(|index| {
+            let kind = kind_of(&pass, index);
+            layers.iter().find(|(layer, _)| *layer == kind).map(|(_, block)| block)
+        });
+        for block in in_order.chain([&head]) {
+            let mut played = Played::new(block);
+            played.put(block.ends().input, handed);
+            played.play(&block.events(Run::Forward), None, &mut self.allocator);
+            handed = played.take(block.ends().output);
+            played.end(&mut self.gradients, &mut self.allocator);
+        }
+    }
+
+    fn drop_inputs(&mut self, forwarded: &mut Forwarded<'_>, after: Instant) {
+        for (input, memory) in &mut forwarded.inputs {
+            if input.until <= after {
+                memory.drain(..).for_each(|memory| self.allocator.free(memory));
+            }
+        }
+    }
+
+    fn backward(&mut self, mut forwarded: Forwarded<'a>) {
+        let ends = forwarded.head.block.ends();
+        // The loss's own gradient, a number.
+        let one = self.allocator.allocate(Bytes::new(4));
+        forwarded.head.put(ends.incoming, Some(one));
+        let events = forwarded.head.block.events(Run::Backward);
+        forwarded.head.play(&events, None, &mut self.allocator);
+        let mut handed = forwarded.head.take(ends.result);
+        let (gradients, allocator) = (&mut self.gradients, &mut self.allocator);
+        let head = std::mem::replace(
+            &mut forwarded.head,
+            Played { block: forwarded.embedding.block, memory: Vec::new() },
+        );
+        head.end(gradients, allocator);
+        let is_checkpointed = self.scenario.checkpointing == Checkpointing::Layers;
+        for mut layer in std::mem::take(&mut forwarded.layers).into_iter().rev() {
+            let ends = layer.block.ends();
+            layer.put(ends.incoming, handed);
+            let (run, held) =
+                if is_checkpointed { (Run::Recompute, ends.input) } else { (Run::Backward, None) };
+            layer.play(&layer.block.events(run), held, &mut self.allocator);
+            handed = layer.take(ends.result);
+            layer.end(&mut self.gradients, &mut self.allocator);
+        }
+        self.drop_inputs(&mut forwarded, Instant::BackwardLastVisited);
+        let mut embedding = std::mem::replace(
+            &mut forwarded.embedding,
+            Played { block: forwarded.head.block, memory: Vec::new() },
+        );
+        embedding.put(embedding.block.ends().incoming, handed);
+        let events = embedding.block.events(Run::Backward);
+        embedding.play(&events, None, &mut self.allocator);
+        embedding.end(&mut self.gradients, &mut self.allocator);
+        self.drop_inputs(&mut forwarded, Instant::OptimizerStep);
+    }
+
+    fn optimizer_step(&mut self, is_first: bool) {
+        let trained = self.parameters.trained();
+        let updated = updated(self.scenario, trained);
+        if is_first {
+            let mut states = updated.states(self.scenario.optimizer);
+            if self.scenario.optimizer_dtype() != self.scenario.trained() {
+                states.insert(0, updated.copy(Category::MasterWeights, crate::ledger::What::Master));
+            }
+            for size in self.side_by_side(&states) {
+                self.allocator.allocate(size);
+            }
+        }
+        let mut temporaries = updated.step_temporaries(self.scenario.optimizer);
+        if self.scenario.optimizer_dtype() != self.scenario.trained() {
+            temporaries.insert(0, updated.copy(Category::Temporaries, crate::ledger::What::GradientFp32));
+        }
+        let mut taken = Vec::new();
+        for held in &temporaries {
+            let sizes = if held.each.is_empty() {
+                copies_of(held)
+            } else {
+                self.beside_parameters(trained, &held.each)
+            };
+            taken.extend(sizes.into_iter().map(|size| self.allocator.allocate(size)));
+        }
+        taken.into_iter().for_each(|memory| self.allocator.free(memory));
+    }
+
+    /// States parameter by parameter: all of the first one, then all of the second.
+    fn side_by_side(&self, states: &[Held]) -> Vec<Bytes> {
+        let trained = self.parameters.trained();
+        let columns: Vec<Vec<Bytes>> =
+            states.iter().map(|held| self.beside_parameters(trained, &held.each)).collect();
+        let longest = columns.iter().map(Vec::len).max().unwrap_or_default();
+        (0..longest).flat_map(|at| columns.iter().filter_map(move |column| column.get(at).copied())).collect()
+    }
+}
+
+/// Tensors that a loop over the parameters makes of the largest one.
+fn copies_of(held: &Held) -> Vec<Bytes> {
+    match held.storage.dims.as_slice() {
+        [copies, elements] => {
+            vec![
+                Bytes::new(elements.value).times(held.storage.dtype.size());
+                usize::try_from(copies.value).unwrap_or_default()
+            ]
+        }
+        _ => vec![held.storage.bytes()],
+    }
+}
+
+fn layer_at<'a>(layers: &'a [LayerBlocks], pass: &Pass, index: u64) -> Option<&'a LayerBlocks> {
+    let kind = kind_of(pass, index);
+    layers.iter().find(|layer| layer.kind.layer == kind)
+}

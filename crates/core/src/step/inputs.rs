@@ -1,0 +1,118 @@
+//! What a step is given and what the model holds beside its parameters: the batch, masks, RoPE's tables, buffers.
+
+use crate::ledger::{Category, Dim, Dims, Instant, Module, Name, Symbol, What};
+use crate::model::{Architecture, Family};
+use crate::plan::{Pass, rotary_dim};
+use crate::scenario::{Attention, Objective, Padding, Scenario, Stack};
+use crate::tape::Storage;
+use crate::units::Dtype;
+
+/// A tensor that is there from the beginning of forward.
+pub(crate) struct Input {
+    pub(crate) storage: Storage,
+    pub(crate) copies: u64,
+    /// The last instant at which it is alive.
+    pub(crate) until: Instant,
+}
+
+/// The model's buffers, the reference model's too.
+pub(crate) fn buffers(scenario: &Scenario, pass: &Pass) -> Vec<(Storage, u64)> {
+    let a = &pass.architecture;
+    let mut buffers = Vec::new();
+    if a.has_rope() {
+        let frequencies = rope_frequencies(a);
+        buffers.push((frequencies, 1));
+        if scenario.objective.reference_on_gpu().is_some() {
+            buffers.push((Storage { category: Category::ReferenceModel, ..frequencies }, 1));
+        }
+    }
+    let Some(positions) = a.positions.map(|rows| Dim::new(Symbol::Positions, rows.get())) else {
+        return buffers;
+    };
+    let buffer = |module, what, dims: &[Dim], dtype| storage(module, what, Dims::new(dims), dtype);
+    if pass.stack == Stack::Torch26 {
+        // `GPT2Attention`'s buffer `bias`.
+        let mask = buffer(Module::Attention, What::Mask, &[positions, positions], Dtype::Bool);
+        buffers.push((mask, a.layers.get()));
+    }
+    if a.token_types.is_some() {
+        // `BertEmbeddings`' buffers `position_ids` and `token_type_ids`.
+        buffers.push((buffer(Module::TokenTypeEmbedding, What::TokenIds, &[positions], Dtype::Int64), 2));
+    }
+    buffers
+}
+
+/// What a step is given, and what the model makes once of it.
+pub(crate) fn inputs(scenario: &Scenario, pass: &Pass) -> Vec<Input> {
+    let tokens = Dims::new(&pass.tokens());
+    let of_batch = |what| Input {
+        storage: storage(Module::Batch, what, tokens, Dtype::Int64),
+        copies: 1,
+        until: Instant::BackwardEmbedding,
+    };
+    let mut inputs = vec![of_batch(What::TokenIds)];
+    if scenario.objective == Objective::CausalLm {
+        inputs.push(of_batch(What::Labels));
+    }
+    if scenario.padding != Padding::None {
+        inputs.push(of_batch(What::Mask));
+    }
+    inputs.extend(masks(pass));
+    if pass.architecture.has_rope() {
+        inputs.push(Input { storage: rope_table(pass), copies: 1, until: Instant::BackwardLastVisited });
+    }
+    inputs
+}
+
+fn storage(module: Module, what: What, dims: Dims, dtype: Dtype) -> Storage {
+    Storage { name: Name::of(module, what), category: Category::Activations, dims, dtype }
+}
+
+/// The causal masks that layers share, where SDPA can't do with `is_causal`: alive while the layers run, and as arguments of the
+/// checkpoints until the last of them has been recomputed (`masking_utils.py`, `eager_mask`, `sdpa_mask`).
+fn masks(pass: &Pass) -> Option<Input> {
+    let a = &pass.architecture;
+    let windowed = (0..a.layers.get()).filter(|&index| a.is_windowed(index)).count() as u64;
+    let (has_windowed, has_full) = (windowed > 0, windowed < a.layers.get());
+    let reaches = a.window.is_some_and(|window| pass.sequence >= window.size.get());
+    let sequence = pass.sequence();
+    let of_batch = Dims::new(&[pass.batch(), sequence, sequence]);
+    let of_all = u64::from(has_full) + u64::from(has_windowed);
+    // Without padding an encoder's attention is not masked at all.
+    let needs_none = a.family == Family::Bert && !pass.is_padded();
+    let (copies, dims, dtype) = if needs_none {
+        return None;
+    } else if pass.attention == Attention::Eager {
+        (of_all, of_batch, pass.weight)
+    } else if pass.is_padded() {
+        (of_all, of_batch, Dtype::Bool)
+    } else {
+        (u64::from(has_windowed && reaches), Dims::new(&[sequence, sequence]), Dtype::Bool)
+    };
+    let until = if pass.checkpoints { Instant::BackwardLastVisited } else { Instant::Forward };
+    let storage = storage(Module::Attention, What::Mask, dims, dtype);
+    (copies > 0).then_some(Input { storage, copies, until })
+}
+
+/// Cosines and sines, or, for latent attention, complex numbers: two in fp32 for two dimensions.
+fn rope_table(pass: &Pass) -> Storage {
+    let (sequence, rotary) = (pass.sequence(), pass.rotary_dim());
+    if pass.architecture.latent.is_some() {
+        return storage(Module::Rope, What::CosSin, Dims::new(&[sequence, rotary]), Dtype::Fp32);
+    }
+    let tables = Dim::number(2 * rope_kinds(&pass.architecture));
+    storage(Module::Rope, What::CosSin, Dims::new(&[tables, sequence, rotary]), pass.weight)
+}
+
+/// Gemma-3 has a table for its windowed layers and one for the others.
+fn rope_kinds(architecture: &Architecture) -> u64 {
+    1 + u64::from(architecture.family == Family::Gemma3Text)
+}
+
+/// `inv_freq` and the copy of it that the module keeps (`original_inv_freq`), half as many fp32 numbers each as dimensions are rotated.
+fn rope_frequencies(architecture: &Architecture) -> Storage {
+    let rotary = rotary_dim(architecture);
+    let kinds = rope_kinds(architecture);
+    let dims = if kinds > 1 { Dims::new(&[Dim::number(kinds), rotary]) } else { Dims::new(&[rotary]) };
+    storage(Module::Rope, What::Buffer, dims, Dtype::Fp32)
+}
