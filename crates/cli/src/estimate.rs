@@ -106,7 +106,7 @@ pub fn json(estimate: &Estimate, scenario: &Scenario) -> Value {
         "peak": {
             "instant": estimate.peak.key(),
             "requested": peak.requested.get(),
-            "allocated": peak.allocated.get(),
+            "allocated": estimate.allocated.get(),
             "reserved": band(estimate.reserved),
             "device": estimate.device.likely.get(),
             "device_range": band(estimate.device),
@@ -159,7 +159,7 @@ fn text(
         Verdict::of(estimate, scenario.gpu.capacity).word(lang),
         verdict(estimate, scenario, unit, lang),
         word(Word::Allocated),
-        size(peak.allocated),
+        size(estimate.allocated),
         word(Word::Reserved),
         size(estimate.reserved.low),
         size(estimate.reserved.high),

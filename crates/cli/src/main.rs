@@ -90,7 +90,7 @@ fn run(command: &Command) -> Result<(String, bool), Failure> {
     match &command.task {
         Task::Estimate { asked, check } => {
             let scenario = asked.scenario()?;
-            let estimate = vram_core::estimate(&scenario)?;
+            let estimate = vram_core::estimate_with_replay(&scenario)?;
             let fits = Verdict::of(&estimate, scenario.gpu.capacity) != Verdict::Exceeds;
             Ok((estimate::print(&estimate, &scenario, format, unit, lang)?, fits || !check))
         }

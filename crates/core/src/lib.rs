@@ -24,8 +24,7 @@ pub mod units;
 pub mod why;
 
 pub use error::{Error, Field};
-pub use estimate::{Estimate, estimate};
-pub use replay::{Replay, replay};
+pub use estimate::{Estimate, estimate, estimate_with_replay};
 pub use scenario::Scenario;
 
 /// The README's examples, run as documentation tests.

@@ -23,7 +23,7 @@ pub enum Verdict {
 impl Verdict {
     /// The verdict on an estimate.
     pub fn of(estimate: &Estimate, capacity: Bytes) -> Self {
-        if estimate.at_peak().allocated > capacity {
+        if estimate.allocated > capacity {
             Self::Exceeds
         } else if estimate.device.high > capacity {
             Self::Tight
@@ -54,7 +54,7 @@ impl Verdict {
 /// The headroom in words.
 pub fn verdict(estimate: &Estimate, scenario: &Scenario, unit: Unit, lang: Lang) -> String {
     let capacity = scenario.gpu.capacity;
-    let allocated = estimate.at_peak().allocated;
+    let allocated = estimate.allocated;
     let size = |bytes| format_bytes(bytes, unit);
     let (left, over) = (size(capacity.saturating_sub(allocated)), size(allocated.saturating_sub(capacity)));
     let card = gpu_name(scenario, lang);

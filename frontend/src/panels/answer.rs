@@ -56,7 +56,7 @@ fn ThreeFigures() -> impl IntoView {
     };
     let allocated = move || {
         store.with(|_, estimate| {
-            format!("{} {}", format_number(estimate.at_peak().allocated, store.unit()), store.unit().label())
+            format!("{} {}", format_number(estimate.allocated, store.unit()), store.unit().label())
         })
     };
     let reserved =

@@ -89,7 +89,7 @@ impl MeasuredRow {
         let text = |key: &str| row[key].as_str().unwrap_or("?").to_owned();
         let measured = MEASURED_FIGURES.map(|figure| row["measured"][figure.key].as_u64());
         let compared = scenario(row, folder).and_then(|scenario| {
-            let estimate = vram_core::estimate(&scenario).map_err(|error| unsupported(&error))?;
+            let estimate = vram_core::estimate_with_replay(&scenario).map_err(|error| unsupported(&error))?;
             Ok(compare(&estimate, measured))
         });
         let id = text("id");

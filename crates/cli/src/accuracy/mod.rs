@@ -10,9 +10,9 @@ pub use measured::{Compared, Figure, MEASURED_FIGURES, MeasuredRow, read_measure
 pub use measured_report::MeasuredReport;
 pub use report::{Report, Row, Spread};
 
+use vram_core::Estimate;
 use vram_core::ledger::{Category, Instant, What};
 use vram_core::scenario::Optimizer;
-use vram_core::{Estimate, Replay};
 use vram_text::{Lang, error_sentence};
 
 /// A figure that is compared, in the order of the output.
@@ -35,14 +35,13 @@ pub type Errors = [Option<f64>; FIGURES.len()];
 pub fn compare(golden: &Golden) -> Row {
     let supported = golden.scenario.clone().and_then(|scenario| {
         let refused = |error| Unsupported(error_sentence(&error, Lang::En));
-        let estimate = vram_core::estimate(&scenario).map_err(refused)?;
-        let replay = vram_core::replay(&scenario).map_err(refused)?;
-        Ok(errors(golden, &estimate, replay, scenario.optimizer))
+        let estimate = vram_core::estimate_with_replay(&scenario).map_err(refused)?;
+        Ok(errors(golden, &estimate, scenario.optimizer))
     });
     Row { id: golden.id.clone(), label: golden.label.clone(), group: golden.group.clone(), errors: supported }
 }
 
-fn errors(golden: &Golden, estimate: &Estimate, replay: Replay, optimizer: Optimizer) -> Errors {
+fn errors(golden: &Golden, estimate: &Estimate, optimizer: Optimizer) -> Errors {
     let at = |instants: &[Instant]| {
         instants.iter().map(|&instant| estimate.at(instant).requested.get()).max().unwrap_or_default()
     };
@@ -60,8 +59,8 @@ fn errors(golden: &Golden, estimate: &Estimate, replay: Replay, optimizer: Optim
         ]),
         at(&[Instant::OptimizerStep]),
         estimate.at_peak().requested.get(),
-        replay.allocated.get(),
-        replay.reserved.get(),
+        estimate.allocated.get(),
+        estimate.reserved.likely.get(),
     ];
     let mut errors = Errors::default();
     for ((error, ours), measured) in errors.iter_mut().zip(ours).zip(golden.measured) {

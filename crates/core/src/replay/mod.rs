@@ -7,28 +7,29 @@
 mod caching;
 mod sequence;
 
-use crate::error::Error;
 use crate::plan::Pass;
 use crate::scenario::Scenario;
 use crate::step::{Blocks, Parameters};
 use crate::units::Bytes;
 use sequence::Player;
 
+/// Models of more layers are not played: it would take longer than a reader waits.
+const MOST_LAYERS: u64 = 512;
+
 /// What the allocator says after two steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Replay {
+pub(crate) struct Replay {
     /// `max_memory_allocated()` of the second step.
-    pub allocated: Bytes,
+    pub(crate) allocated: Bytes,
     /// `max_memory_reserved()`
-    pub reserved: Bytes,
+    pub(crate) reserved: Bytes,
 }
 
-/// Plays two steps of a training run through the allocator. Takes a millisecond or two, much longer than [`crate::estimate`].
-///
-/// # Errors
-/// Those of [`crate::estimate`].
-pub fn replay(scenario: &Scenario) -> Result<Replay, Error> {
-    crate::estimate(scenario)?;
+/// Plays two steps of a scenario that has an estimate through the allocator.
+pub(crate) fn replay(scenario: &Scenario) -> Option<Replay> {
+    if scenario.model.architecture.layers.get() > MOST_LAYERS {
+        return None;
+    }
     let later_pass = Pass::of_policy(scenario);
     let first_pass = Pass { accumulates: false, ..later_pass.clone() };
     let parameters = Parameters::of(scenario);
@@ -40,5 +41,6 @@ pub fn replay(scenario: &Scenario) -> Result<Replay, Error> {
     player.step(&first, later, true);
     player.allocator.forget_most_allocated();
     player.step(&first, later, false);
-    Ok(Replay { allocated: player.allocator.most_allocated(), reserved: player.allocator.most_reserved() })
+    let allocator = player.allocator;
+    Some(Replay { allocated: allocator.most_allocated(), reserved: allocator.most_reserved() })
 }
