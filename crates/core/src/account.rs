@@ -4,6 +4,7 @@ use crate::allocator;
 use crate::ledger::{Category, Dim, Entry, Instant, InstantSet, Name, Symbol};
 use crate::model::{Architecture, Parameter};
 use crate::tape::{Alive, Block, Storage};
+use crate::totals::Totals;
 use crate::units::{Bytes, Dtype};
 
 const INSTANTS: usize = Instant::ALL.len();
@@ -76,9 +77,7 @@ impl Account {
         {
             return slot;
         }
-        let is_transient = storage.category == Category::Activations && !is_kept;
-        let category = if is_transient { Category::Temporaries } else { storage.category };
-        self.slot(Storage { category, ..storage })
+        self.slot(Storage { category: storage.category_of(is_kept), ..storage })
     }
 
     /// `copies` of the block's storages that are alive.
@@ -117,6 +116,18 @@ impl Account {
         if let Some(slot) = self.slots.last_mut() {
             slot.rounding = Some(rounding);
         }
+    }
+
+    /// What is alive at an instant, by category.
+    pub(crate) fn totals(&self, instant: Instant) -> Totals {
+        let mut totals = Totals::default();
+        for slot in &self.slots {
+            let copies = slot.copies[instant.index()];
+            if copies > 0 {
+                totals.add(slot.storage.category, slot.storage.bytes().times(copies));
+            }
+        }
+        totals
     }
 
     /// The entries: a slot's storage once for each number of copies in which it occurs.

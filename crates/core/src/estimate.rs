@@ -6,6 +6,7 @@ use crate::ledger::{Category, Entry, Instant};
 use crate::replay::replay;
 use crate::scenario::Scenario;
 use crate::step;
+use crate::timeline::{self, Point};
 use crate::units::Bytes;
 
 /// What is alive at one instant, by category.
@@ -50,6 +51,8 @@ pub struct Estimate {
     pub peak: Instant,
     /// Trainable parameters.
     pub parameters: u64,
+    /// Memory over time, layer by layer.
+    pub timeline: Vec<Point>,
     /// The most that the caching allocator counts (`max_memory_allocated`).
     pub allocated: Bytes,
     /// What the caching allocator holds (`max_memory_reserved`).
@@ -82,7 +85,8 @@ impl Estimate {
 /// [`Error::TooLarge`] where a figure would reach an exbibyte.
 pub fn estimate(scenario: &Scenario) -> Result<Estimate, Error> {
     scenario.validate()?;
-    let entries = step::account(scenario).entries();
+    let (account, layers) = step::account_and_layers(scenario);
+    let entries = account.entries();
     let instants = Instant::ALL.map(|instant| total(instant, &entries));
     if instants.iter().any(|total| total.allocated >= Bytes::LIMIT) {
         return Err(Error::TooLarge);
@@ -95,6 +99,7 @@ pub fn estimate(scenario: &Scenario) -> Result<Estimate, Error> {
         instants,
         peak,
         parameters: step::trained_elements(scenario),
+        timeline: timeline::points(scenario, &instants, &layers),
         allocated,
         reserved,
         device: allocator::device(reserved),

@@ -20,6 +20,8 @@ mod rules;
 pub mod scenario;
 mod step;
 mod tape;
+pub mod timeline;
+mod totals;
 pub mod units;
 pub mod why;
 

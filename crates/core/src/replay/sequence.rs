@@ -1,15 +1,15 @@
 //! The order in which a run asks for memory and gives it back: the model is made, then two steps.
 
 use super::caching::{BlockId, CachingAllocator};
-use crate::ledger::{Category, Instant};
-use crate::model::Parameter;
+use crate::ledger::{Category, Instant, What};
+use crate::model::{Parameter, Place};
 use crate::optimizer::Held;
 use crate::plan::Pass;
 use crate::rules::{self, LayerKind};
-use crate::scenario::{Checkpointing, Scenario, ZeroGrad};
+use crate::scenario::{Checkpointing, Objective, Scenario, ZeroGrad};
 use crate::step::inputs::{self, Input};
-use crate::step::{Blocks, LayerBlocks, Parameters, kind_of, updated};
-use crate::tape::{Block, Event, Mode, Run, StorageId};
+use crate::step::{Blocks, LayerBlocks, Parameters, kind_of, kinds, updated};
+use crate::tape::{Block, Event, Mode, Run, Storage, StorageId};
 use crate::units::Bytes;
 
 /// A block whose events are played: the memory behind each of its storages.
@@ -42,7 +42,7 @@ impl<'a> Played<'a> {
         for &event in events {
             match event {
                 Event::Allocate(id) => {
-                    let size = self.block.storages.get(id.index()).map(crate::tape::Storage::bytes);
+                    let size = self.block.storages.get(id.index()).map(Storage::bytes);
                     let memory = allocator.allocate(size.unwrap_or_default());
                     self.put(Some(id), Some(memory));
                 }
@@ -94,18 +94,18 @@ impl<'a> Player<'a> {
     fn beside_parameters(&self, of: &[Parameter], sizes: &[Bytes]) -> Vec<Bytes> {
         let architecture = &self.pass.architecture;
         let with_size = || of.iter().zip(sizes);
-        let is_before = |parameter: &Parameter| parameter.place == crate::model::Place::Embedding;
+        let is_before = |parameter: &Parameter| parameter.place == Place::Embedding;
         let mut all: Vec<Bytes> = with_size().filter(|(p, _)| is_before(p)).map(|(_, &size)| size).collect();
         for index in 0..architecture.layers.get() {
             let is_here = |parameter: &Parameter| match parameter.place {
-                crate::model::Place::Layer => true,
-                crate::model::Place::SparseLayer => architecture.is_sparse(index),
-                crate::model::Place::DenseLayer => !architecture.is_sparse(index),
-                crate::model::Place::Embedding | crate::model::Place::Head => false,
+                Place::Layer => true,
+                Place::SparseLayer => architecture.is_sparse(index),
+                Place::DenseLayer => !architecture.is_sparse(index),
+                Place::Embedding | Place::Head => false,
             };
             all.extend(with_size().filter(|(p, _)| is_here(p)).map(|(_, &size)| size));
         }
-        let is_after = |parameter: &Parameter| parameter.place == crate::model::Place::Head;
+        let is_after = |parameter: &Parameter| parameter.place == Place::Head;
         all.extend(with_size().filter(|(p, _)| is_after(p)).map(|(_, &size)| size));
         all.retain(|&size| size > Bytes::ZERO);
         all
@@ -161,7 +161,7 @@ impl<'a> Player<'a> {
     }
 
     fn forward(&mut self, blocks: &'a Blocks) -> Forwarded<'a> {
-        let inputs = inputs::inputs(self.scenario, self.pass)
+        let mut inputs: Vec<(Input, Vec<BlockId>)> = inputs::inputs(self.scenario, self.pass)
             .into_iter()
             .map(|input| {
                 let memory = (0..input.copies).map(|_| self.allocator.allocate(input.storage.bytes()));
@@ -173,7 +173,7 @@ impl<'a> Player<'a> {
         let mut embedding = Played::new(&blocks.embedding);
         embedding.play(&blocks.embedding.events(Run::Forward), None, &mut self.allocator);
         let mut handed = embedding.take(blocks.embedding.ends().output);
-        let mut layers = Vec::new();
+        let (mut layers, mut without_graph) = (Vec::new(), Vec::new());
         for index in 0..self.pass.architecture.layers.get() {
             let Some(layer) = layer_at(&blocks.layers, self.pass, index) else { continue };
             let mut played = Played::new(&layer.with_graph);
@@ -184,8 +184,7 @@ impl<'a> Player<'a> {
                 running.play(&first.events(Run::Forward), first.ends().input, &mut self.allocator);
                 handed = running.take(first.ends().output);
                 running.take(first.ends().input);
-                running.play(first.leaving_autocast(), first.ends().input, &mut self.allocator);
-                running.end(&mut self.gradients, &mut self.allocator);
+                without_graph.push(running);
             } else {
                 played.play(&layer.with_graph.events(Run::Forward), None, &mut self.allocator);
                 handed = played.take(layer.with_graph.ends().output);
@@ -196,23 +195,22 @@ impl<'a> Player<'a> {
         head.put(blocks.head.ends().input, handed);
         head.play(&blocks.head.events(Run::Forward), None, &mut self.allocator);
         self.reference_forward();
-        if !is_checkpointed {
-            for layer in &mut layers {
-                let events = layer.block.leaving_autocast();
-                layer.play(events, None, &mut self.allocator);
-            }
+        for layer in if is_checkpointed { &mut without_graph } else { &mut layers } {
+            let events = layer.block.leaving_autocast();
+            layer.play(events, None, &mut self.allocator);
+        }
+        for layer in without_graph {
+            layer.end(&mut self.gradients, &mut self.allocator);
         }
         head.play(blocks.head.leaving_autocast(), None, &mut self.allocator);
-        let mut forwarded = Forwarded { embedding, layers, head, inputs };
-        self.drop_inputs(&mut forwarded, Instant::Forward);
-        forwarded
+        self.drop_inputs(&mut inputs, Instant::Forward);
+        Forwarded { embedding, layers, head, inputs }
     }
 
     /// The reference model's forward, layer after layer without a graph.
     fn reference_forward(&mut self) {
         let objective = self.scenario.objective;
-        let shared =
-            (objective == crate::scenario::Objective::DpoReferenceAdapter).then_some(self.pass.weight);
+        let shared = (objective == Objective::DpoReferenceAdapter).then_some(self.pass.weight);
         let Some(weight) = objective.reference_on_gpu().or(shared) else { return };
         let pass = Pass::of_reference(self.scenario, weight);
         let embedding = rules::embedding(&pass, Mode::NoGrad);
@@ -220,7 +218,7 @@ impl<'a> Player<'a> {
         played.play(&embedding.events(Run::Forward), None, &mut self.allocator);
         let mut handed = played.take(embedding.ends().output);
         played.end(&mut self.gradients, &mut self.allocator);
-        let layers: Vec<(LayerKind, Block)> = crate::step::kinds(&pass)
+        let layers: Vec<(LayerKind, Block)> = kinds(&pass)
             .into_iter()
             .map(|kind| (kind.layer, rules::layer(&pass, Mode::NoGrad, kind.layer)))
             .collect();
@@ -238,30 +236,23 @@ impl<'a> Player<'a> {
         }
     }
 
-    fn drop_inputs(&mut self, forwarded: &mut Forwarded<'_>, after: Instant) {
-        for (input, memory) in &mut forwarded.inputs {
+    fn drop_inputs(&mut self, inputs: &mut [(Input, Vec<BlockId>)], after: Instant) {
+        for (input, memory) in inputs {
             if input.until <= after {
                 memory.drain(..).for_each(|memory| self.allocator.free(memory));
             }
         }
     }
 
-    fn backward(&mut self, mut forwarded: Forwarded<'a>) {
-        let ends = forwarded.head.block.ends();
+    fn backward(&mut self, forwarded: Forwarded<'a>) {
+        let Forwarded { mut embedding, layers, mut head, mut inputs } = forwarded;
         // The loss's own gradient, a number.
         let one = self.allocator.allocate(Bytes::new(4));
-        forwarded.head.put(ends.incoming, Some(one));
-        let events = forwarded.head.block.events(Run::Backward);
-        forwarded.head.play(&events, None, &mut self.allocator);
-        let mut handed = forwarded.head.take(ends.result);
-        let (gradients, allocator) = (&mut self.gradients, &mut self.allocator);
-        let head = std::mem::replace(
-            &mut forwarded.head,
-            Played { block: forwarded.embedding.block, memory: Vec::new() },
-        );
-        head.end(gradients, allocator);
-        let is_checkpointed = self.scenario.checkpointing == Checkpointing::Layers;
-        for mut layer in std::mem::take(&mut forwarded.layers).into_iter().rev() {
+        head.put(head.block.ends().incoming, Some(one));
+        head.play(&head.block.events(Run::Backward), None, &mut self.allocator);
+        let mut handed = head.take(head.block.ends().result);
+        let is_checkpointed = self.is_checkpointed();
+        for mut layer in layers.into_iter().rev() {
             let ends = layer.block.ends();
             layer.put(ends.incoming, handed);
             let (run, held) =
@@ -270,16 +261,13 @@ impl<'a> Player<'a> {
             handed = layer.take(ends.result);
             layer.end(&mut self.gradients, &mut self.allocator);
         }
-        self.drop_inputs(&mut forwarded, Instant::BackwardLastVisited);
-        let mut embedding = std::mem::replace(
-            &mut forwarded.embedding,
-            Played { block: forwarded.head.block, memory: Vec::new() },
-        );
+        self.drop_inputs(&mut inputs, Instant::BackwardLastVisited);
         embedding.put(embedding.block.ends().incoming, handed);
-        let events = embedding.block.events(Run::Backward);
-        embedding.play(&events, None, &mut self.allocator);
+        embedding.play(&embedding.block.events(Run::Backward), None, &mut self.allocator);
         embedding.end(&mut self.gradients, &mut self.allocator);
-        self.drop_inputs(&mut forwarded, Instant::OptimizerStep);
+        // A tied head's gradient has waited for the embedding's.
+        head.end(&mut self.gradients, &mut self.allocator);
+        self.drop_inputs(&mut inputs, Instant::OptimizerStep);
     }
 
     fn optimizer_step(&mut self, is_first: bool) {
@@ -288,7 +276,7 @@ impl<'a> Player<'a> {
         if is_first {
             let mut states = updated.states(self.scenario.optimizer);
             if self.scenario.optimizer_dtype() != self.scenario.trained() {
-                states.insert(0, updated.copy(Category::MasterWeights, crate::ledger::What::Master));
+                states.insert(0, updated.copy(Category::MasterWeights, What::Master));
             }
             for size in self.side_by_side(&states) {
                 self.allocator.allocate(size);
@@ -296,7 +284,7 @@ impl<'a> Player<'a> {
         }
         let mut temporaries = updated.step_temporaries(self.scenario.optimizer);
         if self.scenario.optimizer_dtype() != self.scenario.trained() {
-            temporaries.insert(0, updated.copy(Category::Temporaries, crate::ledger::What::GradientFp32));
+            temporaries.insert(0, updated.copy(Category::Temporaries, What::GradientFp32));
         }
         let mut taken = Vec::new();
         for held in &temporaries {

@@ -5,11 +5,14 @@
 
 use std::ops::Range;
 
+use super::Looked;
 use super::blocks::{Kind, LayerBlocks, kind_of};
 use crate::account::{Account, Registered};
 use crate::ledger::Instant;
 use crate::plan::Pass;
 use crate::tape::{Alive, Block, Run};
+use crate::timeline::LayerTotals;
+use crate::totals::Totals;
 use crate::units::Bytes;
 
 /// A kind of layer with its slots in the account.
@@ -61,6 +64,35 @@ impl RegisteredLayer<'_> {
     }
 }
 
+/// The sums of a kind of layer.
+struct OfKind {
+    running: Totals,
+    backward: Totals,
+    kept_in_autocast: Totals,
+    kept_for_backward: Totals,
+    left: Totals,
+}
+
+impl OfKind {
+    fn of(layer: &RegisteredLayer<'_>) -> Self {
+        let (block, running) = (layer.block(), layer.running().block());
+        let (kept_in_autocast, kept_for_backward) = if let Some(first) = &layer.without_graph {
+            let input = block.by_category(&block.only_input());
+            let casts = first.block().by_category(first.block().kept_by_forward());
+            (input.and(&casts), input)
+        } else {
+            (block.by_category(block.kept_by_forward()), block.by_category(block.kept_for_backward()))
+        };
+        Self {
+            running: running.by_category(&running.at_peak(Run::Forward)),
+            backward: block.by_category(&block.at_peak(layer.run_of_backward())),
+            kept_in_autocast,
+            kept_for_backward,
+            left: block.by_category(&block.left_by_backward()),
+        }
+    }
+}
+
 impl<'a> Layers<'a> {
     pub(super) fn register(pass: &Pass, blocks: &'a [LayerBlocks], account: &mut Account) -> Self {
         let kinds: Vec<RegisteredLayer<'a>> = blocks
@@ -96,6 +128,45 @@ impl<'a> Layers<'a> {
 
     fn sum(&self, layers: &Range<u64>, bytes: impl Fn(&RegisteredLayer<'a>) -> Bytes) -> Bytes {
         self.kinds.iter().enumerate().map(|(at, kind)| bytes(kind).times(self.among(layers, at))).sum()
+    }
+
+    /// The layer that is asked for, or the largest.
+    pub(super) fn looked(&self, looked: Looked, largest: fn(&Self) -> u64) -> u64 {
+        match looked {
+            Looked::Largest => largest(self),
+            Looked::At(index) => index.min(self.count().saturating_sub(1)),
+        }
+    }
+
+    /// What is alive while each layer runs, beside what the layers don't decide. `lookup` is what the embedding made, where the model's
+    /// forward names it.
+    pub(super) fn totals(
+        &self,
+        forward: Totals,
+        backward: Totals,
+        lookup: Option<Totals>,
+    ) -> Vec<LayerTotals> {
+        let of_kinds: Vec<OfKind> = self.kinds.iter().map(OfKind::of).collect();
+        let mut layers = vec![LayerTotals::default(); self.of.len()];
+        let (mut in_forward, mut for_backward) = (forward, backward);
+        for ((index, layer), kind) in (0..).zip(&mut layers).zip(&self.of) {
+            let Some(of) = of_kinds.get(*kind) else { continue };
+            layer.forward = in_forward.and(&of.running);
+            if let Some(lookup) = lookup.as_ref().filter(|_| !self.first_keeps_input(index)) {
+                layer.forward = layer.forward.and(lookup);
+            }
+            layer.backward = for_backward.and(&of.backward);
+            in_forward = in_forward.and(&of.kept_in_autocast);
+            for_backward = for_backward.and(&of.kept_for_backward);
+        }
+        let mut left = Totals::default();
+        for (layer, kind) in layers.iter_mut().zip(&self.of).rev() {
+            layer.backward = layer.backward.and(&left);
+            if let Some(of) = of_kinds.get(*kind) {
+                left = left.and(&of.left);
+            }
+        }
+        layers
     }
 
     /// The layer at which forward is at its largest: the last one, or the last of another kind.

@@ -21,6 +21,7 @@ use crate::plan::Pass;
 use crate::rules::{self, LayerKind};
 use crate::scenario::{Objective, Scenario, ZeroGrad};
 use crate::tape::{Block, Mode, Run, Storage};
+use crate::timeline::LayerTotals;
 use crate::units::Bytes;
 
 /// Everything from the forward pass to the end of backward.
@@ -42,8 +43,26 @@ struct Step<'a> {
     head: Registered<'a>,
 }
 
+/// Which layer an instant looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Looked {
+    /// The one at which memory is largest.
+    Largest,
+    /// A given one, from 0.
+    At(u64),
+}
+
 /// Every storage of a training step at every instant.
-pub(crate) fn account(scenario: &Scenario) -> Account {
+pub(crate) fn account(scenario: &Scenario, looked: Looked) -> Account {
+    walk(scenario, looked).0
+}
+
+/// The same with what is alive while each layer runs.
+pub(crate) fn account_and_layers(scenario: &Scenario) -> (Account, Vec<LayerTotals>) {
+    walk(scenario, Looked::Largest)
+}
+
+fn walk(scenario: &Scenario, looked: Looked) -> (Account, Vec<LayerTotals>) {
     let architecture = &scenario.model.architecture;
     let pass = Pass::of_policy(scenario);
     let parameters = Parameters::of(scenario);
@@ -55,12 +74,13 @@ pub(crate) fn account(scenario: &Scenario) -> Account {
     let mut step = Step { scenario, pass: &pass, account, embedding, layers, head };
     step.always(&parameters);
     step.inputs();
-    step.forward();
-    step.loss();
-    step.backward();
     step.earlier_gradients();
+    let layers = step.layer_totals();
+    step.forward(looked);
+    step.loss();
+    step.backward(looked);
     step.optimizer_step(&parameters);
-    step.account
+    (step.account, layers)
 }
 
 impl Step<'_> {
@@ -115,9 +135,24 @@ impl Step<'_> {
         }
     }
 
-    fn forward(&mut self) {
+    /// What is alive while each layer runs; of the account there is so far what the layers don't decide.
+    fn layer_totals(&self) -> Vec<LayerTotals> {
+        let embedding = self.embedding.block();
+        let (forward, backward) =
+            (self.account.totals(Instant::Forward), self.account.totals(Instant::BackwardLastVisited));
+        let forward = forward.and(&embedding.by_category(embedding.kept_by_forward()));
+        let head = self.head.block();
+        let backward = backward
+            .and(&embedding.by_category(embedding.kept_for_backward()))
+            .and(&head.by_category(&head.left_by_backward()));
+        let lookup = rules::hands_lookup_on(&self.pass.architecture)
+            .then(|| embedding.by_category(&embedding.only_output()));
+        self.layers.totals(forward, backward, lookup)
+    }
+
+    fn forward(&mut self, looked: Looked) {
         let instant = Instant::Forward;
-        let running = self.layers.largest_in_forward();
+        let running = self.layers.looked(looked, Layers::largest_in_forward);
         self.account.add(instant, &self.embedding, self.embedding.block().kept_by_forward(), 1);
         self.layers.kept(&mut self.account, instant, &(0..running), Kept::InAutocast);
         self.layers.forward_of(&mut self.account, instant, running);
@@ -175,7 +210,7 @@ impl Step<'_> {
         (kept + size(&largest) > policy).then_some(largest)
     }
 
-    fn backward(&mut self) {
+    fn backward(&mut self, looked: Looked) {
         let kept_by_embedding = self.embedding.block().kept_for_backward();
         let left_by_head = self.head.block().left_by_backward();
         for instant in [Instant::BackwardHead, Instant::BackwardFirstVisited, Instant::BackwardLastVisited] {
@@ -189,7 +224,8 @@ impl Step<'_> {
         let all = 0..self.layers.count();
         self.layers.kept(&mut self.account, Instant::BackwardHead, &all, Kept::ForBackward);
         self.account.add(Instant::BackwardHead, &self.head, &self.head.block().at_peak(Run::Backward), 1);
-        let (first, last) = (self.layers.largest_visited_first(), self.layers.largest_visited_last());
+        let first = self.layers.looked(looked, Layers::largest_visited_first);
+        let last = self.layers.looked(looked, Layers::largest_visited_last);
         self.layers.backward_of(&mut self.account, Instant::BackwardFirstVisited, first);
         self.layers.backward_of(&mut self.account, Instant::BackwardLastVisited, last);
         self.layers.left(&mut self.account, Instant::BackwardEmbedding, &all);

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::{Storage, StorageId};
+use crate::totals::Totals;
 use crate::units::Bytes;
 
 /// One thing that happens to a storage.
@@ -165,6 +166,20 @@ impl Block {
             .filter(|&(_, &is_alive)| is_alive)
             .map(|(&size, _)| Bytes::new(size))
             .sum()
+    }
+
+    /// Bytes of a set of storages by category. What backward does not need is a temporary.
+    pub(crate) fn by_category(&self, alive: &Alive) -> Totals {
+        let mut totals = Totals::default();
+        let kept = &self.kept_for_backward;
+        for (((storage, &size), &is_alive), &is_kept) in
+            self.storages.iter().zip(&self.sizes).zip(alive).zip(kept)
+        {
+            if is_alive {
+                totals.add(storage.category_of(is_kept), Bytes::new(size));
+            }
+        }
+        totals
     }
 
     fn size(&self, id: StorageId) -> u64 {

@@ -33,6 +33,11 @@ impl Storage {
     pub(crate) fn bytes(&self) -> Bytes {
         Bytes::new(self.dims.product()).times(self.dtype.size())
     }
+
+    /// What it is for: of what forward makes, only what is kept for backward is an activation.
+    pub(crate) fn category_of(&self, is_kept: bool) -> Category {
+        if self.category == Category::Activations && !is_kept { Category::Temporaries } else { self.category }
+    }
 }
 
 /// A storage on the tape.
