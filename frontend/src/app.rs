@@ -4,7 +4,9 @@ use leptos::prelude::*;
 use vram_text::Word;
 
 use crate::controls::{Controls, Header};
-use crate::panels::{Answer, Chart, Details, HandCalculation, Ledger, Legend, Moments, Problems, Why};
+use crate::panels::{
+    Answer, Chart, Details, HandCalculation, Ledger, Legend, Moments, Problems, Timeline, Why,
+};
 use crate::state::Store;
 
 #[component]
@@ -34,6 +36,7 @@ pub(crate) fn App() -> impl IntoView {
                     <Details />
                 </figure>
                 <Why />
+                <Timeline />
                 <HandCalculation />
                 <Ledger />
                 <Moments />

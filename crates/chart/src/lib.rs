@@ -1,4 +1,4 @@
-//! The stacked bars of a training step: one bar an instant, one segment a category.
+//! The stacked bars of a training step, one bar an instant, one segment a category; and memory over the time of two steps.
 //!
 //! [`layout`] is pure arithmetic; [`draw`] puts it on any plotters backend, a canvas in the page and SVG natively, so that the
 //! two are the same picture. Words come from the caller.
@@ -9,10 +9,12 @@ mod layout;
 #[cfg(feature = "svg")]
 mod svg;
 mod theme;
+mod timeline;
 
 pub use draw::{Text, draw};
 pub use input::{Bar, Input, Segment};
 pub use layout::{Layout, Rect, Row, layout};
 #[cfg(feature = "svg")]
-pub use svg::svg;
+pub use svg::{TimelineTexts, svg};
 pub use theme::Theme;
+pub use timeline::{Phase, Span, TimelineInput, TimelineLayout, draw_timeline, timeline_layout};

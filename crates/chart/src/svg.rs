@@ -8,15 +8,19 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color as _, FontStyle, IntoFont as _, RGBColor, TextStyle};
 
 use vram_core::ledger::Category;
+use vram_core::timeline::Moment;
 use vram_core::units::Bytes;
 
 use crate::draw::{Text, draw};
 use crate::input::Input;
 use crate::layout::{Layout, Rect, layout};
 use crate::theme::Theme;
+use crate::timeline::{TimelineInput, TimelineLayout, draw_timeline, timeline_layout};
 
 /// Room for the capacity's text beneath the bars.
 const FOOT: i32 = 26;
+/// Room for the timeline's title.
+const HEAD: i32 = 30;
 /// An entry of the legend: a square of colour and a name.
 const LEGEND: (i32, i32) = (180, 24);
 const SQUARE: i32 = 11;
@@ -27,26 +31,62 @@ const FONT: f64 = 14.0 * 1.24;
 ///
 /// # Errors
 /// The backend's, as text.
-pub fn svg(input: &Input, width: i32, theme: &Theme) -> Result<String, String> {
+pub fn svg(input: &Input, timeline: &TimelineTexts, width: i32, theme: &Theme) -> Result<String, String> {
     let layout = layout(input, width);
     let bars: Vec<(String, String)> =
         input.bars.iter().map(|bar| (bar.label.clone(), bar.value.clone())).collect();
     let legend: Vec<_> = input.legend.iter().filter(|(category, _)| occurs(input, *category)).collect();
     let columns = (layout.width / LEGEND.0).max(1);
     let lines = i32::try_from(legend.len()).unwrap_or_default().div_euclid(columns) + 1;
-    let size = (layout.width.unsigned_abs(), (layout.height + FOOT + lines * LEGEND.1).unsigned_abs());
+    let placed = timeline_layout(&timeline.input, width);
+    let bars_end = layout.height + FOOT;
+    let timeline_end = bars_end + HEAD + placed.height + FOOT;
+    let size = (layout.width.unsigned_abs(), (timeline_end + lines * LEGEND.1).unsigned_abs());
     let mut document = String::new();
     {
         let area = SVGBackend::with_string(&mut document, size).into_drawing_area();
         let text = Text::Drawn { bars: &bars, capacity: &input.capacity_label };
         draw(&layout, theme, 1.0, text, &area).map_err(|error| error.to_string())?;
+        let (_, rest) = area.split_vertically(bars_end + HEAD);
+        let (picture, _) = rest.split_vertically(placed.height);
+        draw_timeline(&placed, theme, 1.0, &picture).map_err(|error| error.to_string())?;
+        phases(&area, theme, timeline, &placed, bars_end).map_err(|error| error.to_string())?;
         for (place, (category, name)) in (0..).zip(legend) {
-            let (left, top) = (place % columns * LEGEND.0, layout.height + FOOT + place / columns * LEGEND.1);
+            let (left, top) = (place % columns * LEGEND.0, timeline_end + place / columns * LEGEND.1);
             entry(&area, theme, *category, name, (left, top)).map_err(|error| error.to_string())?;
         }
         area.present().map_err(|error| error.to_string())?;
     }
     Ok(document)
+}
+
+/// A timeline with its words.
+#[derive(Clone, Debug)]
+pub struct TimelineTexts {
+    /// What it shows.
+    pub input: TimelineInput,
+    /// Its title.
+    pub title: String,
+    /// The name of a phase, by its first moment.
+    pub phase: fn(Moment) -> String,
+}
+
+/// The title above the timeline and the phases' names beneath it.
+fn phases<DB: DrawingBackend>(
+    area: &DrawingArea<DB, Shift>,
+    theme: &Theme,
+    timeline: &TimelineTexts,
+    placed: &TimelineLayout,
+    top: i32,
+) -> Drawn<DB> {
+    let title = Rect { left: 0, top, right: placed.width, bottom: top + HEAD };
+    write(area, &timeline.title, title, HPos::Left, theme.ink, FontStyle::Bold)?;
+    let bottom = top + HEAD + placed.height;
+    for span in &placed.spans {
+        let text = Rect { left: span.left, top: bottom, right: span.right, bottom: bottom + FOOT };
+        write(area, &(timeline.phase)(span.moment), text, HPos::Left, theme.soft, FontStyle::Normal)?;
+    }
+    Ok(())
 }
 
 fn occurs(input: &Input, category: Category) -> bool {

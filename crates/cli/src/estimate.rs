@@ -6,7 +6,7 @@ use vram_core::units::Bytes;
 use vram_core::why::why;
 use vram_core::{Estimate, Scenario, link};
 use vram_text::{
-    Lang, Unit, Verdict, Word, category, format_bytes, headline, instant, name, peak_label, verdict,
+    Lang, Unit, Verdict, Word, category, format_bytes, headline, instant, name, peak_label, phase, verdict,
     why_this_peak,
 };
 
@@ -35,7 +35,20 @@ pub fn print(
 
 fn svg(estimate: &Estimate, scenario: &Scenario, unit: Unit, lang: Lang) -> Result<String, Failure> {
     let input = chart_input(estimate, scenario, unit, lang);
-    vram_chart::svg(&input, 900, &vram_chart::Theme::LIGHT).map_err(Failure::Output)
+    let phase = match lang {
+        Lang::En => |moment| phase(moment, Lang::En).to_owned(),
+        Lang::Zh => |moment| phase(moment, Lang::Zh).to_owned(),
+    };
+    let timeline = vram_chart::TimelineTexts {
+        input: vram_chart::TimelineInput {
+            points: estimate.timeline.clone(),
+            capacity: scenario.gpu.capacity,
+            selected: None,
+        },
+        title: Word::Timeline.in_lang(lang).to_owned(),
+        phase,
+    };
+    vram_chart::svg(&input, &timeline, 900, &vram_chart::Theme::LIGHT).map_err(Failure::Output)
 }
 
 /// What the chart shows of an estimate.

@@ -338,6 +338,11 @@ pub struct Entry {
     pub rounding: Bytes,
 }
 
+/// Puts the largest entries first.
+pub fn largest_first(entries: &mut [Entry]) {
+    entries.sort_by_key(|entry| core::cmp::Reverse(entry.bytes()));
+}
+
 impl Entry {
     /// Its size.
     pub fn bytes(&self) -> Bytes {

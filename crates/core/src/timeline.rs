@@ -150,6 +150,16 @@ pub fn alive_at(scenario: &Scenario, moment: Moment) -> Result<Vec<Entry>, Error
     Ok(entries)
 }
 
+/// Of what is alive at a moment of a later step, keeps what is alive in the first one.
+pub fn keep_first_step(scenario: &Scenario, moment: Moment, entries: &mut Vec<Entry>) {
+    let is_there = |category: Category| {
+        let mut one = [Bytes::ZERO; Category::ALL.len()];
+        one[category.index()] = Bytes::new(1);
+        before(scenario, moment, one)[category.index()] > Bytes::ZERO
+    };
+    entries.retain(|entry| is_there(entry.category));
+}
+
 fn is_loaded(entry: &Entry) -> bool {
     let is_of_model =
         matches!(entry.category, Category::Parameters | Category::MasterWeights | Category::ReferenceModel);

@@ -8,6 +8,7 @@ mod names;
 mod sentences;
 mod sizes;
 mod sources;
+mod timeline;
 mod why;
 mod words;
 
@@ -23,6 +24,7 @@ pub use sentences::{
 };
 pub use sizes::{Unit, format_bytes, format_count, format_number, parameter_count};
 pub use sources::source;
+pub use timeline::{moment, others, phase, point, step_number};
 pub use why::why_this_peak;
 pub use words::Word;
 

@@ -2,17 +2,12 @@
 
 use leptos::html::{Canvas, Div};
 use leptos::prelude::*;
-use plotters_canvas::CanvasBackend;
 use vram_chart::{Bar, Input, Layout, Rect, Row, Segment, Text, Theme, draw, layout};
 use vram_core::ledger::Instant;
 use vram_text::{Word, format_bytes, instant, segment};
-use wasm_bindgen::JsCast as _;
-use wasm_bindgen::prelude::Closure;
 
+use super::canvas::{FIRST_WIDTH, paint, px, watch_width};
 use crate::state::{Store, on_window, pixel_ratio};
-
-/// Before the page has been laid out.
-const FIRST_WIDTH: i32 = 760;
 
 fn input(store: Store) -> Input {
     let (lang, unit) = (store.lang(), store.unit());
@@ -61,7 +56,12 @@ pub(crate) fn Chart() -> impl IntoView {
     Effect::new(move || {
         let Some(canvas) = canvas.get() else { return };
         let theme = if store.is_dark.get() { Theme::DARK } else { Theme::LIGHT };
-        placed.with(|layout| paint(&canvas, layout, &theme, ratio.get()));
+        placed.with(|layout| {
+            paint(&canvas, (layout.width, layout.height), ratio.get(), |area, ratio| {
+                // A context that refuses to draw leaves the table, which carries the same.
+                let _ = draw(layout, &theme, ratio, Text::Elsewhere, area);
+            });
+        });
     });
     let select = move |segment: Option<Segment>| {
         if segment.is_some() && store.selected.get_untracked() != segment {
@@ -113,10 +113,6 @@ fn spoken(store: Store) -> String {
     })
 }
 
-fn px(css: i32) -> String {
-    format!("{css}px")
-}
-
 /// Label and value of a bar, where the layout wants them.
 #[component]
 fn Labels(at: Instant, placed: Memo<Layout>, shown: Memo<Input>) -> impl IntoView {
@@ -150,41 +146,4 @@ fn style(rect: Rect) -> String {
         rect.width(),
         rect.bottom - rect.top
     )
-}
-
-/// Follows the width of the chart's frame.
-fn watch_width(frame: &web_sys::HtmlDivElement, width: RwSignal<i32>) {
-    let measured = frame.clone();
-    let closure = Closure::<dyn FnMut()>::new(move || {
-        let now = measured.client_width();
-        if now > 0 && width.get_untracked() != now {
-            width.set(now);
-        }
-    });
-    if let Ok(observer) = web_sys::ResizeObserver::new(closure.as_ref().unchecked_ref()) {
-        observer.observe(frame);
-    }
-    closure.forget();
-}
-
-/// Sizes the canvas by device pixels, so that it is sharp, and draws.
-fn paint(canvas: &web_sys::HtmlCanvasElement, layout: &Layout, theme: &Theme, ratio: f64) {
-    let device = |css: i32| {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few thousand pixels")]
-        {
-            (f64::from(css) * ratio).round().max(1.0) as u32
-        }
-    };
-    let (width, height) = (device(layout.width), device(layout.height));
-    // Setting a canvas's size clears it and costs a reallocation.
-    if (canvas.width(), canvas.height()) != (width, height) {
-        canvas.set_width(width);
-        canvas.set_height(height);
-    }
-    let Some(backend) = CanvasBackend::with_canvas_object(canvas.clone()) else {
-        return;
-    };
-    let area = plotters::prelude::IntoDrawingArea::into_drawing_area(backend);
-    // A context that refuses to draw leaves the table, which carries the same.
-    let _ = draw(layout, theme, ratio, Text::Elsewhere, &area);
 }

@@ -1,6 +1,7 @@
 //! The entries of the segment that is looked at.
 
 use leptos::prelude::*;
+use vram_core::ledger::{Entry, largest_first};
 use vram_text::{format_bytes, name, segment};
 
 use crate::state::Store;
@@ -24,9 +25,9 @@ pub(crate) fn Details() -> impl IntoView {
         };
         let (unit, lang) = (store.unit(), store.lang());
         store.with(|_, estimate| {
-            let mut entries: Vec<_> =
-                estimate.alive(at.instant).filter(|entry| entry.category == at.category).collect();
-            entries.sort_by_key(|entry| std::cmp::Reverse(entry.bytes()));
+            let mut entries: Vec<Entry> =
+                estimate.alive(at.instant).filter(|entry| entry.category == at.category).copied().collect();
+            largest_first(&mut entries);
             let more = entries.len().saturating_sub(MOST);
             entries.truncate(MOST);
             let mut lines: Vec<(String, String)> = entries

@@ -1,7 +1,7 @@
 //! The ledger: every entry that is alive at a moment, by category; each opens its formula, lifetime and source.
 
 use leptos::prelude::*;
-use vram_core::ledger::{Category, Entry, Instant, Symbol};
+use vram_core::ledger::{Category, Entry, Instant, Symbol, largest_first};
 use vram_core::units::Bytes;
 use vram_text::{Lang, Word, category, format_bytes, format_count, instant, lifetime, name, source};
 
@@ -85,7 +85,7 @@ fn Group(of: Category, moment: Memo<Instant>, opened: RwSignal<Option<String>>) 
         store.with(|_, estimate| {
             let mut entries: Vec<Entry> =
                 estimate.alive(at).filter(|entry| entry.category == of).copied().collect();
-            entries.sort_by_key(|entry| std::cmp::Reverse(entry.bytes()));
+            largest_first(&mut entries);
             entries
         })
     });

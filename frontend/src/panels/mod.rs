@@ -1,6 +1,7 @@
 //! What a reader reads.
 
 mod answer;
+mod canvas;
 mod chart;
 mod details;
 mod hand;
@@ -8,6 +9,7 @@ mod ledger;
 mod legend;
 mod moments;
 mod problems;
+mod timeline;
 mod why;
 
 pub(crate) use answer::Answer;
@@ -18,4 +20,5 @@ pub(crate) use ledger::Ledger;
 pub(crate) use legend::Legend;
 pub(crate) use moments::Moments;
 pub(crate) use problems::Problems;
+pub(crate) use timeline::Timeline;
 pub(crate) use why::Why;

@@ -4,6 +4,7 @@ pub(crate) mod bench;
 mod browser;
 mod history;
 mod memory;
+mod pause;
 mod store;
 
 pub(crate) use browser::{copy, on_window, pixel_ratio};

@@ -10,11 +10,11 @@ use vram_core::ledger::Instant;
 use vram_core::ready::Ready;
 use vram_core::scenario::Optimizer;
 use vram_core::units::Bytes;
-use vram_core::{Error, Estimate, Scenario, estimate, link};
+use vram_core::{Error, Estimate, Scenario, estimate, estimate_with_replay, link};
 use vram_text::{Lang, Unit, Word};
 
 use super::browser::{on_media, on_window};
-use super::{history, memory};
+use super::{history, memory, pause};
 
 /// What the bars were before the optimizer was changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +39,8 @@ pub(crate) struct Store {
     pub(crate) problems: RwSignal<BTreeMap<String, Error>>,
     pub(crate) ghost: RwSignal<Option<Ghost>>,
     pub(crate) selected: RwSignal<Option<Segment>>,
+    /// The moment of the timeline; none follows the peak.
+    pub(crate) scrubbed: RwSignal<Option<usize>>,
     /// The moment of the ledger; none follows the peak.
     pub(crate) moment: RwSignal<Option<Instant>>,
     pub(crate) lang: RwSignal<Lang>,
@@ -59,6 +61,7 @@ impl Store {
             problems: RwSignal::default(),
             ghost: RwSignal::default(),
             selected: RwSignal::default(),
+            scrubbed: RwSignal::default(),
             moment: RwSignal::default(),
             lang: RwSignal::new(memory::lang()),
             unit: RwSignal::new(memory::unit()),
@@ -77,8 +80,7 @@ impl Store {
         let mut problems = by_field(reading.problems);
         match estimate(&reading.scenario) {
             Ok(estimate) => {
-                let estimate = Some(Arc::new(estimate));
-                self.answered.set(Answered { scenario: reading.scenario, estimate });
+                self.answer(reading.scenario, estimate);
             }
             Err(error) => problems.extend(by_field(vec![error])),
         }
@@ -90,6 +92,7 @@ impl Store {
     fn forget_looks(self) {
         self.ghost.set(None);
         self.selected.set(None);
+        self.scrubbed.set(None);
         self.moment.set(None);
         self.shared.set(None);
     }
@@ -119,6 +122,10 @@ impl Store {
     /// Reads the scenario.
     pub(crate) fn with_scenario<T>(self, read: impl FnOnce(&Scenario) -> T) -> T {
         self.answered.with(|answered| read(&answered.scenario))
+    }
+
+    fn with_scenario_untracked<T>(self, read: impl FnOnce(&Scenario) -> T) -> T {
+        self.answered.with_untracked(|answered| read(&answered.scenario))
     }
 
     /// Reads scenario and estimate; the default scenario has one, so that there always is one.
@@ -151,8 +158,19 @@ impl Store {
         }
     }
 
-    fn take(self, scenario: Scenario, estimate: Estimate) {
+    /// Shows the estimate, and its allocator figures from a replay when the reader pauses.
+    fn answer(self, scenario: Scenario, estimate: Estimate) {
         self.answered.set(Answered { scenario, estimate: Some(Arc::new(estimate)) });
+        pause::then(move || {
+            let scenario = self.with_scenario_untracked(Scenario::clone);
+            if let Ok(estimate) = estimate_with_replay(&scenario) {
+                self.answered.update(|answered| answered.estimate = Some(Arc::new(estimate)));
+            }
+        });
+    }
+
+    fn take(self, scenario: Scenario, estimate: Estimate) {
+        self.answer(scenario, estimate);
         if self.shared.get_untracked().is_some() {
             self.shared.set(None);
         }
