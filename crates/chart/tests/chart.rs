@@ -5,8 +5,11 @@
 
 use insta::assert_snapshot;
 use proptest::prelude::*;
-use vram_chart::{Bar, Input, Segment, Theme, layout, svg};
+use vram_chart::{
+    Bar, Input, Phase, Segment, Theme, TimelineInput, TimelineTexts, layout, svg, timeline_layout,
+};
 use vram_core::ledger::{Category, Instant};
+use vram_core::timeline::{Moment, Point, StepNumber};
 use vram_core::units::Bytes;
 
 fn input(sizes: &[[u64; 8]; 7], ghost: Option<Vec<Bytes>>, capacity: u64) -> Input {
@@ -48,14 +51,66 @@ fn example() -> Input {
     input(&sizes, Some([52, 53, 54, 53, 55, 56, 56].map(Bytes::new).to_vec()), 79)
 }
 
+/// Two steps of a model of two layers.
+fn over_time() -> TimelineTexts {
+    let moments = [
+        (Moment::Forward(0), [14, 0, 0, 28, 1, 3, 1, 0]),
+        (Moment::Forward(1), [14, 0, 0, 28, 2, 5, 1, 0]),
+        (Moment::Loss, [14, 0, 0, 28, 4, 7, 0, 0]),
+        (Moment::BackwardHead, [14, 0, 1, 28, 3, 7, 1, 0]),
+        (Moment::Backward(1), [14, 0, 7, 28, 3, 5, 1, 0]),
+        (Moment::Backward(0), [14, 0, 13, 28, 1, 3, 1, 0]),
+        (Moment::BackwardEmbedding, [14, 0, 14, 28, 0, 0, 0, 0]),
+        (Moment::OptimizerStep, [14, 0, 14, 28, 0, 0, 14, 0]),
+    ];
+    let load = Point {
+        step: StepNumber::First,
+        moment: Moment::Load,
+        categories: [14, 0, 0, 0, 0, 0, 0, 0].map(Bytes::new),
+    };
+    let steps = [StepNumber::First, StepNumber::Later].into_iter().flat_map(|step| {
+        moments.map(|(moment, sizes)| Point { step, moment, categories: sizes.map(Bytes::new) })
+    });
+    let points = [load].into_iter().chain(steps).collect();
+    let phase = |moment| format!("{:?}", Phase::of(moment)).to_lowercase();
+    TimelineTexts {
+        input: TimelineInput { points, capacity: Bytes::new(79), selected: Some(4) },
+        title: "over time".to_owned(),
+        phase,
+    }
+}
+
+#[test]
+fn the_timeline_leaves_no_gap_and_a_point_hits_the_column_under_it() {
+    let TimelineTexts { input, .. } = over_time();
+    for width in [160, 390, 900, 3000] {
+        let placed = timeline_layout(&input, width);
+        assert_eq!(placed.edges.len(), input.points.len() + 1);
+        assert_eq!((placed.edges.first(), placed.edges.last()), (Some(&0), Some(&width)));
+        assert!(placed.edges.is_sorted());
+        assert!(placed.spans.windows(2).all(|pair| pair[0].right == pair[1].left));
+        for (index, edges) in placed.edges.windows(2).enumerate() {
+            assert!(edges[0] == edges[1] || placed.hit(edges[0]) == index);
+        }
+        assert_eq!((placed.hit(-5), placed.hit(width + 5)), (0, input.points.len() - 1));
+    }
+}
+
+#[test]
+fn the_peak_of_the_timeline_is_the_first_of_the_largest_moments_of_a_later_step() {
+    let TimelineTexts { input, .. } = over_time();
+    assert_eq!(input.points[input.peak()].moment, Moment::OptimizerStep);
+    assert_eq!(input.peak(), input.points.len() - 1);
+}
+
 #[test]
 fn a_wide_light_picture() {
-    assert_snapshot!(svg(&example(), 900, &Theme::LIGHT).unwrap());
+    assert_snapshot!(svg(&example(), &over_time(), 900, &Theme::LIGHT).unwrap());
 }
 
 #[test]
 fn a_narrow_dark_picture() {
-    assert_snapshot!(svg(&example(), 360, &Theme::DARK).unwrap());
+    assert_snapshot!(svg(&example(), &over_time(), 360, &Theme::DARK).unwrap());
 }
 
 #[test]

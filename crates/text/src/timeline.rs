@@ -36,9 +36,10 @@ pub fn moment(moment: Moment, layers: u64, lang: Lang) -> String {
     fixed.to_owned()
 }
 
-/// A point in words, such as `second step, loss: 40.1 GiB`.
-pub fn point(point: &Point, layers: u64, unit: Unit, lang: Lang) -> String {
-    let size = format_bytes(point.total(), unit);
+/// A point in words, such as `second step, loss: 40.1 GiB`, with a word more at the peak.
+pub fn point(point: &Point, layers: u64, is_peak: bool, unit: Unit, lang: Lang) -> String {
+    let peak = if is_peak { lang.pick(", the peak", "，即峰值") } else { "" };
+    let size = format_bytes(point.total(), unit) + peak;
     let moment_name = moment(point.moment, layers, lang);
     if point.moment == Moment::Load {
         return match lang {

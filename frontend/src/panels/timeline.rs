@@ -4,7 +4,7 @@ use leptos::html::{Canvas, Div};
 use leptos::prelude::*;
 use vram_chart::{Span, Theme, TimelineInput, TimelineLayout, draw_timeline, timeline_layout};
 use vram_core::ledger::{Entry, largest_first};
-use vram_core::timeline::{Point, StepNumber, alive_at};
+use vram_core::timeline::{StepNumber, alive_at};
 use vram_core::units::Bytes;
 use vram_text::{Word, format_bytes, name, others, phase, point, step_number};
 
@@ -13,6 +13,8 @@ use crate::state::{Store, on_window, pixel_ratio};
 
 /// How many of the tensors are listed.
 const LISTED: usize = 8;
+/// A narrower phase has no name, in CSS pixels.
+const ROOM: i32 = 32;
 /// How far Page Up and Page Down go.
 const PAGE: i32 = 8;
 
@@ -80,15 +82,13 @@ pub(crate) fn Timeline() -> impl IntoView {
         event.prevent_default();
         select(to);
     };
-    let of_point = move |read: fn(&Point, Store) -> String| {
-        shown.with(|input| {
-            input.points.get(looked_at(input)).map(|point| read(point, store)).unwrap_or_default()
-        })
-    };
     let said = move || {
-        of_point(|at, store| {
-            let layers = store.with_scenario(|scenario| scenario.model.architecture.layers.get());
-            point(at, layers, store.unit(), store.lang())
+        let layers = store.with_scenario(|scenario| scenario.model.architecture.layers.get());
+        shown.with(|input| {
+            let index = looked_at(input);
+            let at = input.points.get(index);
+            at.map(|at| point(at, layers, index == input.peak(), store.unit(), store.lang()))
+                .unwrap_or_default()
         })
     };
     view! {
@@ -136,6 +136,7 @@ fn Spans(placed: Memo<TimelineLayout>, above: bool) -> impl IntoView {
                 spans
                     .get()
                     .into_iter()
+                    .filter(|span| span.right - span.left >= ROOM)
                     .map(|span| {
                         let style = format!("left:{}px;width:{}px", span.left, span.right - span.left);
                         view! { <span style=style>{text(&span)}</span> }
