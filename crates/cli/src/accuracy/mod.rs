@@ -10,9 +10,11 @@ pub use measured::{Compared, Figure, MEASURED_FIGURES, MeasuredRow, read_measure
 pub use measured_report::MeasuredReport;
 pub use report::{Report, Row, Spread};
 
-use vram_core::Estimate;
 use vram_core::ledger::{Category, Instant, What};
-use vram_core::scenario::Optimizer;
+use vram_core::model::parameters;
+use vram_core::scenario::{Optimizer, Stack};
+use vram_core::units::Dtype;
+use vram_core::{Estimate, Scenario};
 use vram_text::{Lang, error_sentence};
 
 /// A figure that is compared, in the order of the output.
@@ -31,25 +33,31 @@ pub const FIGURES: [&str; 9] = [
 /// Relative errors, signed; none where the file has no such figure.
 pub type Errors = [Option<f64>; FIGURES.len()];
 
+/// What the allocator rounds small requests up to.
+const BLOCK: u64 = 512;
+
 /// Estimates a run and compares it.
 pub fn compare(golden: &Golden) -> Row {
     let supported = golden.scenario.clone().and_then(|scenario| {
         let refused = |error| Unsupported(error_sentence(&error, Lang::En));
         let estimate = vram_core::estimate_with_replay(&scenario).map_err(refused)?;
-        Ok(errors(golden, &estimate, scenario.optimizer))
+        Ok(errors(golden, &estimate, &scenario))
     });
     Row { id: golden.id.clone(), label: golden.label.clone(), group: golden.group.clone(), errors: supported }
 }
 
-fn errors(golden: &Golden, estimate: &Estimate, optimizer: Optimizer) -> Errors {
+fn errors(golden: &Golden, estimate: &Estimate, scenario: &Scenario) -> Errors {
     let at = |instants: &[Instant]| {
         instants.iter().map(|&instant| estimate.at(instant).requested.get()).max().unwrap_or_default()
     };
     let step = estimate.at(Instant::OptimizerStep);
+    let (gradients, states) = blocks_that_are_counted(scenario).unwrap_or_else(|| {
+        (step.category(Category::Gradients).get(), states_that_are_counted(estimate, scenario.optimizer))
+    });
     let ours = [
         step.category(Category::Parameters).get(),
-        step.category(Category::Gradients).get(),
-        states_that_are_counted(estimate, optimizer),
+        gradients,
+        states,
         at(&[Instant::Forward, Instant::Loss]),
         at(&[
             Instant::BackwardHead,
@@ -67,6 +75,28 @@ fn errors(golden: &Golden, estimate: &Estimate, optimizer: Optimizer) -> Errors 
         *error = measured.map(|measured| relative(ours, measured));
     }
     errors
+}
+
+/// In the runs of the older stack, `grad_bytes` and `optstate_bytes` of full fine-tuning with AdamW are sums of the allocator's blocks of
+/// 512 B, while `param_bytes` and every peak are of what was requested; the estimate is counted in the same way.
+fn blocks_that_are_counted(scenario: &Scenario) -> Option<(u64, u64)> {
+    let counters = match scenario.optimizer {
+        Optimizer::AdamWFused => BLOCK,
+        Optimizer::AdamWForeach | Optimizer::AdamWForLoop => 0,
+        _ => return None,
+    };
+    if scenario.stack != Stack::Torch26 || scenario.lora.rank.is_some() {
+        return None;
+    }
+    let architecture = &scenario.model.architecture;
+    let sum = |of_one: &dyn Fn(u64) -> u64| -> u64 {
+        let parameters = parameters(architecture);
+        parameters.iter().map(|p| of_one(p.elements()) * p.copies(architecture)).sum()
+    };
+    let blocks = |elements: u64, dtype: Dtype| (elements * dtype.size()).next_multiple_of(BLOCK);
+    let gradients = sum(&|elements| blocks(elements, scenario.trained()));
+    let states = sum(&|elements| 2 * blocks(elements, scenario.optimizer_dtype()) + counters);
+    Some((gradients, states))
 }
 
 /// `optstate_bytes` sums what `optimizer.state` lists. Of Muon beside AdamW that is Muon's alone: the two are joined by a
