@@ -5,7 +5,7 @@ use vram_text::Word;
 
 use crate::controls::{Controls, Header};
 use crate::panels::{
-    Answer, Chart, Details, HandCalculation, Ledger, Legend, Moments, Problems, Timeline, Why,
+    Accuracy, Answer, Chart, Details, HandCalculation, Ledger, Legend, Moments, Problems, Timeline, Why,
 };
 use crate::state::Store;
 
@@ -40,6 +40,7 @@ pub(crate) fn App() -> impl IntoView {
                 <HandCalculation />
                 <Ledger />
                 <Moments />
+                <Accuracy />
             </main>
         </div>
     }

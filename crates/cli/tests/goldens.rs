@@ -91,7 +91,7 @@ fn our_own_runs_are_within_half_a_percent_at_their_peak() {
     for (_, row) in runs("more.jsonl") {
         assert!(row.errors.is_ok(), "{} {:?}", row.id, row.errors);
         assert!(row.error("peak_requested").unwrap().abs() <= 0.005, "{} {:?}", row.id, row.errors);
-        assert!(row.error("peak_allocated").unwrap().abs() <= 0.04, "{} {:?}", row.id, row.errors);
+        assert!(row.error("peak_allocated").unwrap().abs() <= 0.05, "{} {:?}", row.id, row.errors);
     }
 }
 

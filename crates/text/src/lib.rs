@@ -2,6 +2,7 @@
 //!
 //! A word stands beside its translation, so that neither can be forgotten.
 
+pub mod accuracy;
 mod choices;
 mod errors;
 mod names;

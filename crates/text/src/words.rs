@@ -99,6 +99,8 @@ words! {
     Timeline: "Memory over two steps", "两步训练中的显存变化";
     TimelineHelp: "Point at a moment, or use the arrow keys, Page Up and Page Down, Home and End, to see what is alive then. The dashed line is the GPU's memory; the mark on top is the peak.", "指向某一时刻，或用方向键、Page Up、Page Down、Home、End 查看当时仍在显存里的张量。虚线是 GPU 的显存，顶上的标记是峰值。";
     AliveThen: "Largest tensors alive then", "此刻占用最大的张量";
+    HowAccurate: "How accurate is this", "准确度如何";
+    AccuracyNotLoaded: "The figures could not be loaded.", "未能加载这些数据。";
     AllMoments: "All moments, by category", "全部时刻，按类别";
     Symbols: "Symbols", "符号";
     ByHand: "By hand, and here", "手算与本页对照";

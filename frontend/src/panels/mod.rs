@@ -1,5 +1,6 @@
 //! What a reader reads.
 
+mod accuracy;
 mod answer;
 mod canvas;
 mod chart;
@@ -12,6 +13,7 @@ mod problems;
 mod timeline;
 mod why;
 
+pub(crate) use accuracy::Accuracy;
 pub(crate) use answer::Answer;
 pub(crate) use chart::Chart;
 pub(crate) use details::Details;

@@ -45,3 +45,17 @@ pub(crate) fn copy(text: &str, done: impl FnOnce(bool) + 'static) {
         done(wasm_bindgen_futures::JsFuture::from(promise).await.is_ok());
     });
 }
+
+/// Calls `done` with the text of a file beside the page; none where it can't be had.
+pub(crate) fn text_of(file: &str, done: impl FnOnce(Option<String>) + 'static) {
+    let Some(asked) = web_sys::window().map(|window| window.fetch_with_str(file)) else {
+        return done(None);
+    };
+    leptos::task::spawn_local(async move { done(text(asked).await) });
+}
+
+async fn text(asked: js_sys::Promise) -> Option<String> {
+    let response = wasm_bindgen_futures::JsFuture::from(asked).await.ok()?;
+    let response = response.dyn_into::<web_sys::Response>().ok().filter(web_sys::Response::ok)?;
+    wasm_bindgen_futures::JsFuture::from(response.text().ok()?).await.ok()?.as_string()
+}

@@ -3,11 +3,13 @@
 mod golden;
 mod measured;
 mod measured_report;
+mod panel;
 mod report;
 
 pub use golden::{Golden, Unsupported, read_file};
 pub use measured::{Compared, Figure, MEASURED_FIGURES, MeasuredRow, read_measured};
 pub use measured_report::MeasuredReport;
+pub use panel::panel;
 pub use report::{Report, Row, Spread};
 
 use vram_core::ledger::{Category, Instant, What};

@@ -83,7 +83,7 @@ impl Report {
         self.rows.iter().filter(|row| row.errors.is_ok()).count()
     }
 
-    fn spread(&self, figure: &str, which: impl Fn(&Row) -> bool) -> Spread {
+    pub(super) fn spread(&self, figure: &str, which: impl Fn(&Row) -> bool) -> Spread {
         Spread::of(self.rows.iter().filter(|row| which(row)).filter_map(|row| row.error(figure)))
     }
 
