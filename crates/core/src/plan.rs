@@ -71,8 +71,6 @@ pub(crate) struct Pass {
     pub(crate) autocast_scope: AutocastScope,
     /// Whether gradients are added into those of an earlier micro-batch.
     pub(crate) accumulates: bool,
-    /// Whether layers are checkpointed.
-    pub(crate) checkpoints: bool,
     /// Whether it is the frozen reference model's.
     pub(crate) is_reference: bool,
 }
@@ -97,7 +95,6 @@ impl Pass {
             stack: scenario.stack,
             autocast_scope: scenario.autocast_scope,
             accumulates: scenario.gradient_accumulation.get() > 1,
-            checkpoints: scenario.checkpointing == Checkpointing::Layers,
             is_reference: false,
         }
     }

@@ -145,7 +145,7 @@ pub fn alive_at(scenario: &Scenario, moment: Moment) -> Result<Vec<Entry>, Error
     let mut entries = step::account(scenario, looked).entries();
     match moment.instant() {
         Some(instant) => entries.retain(|entry| entry.instants.contains(instant)),
-        None => entries.retain(|entry| is_loaded(entry)),
+        None => entries.retain(is_loaded),
     }
     Ok(entries)
 }

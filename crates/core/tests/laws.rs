@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use vram_core::ledger::{Category, Instant};
 use vram_core::scenario::{
     AdapterDtype, Attention, AutocastScope, BaseDtype, Checkpointing, Held, KvCache, LogProbs, Lora,
-    LoraTargets, Objective, Optimizer, Padding, Recipe, Stack, ZeroGrad,
+    LoraTargets, Objective, Optimizer, Padding, Recipe, Stack, Trainer, ZeroGrad,
 };
 use vram_core::timeline::{Moment, Point, StepNumber, alive_at};
 use vram_core::units::{Bytes, Count};
@@ -92,6 +92,19 @@ proptest! {
         prop_assert!(estimate.reserved.low <= estimate.reserved.likely);
         prop_assert!(estimate.reserved.likely <= estimate.reserved.high);
         prop_assert!(estimate.device.low > estimate.reserved.low);
+    }
+
+    #[test]
+    fn a_trainer_that_is_chosen_is_recognised_and_choosing_it_again_changes_nothing(scenario in scenarios()) {
+        for &trainer in Trainer::ALL {
+            let mut chosen = scenario.clone();
+            trainer.apply(&mut chosen);
+            let mut again = chosen.clone();
+            trainer.apply(&mut again);
+            prop_assert_eq!(&again, &chosen);
+            prop_assert!(Trainer::of(&chosen).is_some());
+            prop_assert_eq!(&link::read(&link::write(&chosen)).scenario, &chosen);
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use vram_core::model::Family;
 use vram_core::ready::Ready;
 use vram_core::scenario::{
     AdapterDtype, Attention, AutocastScope, BaseDtype, Checkpointing, Held, KvCache, LogProbs, LoraTargets,
-    Objective, Optimizer, Padding, Recipe, Stack, ZeroGrad,
+    Objective, Optimizer, Padding, Recipe, Stack, Trainer, ZeroGrad,
 };
 
 use crate::Lang;
@@ -237,4 +237,14 @@ pub const fn ready(ready: Ready, lang: Lang) -> &'static str {
 /// A family of models.
 pub const fn family(family: Family) -> &'static str {
     family.key()
+}
+
+/// A training loop.
+pub const fn trainer(trainer: Trainer, lang: Lang) -> &'static str {
+    match trainer {
+        Trainer::Plain => lang.pick("plain loop, torchtune", "自写循环、torchtune"),
+        Trainer::HuggingFace => lang.pick("Hugging Face Trainer", "Hugging Face Trainer"),
+        Trainer::Trl => lang.pick("TRL", "TRL"),
+        Trainer::Lightning => lang.pick("Lightning", "Lightning"),
+    }
 }

@@ -15,6 +15,7 @@ pub fn field_name(field: &Field, lang: Lang) -> String {
         "attention" => Word::AttentionLabel,
         "checkpointing" => Word::CheckpointingLabel,
         "accumulation" => Word::AccumulationLabel,
+        "trainer" => Word::TrainerLabel,
         "zero_grad" => Word::ZeroGradLabel,
         "objective" => Word::ObjectiveLabel,
         "lora_rank" => Word::LoraRank,

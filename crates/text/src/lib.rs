@@ -16,7 +16,7 @@ mod words;
 pub use choices::{
     adapter_dtype, attention, autocast_scope, base_dtype, category, checkpointing, family, held, instant,
     instant_in, kv_cache, log_probs, lora_targets, objective, optimizer, padding, ready, recipe, stack,
-    zero_grad,
+    trainer, zero_grad,
 };
 pub use errors::{error_sentence, field_name};
 pub use names::name;

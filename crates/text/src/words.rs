@@ -67,6 +67,8 @@ words! {
     SymbolValueDim: "width of a value head", "值头的宽度";
     LogProbsLabel: "Log-probabilities", "对数概率";
     PaddingLabel: "Padding mask", "填充掩码";
+    TrainerLabel: "Trainer", "训练器";
+    CustomTrainer: "A mixture of your own", "自定义组合";
     LoopLabel: "Training loop", "训练循环";
     AutocastScopeLabel: "Autocast is entered around", "autocast 包住";
     StackLabel: "Versions", "版本";

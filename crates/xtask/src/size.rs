@@ -16,6 +16,10 @@ pub(crate) fn report() -> Done {
     let mut sum = 0;
     for file in fs::read_dir(folder).map_err(unreadable)? {
         let path = file.map_err(unreadable)?.path();
+        if path.extension().is_some_and(|extension| extension == "html") && !path.ends_with("index.html") {
+            // Loaded when a reader opens it.
+            continue;
+        }
         let bytes = fs::read(&path).map_err(unreadable)?;
         let compressed = compressed(&bytes).map_err(unreadable)?;
         sum += compressed;

@@ -4,13 +4,13 @@ use leptos::prelude::*;
 use vram_core::ready::Ready;
 use vram_core::scenario::{
     AdapterDtype, Attention, AutocastScope, BaseDtype, Checkpointing, Held, KvCache, LogProbs, LoraTargets,
-    Objective, Optimizer, Padding, Recipe, Stack, ZeroGrad,
+    Objective, Optimizer, Padding, Recipe, Stack, Trainer, ZeroGrad,
 };
 use vram_core::{gpu, link, model, presets};
 use vram_text::{
     Lang, Unit, Word, adapter_dtype, attention, autocast_scope, base_dtype, checkpointing, format_bytes,
     held, kv_cache, log_probs, lora_targets, objective, optimizer, padding, parameter_count, ready, recipe,
-    stack, zero_grad,
+    stack, trainer, zero_grad,
 };
 
 use super::choice::{Choice, Select};
@@ -107,7 +107,18 @@ pub(crate) fn Controls() -> impl IntoView {
                 <Select key="objective" label=Word::ObjectiveLabel choices=of!(Objective, objective) />
                 <Select key="log_probs" label=Word::LogProbsLabel choices=of!(LogProbs, log_probs) />
             </Group>
-            <Group title=Word::LoopLabel value=|s, lang| short(autocast_scope(s.autocast_scope, lang))>
+            <Group
+                title=Word::LoopLabel
+                value=|s, lang| {
+                    Trainer::of(s).map_or(Word::CustomTrainer.in_lang(lang), |of| trainer(of, lang)).to_owned()
+                }
+            >
+                <Select
+                    key="trainer"
+                    label=Word::TrainerLabel
+                    choices=of!(Trainer, trainer)
+                    custom=Word::CustomTrainer
+                />
                 <Select key="autocast_scope" label=Word::AutocastScopeLabel choices=of!(AutocastScope, autocast_scope) />
                 <Select key="held" label=Word::HeldLabel choices=of!(Held, held) />
                 <Select key="kv_cache" label=Word::KvCacheLabel choices=of!(KvCache, kv_cache) />

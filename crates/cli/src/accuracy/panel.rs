@@ -1,6 +1,7 @@
 //! The page's panel "How accurate is this": a piece of HTML in each language, from the golden runs and from real GPUs.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use vram_text::{Lang, accuracy as words};
 
@@ -33,6 +34,11 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
+fn put(html: &mut String, text: std::fmt::Arguments<'_>) {
+    // Writing to a String can't fail.
+    let _ = html.write_fmt(text);
+}
+
 fn paragraph(text: &str) -> String {
     format!("<p>{}</p>\n", escaped(text))
 }
@@ -40,25 +46,24 @@ fn paragraph(text: &str) -> String {
 /// A table; columns from the second one on are numbers.
 fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     let class = |column: usize| if column > 0 { " class=\"number\"" } else { "" };
-    let titles: String = (0..)
-        .zip(header)
-        .map(|(column, title)| format!("<th scope=\"col\"{}>{}</th>", class(column), escaped(title)))
-        .collect();
-    let body: String = rows
-        .map(|row| {
-            let cells: String = (0..)
-                .zip(&row)
-                .map(|(column, cell)| match column {
-                    0 => format!("<th scope=\"row\">{}</th>", escaped(cell)),
-                    _ => format!("<td{}>{}</td>", class(column), escaped(cell)),
-                })
-                .collect();
-            format!("<tr>{cells}</tr>\n")
-        })
-        .collect();
-    format!(
-        "<div class=\"scroll\" tabindex=\"0\"><table><thead><tr>{titles}</tr></thead>\n<tbody>{body}</tbody></table></div>\n"
-    )
+    let mut html = String::from("<div class=\"scroll\" tabindex=\"0\"><table><thead><tr>");
+    for (column, title) in header.iter().enumerate() {
+        put(&mut html, format_args!("<th scope=\"col\"{}>{}</th>", class(column), escaped(title)));
+    }
+    html += "</tr></thead>\n<tbody>";
+    for row in rows {
+        html += "<tr>";
+        for (column, cell) in row.iter().enumerate() {
+            let cell = escaped(cell);
+            if column == 0 {
+                put(&mut html, format_args!("<th scope=\"row\">{cell}</th>"));
+            } else {
+                put(&mut html, format_args!("<td class=\"number\">{cell}</td>"));
+            }
+        }
+        html += "</tr>\n";
+    }
+    html + "</tbody></table></div>\n"
 }
 
 fn groups(report: &Report, lang: Lang) -> String {
@@ -110,7 +115,9 @@ fn not_expressed(report: &Report) -> String {
             *reasons.entry(reason).or_default() += 1;
         }
     }
-    let items: String =
-        reasons.iter().map(|(reason, rows)| format!("<li>{} ({rows})</li>", escaped(reason))).collect();
-    format!("<ul>{items}</ul>\n")
+    let mut html = String::from("<ul>");
+    for (reason, rows) in reasons {
+        put(&mut html, format_args!("<li>{} ({rows})</li>", escaped(reason)));
+    }
+    html + "</ul>\n"
 }

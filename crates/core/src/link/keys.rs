@@ -7,7 +7,7 @@ use crate::model::{Activation, Architecture, Experts, Family, Latent, SlidingWin
 use crate::presets;
 use crate::scenario::{
     AdapterDtype, Attention, AutocastScope, BaseDtype, Checkpointing, Held, KvCache, LogProbs, LoraTargets,
-    Objective, Optimizer, Padding, Recipe, Scenario, Stack, ZeroGrad, limits,
+    Objective, Optimizer, Padding, Recipe, Scenario, Stack, Trainer, ZeroGrad, limits,
 };
 use crate::units::{Bytes, Count};
 
@@ -204,6 +204,17 @@ pub(super) const KEYS: &[Key] = &[
     choice!("optimizer", Optimizer, |s| s.optimizer),
     choice!("attention", Attention, |s| s.attention),
     choice!("checkpointing", Checkpointing, |s| s.checkpointing),
+    // Before the fields that it sets, so that these win where a link or a command gives both.
+    Key {
+        name: "trainer",
+        write: |s| Trainer::of(s).map_or(CUSTOM, Trainer::key).to_owned(),
+        read: |s, field, text| {
+            if text != CUSTOM {
+                Trainer::from_key(text).ok_or_else(|| unknown(field, text, Trainer::KEYS))?.apply(s);
+            }
+            Ok(())
+        },
+    },
     choice!("zero_grad", ZeroGrad, |s| s.zero_grad),
     choice!("objective", Objective, |s| s.objective),
     optional!("lora_rank", limits::LORA_RANK, |s| s.lora.rank),

@@ -295,7 +295,9 @@ impl<'a> Player<'a> {
             };
             taken.extend(sizes.into_iter().map(|size| self.allocator.allocate(size)));
         }
-        taken.into_iter().for_each(|memory| self.allocator.free(memory));
+        for memory in taken {
+            self.allocator.free(memory);
+        }
     }
 
     /// States parameter by parameter: all of the first one, then all of the second.

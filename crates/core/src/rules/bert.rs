@@ -20,12 +20,12 @@ impl Writer<'_> {
         let gradient = self.parameter_gradient(Module::TokenTypeEmbedding, What::Weight, &shape);
         let types = residual_stream(self.pass, Name::of(Module::TokenTypeEmbedding, What::Output));
         let types = self.tape.operator(types, &[ids], &[gradient]);
-        let typed = self.sum(words, types, Module::TokenTypeEmbedding, What::Residual);
-        let mut sum = typed;
+        let of_two = self.sum(words, types, Module::TokenTypeEmbedding, What::Residual);
+        let mut sum = of_two;
         if let Some(positions) = self.pass.architecture.positions {
             let positions = self.learned_positions(positions);
-            sum = self.positions_added(typed, positions);
-            self.tape.drop(typed);
+            sum = self.positions_added(of_two, positions);
+            self.tape.drop(of_two);
             self.tape.drop(positions);
         }
         let mut output = self.norm_of_tokens(sum, Module::EmbeddingNorm);

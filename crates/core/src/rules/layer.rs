@@ -21,9 +21,6 @@ pub(crate) struct LayerKind {
 /// One decoder layer.
 pub(crate) fn layer(pass: &Pass, mode: Mode, kind: LayerKind) -> Block {
     let mut writer = Writer::new(pass, mode);
-    if pass.checkpoints {
-        writer.tape.unpack_once();
-    }
     let input = residual_stream(pass, Name::of(Module::Layer, What::Input));
     let input = writer.tape.input(input, kind.follows);
     let output = if pass.architecture.family == Family::Bert {

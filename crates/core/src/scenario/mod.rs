@@ -1,11 +1,14 @@
 //! The question a reader asks: model, batch, recipe, optimizer, kernels, hardware.
 
 mod choices;
+mod trainer;
 
 pub use choices::{
     AdapterDtype, Attention, AutocastScope, BaseDtype, Checkpointing, Held, KvCache, LogProbs, Lora,
     LoraTargets, Objective, Optimizer, Padding, Recipe, Stack, ZeroGrad,
 };
+
+pub use trainer::Trainer;
 
 use crate::error::{Error, Field};
 use crate::gpu::Gpu;

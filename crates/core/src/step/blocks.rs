@@ -56,12 +56,13 @@ pub(crate) struct Blocks {
 impl Blocks {
     pub(crate) fn of_policy(scenario: &Scenario, pass: &Pass) -> Self {
         let is_checkpointed = scenario.checkpointing == Checkpointing::Layers;
+        let with_graph = if is_checkpointed { Mode::Recompute } else { Mode::Grad };
         let layers = kinds(pass)
             .into_iter()
             .map(|kind| LayerBlocks {
                 kind,
                 without_graph: is_checkpointed.then(|| rules::layer(pass, Mode::NoGrad, kind.layer)),
-                with_graph: rules::layer(pass, Mode::Grad, kind.layer),
+                with_graph: rules::layer(pass, with_graph, kind.layer),
             })
             .collect();
         Self {

@@ -3,7 +3,7 @@
 use crate::ledger::{Category, Dim, Dims, Instant, Module, Name, Symbol, What};
 use crate::model::{Architecture, Family};
 use crate::plan::{Pass, rotary_dim};
-use crate::scenario::{Attention, Objective, Padding, Scenario, Stack};
+use crate::scenario::{Attention, Checkpointing, Objective, Padding, Scenario, Stack};
 use crate::tape::Storage;
 use crate::units::Dtype;
 
@@ -57,7 +57,7 @@ pub(crate) fn inputs(scenario: &Scenario, pass: &Pass) -> Vec<Input> {
     if scenario.padding != Padding::None {
         inputs.push(of_batch(What::Mask));
     }
-    inputs.extend(masks(pass));
+    inputs.extend(masks(scenario, pass));
     if pass.architecture.has_rope() {
         inputs.push(Input { storage: rope_table(pass), copies: 1, until: Instant::BackwardLastVisited });
     }
@@ -70,7 +70,7 @@ fn storage(module: Module, what: What, dims: Dims, dtype: Dtype) -> Storage {
 
 /// The causal masks that layers share, where SDPA can't do with `is_causal`: alive while the layers run, and as arguments of the
 /// checkpoints until the last of them has been recomputed (`masking_utils.py`, `eager_mask`, `sdpa_mask`).
-fn masks(pass: &Pass) -> Option<Input> {
+fn masks(scenario: &Scenario, pass: &Pass) -> Option<Input> {
     let a = &pass.architecture;
     let windowed = (0..a.layers.get()).filter(|&index| a.is_windowed(index)).count() as u64;
     let (has_windowed, has_full) = (windowed > 0, windowed < a.layers.get());
@@ -89,7 +89,8 @@ fn masks(pass: &Pass) -> Option<Input> {
     } else {
         (u64::from(has_windowed && reaches), Dims::new(&[sequence, sequence]), Dtype::Bool)
     };
-    let until = if pass.checkpoints { Instant::BackwardLastVisited } else { Instant::Forward };
+    let is_checkpointed = scenario.checkpointing == Checkpointing::Layers;
+    let until = if is_checkpointed { Instant::BackwardLastVisited } else { Instant::Forward };
     let storage = storage(Module::Attention, What::Mask, dims, dtype);
     (copies > 0).then_some(Input { storage, copies, until })
 }

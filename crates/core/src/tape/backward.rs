@@ -1,6 +1,6 @@
 //! Backward of a block: its nodes in reverse, each with what it allocates, hands on and lets go.
 
-use super::{Node, Step, StorageId, Tape, Var};
+use super::{Mode, Node, Step, StorageId, Tape, Var};
 
 /// Gradients that a node has made, of variables and, without one, of parameters.
 type Made = [Option<(Option<Var>, StorageId)>; 6];
@@ -47,7 +47,8 @@ impl Tape {
             at += 1;
         }
         temporaries.into_iter().flatten().for_each(|id| self.release(id));
-        if self.unpacks_once {
+        let unpacks_once = self.mode == Mode::Recompute;
+        if unpacks_once {
             self.release_saved(saved);
         }
         for (id, workspace, at) in raw.into_iter().flatten() {
@@ -58,7 +59,7 @@ impl Tape {
             }
             self.release(id);
         }
-        if !self.unpacks_once {
+        if !unpacks_once {
             self.release_saved(saved);
         }
         for (var, id) in made.into_iter().flatten() {

@@ -104,6 +104,9 @@ struct Node {
 pub(crate) enum Mode {
     /// With a graph for backward.
     Grad,
+    /// With the graph of a checkpointed layer: what it keeps is kept by hooks, which let go of it when it is first unpacked
+    /// (`torch/utils/checkpoint.py`).
+    Recompute,
     /// Without: the reference model, the first pass of a checkpointed layer.
     NoGrad,
 }
@@ -115,8 +118,6 @@ pub(crate) struct Tape {
     accumulates: bool,
     /// The model's own parameters need no gradient.
     is_frozen: bool,
-    /// What is kept is kept by a checkpoint's hooks, which let go of it when it is first unpacked.
-    unpacks_once: bool,
     storages: Vec<Storage>,
     references: Vec<u16>,
     variables: Vec<Variable>,
@@ -144,7 +145,6 @@ impl Tape {
             mode,
             accumulates: pass.accumulates,
             is_frozen: pass.adapters.is_some(),
-            unpacks_once: false,
             storages: Vec::with_capacity(128),
             references: Vec::with_capacity(128),
             variables: Vec::with_capacity(96),
@@ -160,11 +160,6 @@ impl Tape {
             unpacked: None,
             keeps_parameter: false,
         }
-    }
-
-    /// The block is a checkpointed layer: `torch.utils.checkpoint` packs what it keeps.
-    pub(crate) const fn unpack_once(&mut self) {
-        self.unpacks_once = true;
     }
 
     pub(crate) const fn mode(&self) -> Mode {
@@ -261,7 +256,7 @@ impl Tape {
         let leads_on = |step: &Step| {
             !matches!(step, Step::Temporary(_) | Step::Scratch(_) | Step::Raw(_)) && self.is_needed(step)
         };
-        let requires_grad = self.mode == Mode::Grad && steps.iter().any(leads_on);
+        let requires_grad = self.mode != Mode::NoGrad && steps.iter().any(leads_on);
         let output = self.variable(id, describes, requires_grad);
         let keeps_parameter = std::mem::take(&mut self.keeps_parameter);
         if requires_grad {
