@@ -39,7 +39,7 @@ const controls = [
   ['held', 'outputs', activationBound],
   ['kv_cache', 'filled', activationBound.replace('llama-3.2-1b', 'phi-3-mini-4k-instruct')],
   ['stack', 'torch_2.6', activationBound],
-  ['trainer', 'hf_trainer', `${activationBound.replace('recipe=bf16', 'recipe=bf16-mixed')}&objective=dpo&log_probs=log_softmax`],
+  ['trainer', 'trl', `${activationBound.replace('recipe=bf16', 'recipe=bf16-mixed')}&objective=dpo`],
   ['log_probs', 'log_softmax', `${activationBound}&objective=dpo`],
   ['autocast_scope', 'model', `${activationBound.replace('recipe=bf16', 'recipe=bf16-mixed')}&objective=dpo`],
   ['zero_grad', 'before_backward', '?v=1&model=llama-3.2-1b&b=16&s=1024&recipe=bf16&optimizer=sgd&checkpointing=layers&objective=dpo_ref_bf16'],

@@ -276,23 +276,48 @@ pub struct Name {
     pub what: What,
     /// Whether it is the gradient of that.
     pub gradient: bool,
+    /// The part of an encoder-decoder that it belongs to.
+    pub part: Part,
+}
+
+/// A part of a model that has the same modules as another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Part {
+    /// All of a decoder, the encoder of an encoder-decoder.
+    #[default]
+    Main,
+    /// The decoder of an encoder-decoder.
+    Decoder,
+    /// Attention of the decoder to what the encoder has made.
+    Cross,
+}
+
+impl Part {
+    /// What stands before a name in the JSON output.
+    pub const fn prefix(self) -> &'static str {
+        match self {
+            Self::Main => "",
+            Self::Decoder => "decoder.",
+            Self::Cross => "decoder.cross_attention.",
+        }
+    }
 }
 
 impl Name {
     /// The thing itself.
     pub const fn of(module: Module, what: What) -> Self {
-        Self { module, what, gradient: false }
+        Self { module, what, gradient: false, part: Part::Main }
     }
 
     /// Its gradient.
     pub const fn gradient_of(module: Module, what: What) -> Self {
-        Self { module, what, gradient: true }
+        Self { module, what, gradient: true, part: Part::Main }
     }
 
     /// The stable, untranslated form, such as `gate_proj.output.grad`.
     pub fn key(self) -> String {
         let gradient = if self.gradient { ".grad" } else { "" };
-        format!("{}.{}{gradient}", self.module.key(), self.what.key())
+        format!("{}{}.{}{gradient}", self.part.prefix(), self.module.key(), self.what.key())
     }
 }
 

@@ -34,6 +34,8 @@ names! {
         PositionEmbedding = "position_embedding",
         /// Token type (segment) embedding.
         TokenTypeEmbedding = "token_type_embeddings",
+        /// Table of relative positions, a number for each head.
+        RelativePositions = "relative_attention_bias",
         /// Norm of the embeddings' sum.
         EmbeddingNorm = "embeddings.LayerNorm",
         /// Dropout on the embeddings.
@@ -102,6 +104,8 @@ names! {
         SharedUpProj = "shared_experts.up_proj",
         /// Down projection of the shared experts.
         SharedDownProj = "shared_experts.down_proj",
+        /// Dropout within the MLP.
+        InnerDropout = "inner_dropout",
         /// Dropout after the MLP.
         MlpDropout = "mlp_dropout",
         /// Norm after the MLP.
@@ -204,6 +208,8 @@ names! {
         RoutingIndices = "routing_indices",
         /// What experts make, times the routing weights.
         Weighted = "weighted",
+        /// What the encoder has made.
+        Encoded = "encoded",
         /// Tanh of soft-capping.
         Tanh = "tanh",
         /// Input divided by the soft-cap.

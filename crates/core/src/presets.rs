@@ -66,6 +66,8 @@ const PRESETS: &[Preset] = presets! {
     "gemma-3-1b", "Gemma-3-1B", "google/gemma-3-1b-pt", "Gemma Terms of Use";
     "gpt2", "GPT-2", "openai-community/gpt2", "MIT";
     "pythia-1.4b", "Pythia-1.4B", "EleutherAI/pythia-1.4b", "Apache-2.0";
+    "bert-base-uncased", "BERT base", "google-bert/bert-base-uncased", "Apache-2.0";
+    "t5-base", "T5 base", "google-t5/t5-base", "Apache-2.0";
     "mixtral-8x7b", "Mixtral-8x7B", "mistralai/Mixtral-8x7B-v0.1", "Apache-2.0";
     "qwen3-30b-a3b", "Qwen3-30B-A3B", "Qwen/Qwen3-30B-A3B", "Apache-2.0";
     "olmoe-1b-7b", "OLMoE-1B-7B", "allenai/OLMoE-1B-7B-0924", "Apache-2.0";

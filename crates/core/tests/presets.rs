@@ -7,7 +7,7 @@ use vram_core::ready::Ready;
 use vram_core::{Scenario, estimate, gpu, presets};
 
 /// Totals of `model.safetensors.index.json` or of the model's page on the hub.
-const PUBLISHED: [(&str, u64); 21] = [
+const PUBLISHED: [(&str, u64); 23] = [
     ("phi-3-mini-4k-instruct", 3_821_079_552),
     ("phi-3-medium-4k-instruct", 13_960_238_080),
     ("llama-2-7b", 6_738_415_616),
@@ -24,6 +24,8 @@ const PUBLISHED: [(&str, u64); 21] = [
     ("gemma-3-1b", 999_885_952),
     ("gpt2", 124_439_808),
     ("pythia-1.4b", 1_414_647_808),
+    ("bert-base-uncased", 109_514_298),
+    ("t5-base", 222_903_552),
     ("mixtral-8x7b", 46_702_792_704),
     ("qwen3-30b-a3b", 30_532_122_624),
     ("olmoe-1b-7b", 6_919_161_856),

@@ -1,19 +1,24 @@
 //! Names of ledger entries. Modules keep the names that transformers gives them, in both languages; what it is of them is
 //! translated.
 
-use vram_core::ledger::{Module, Name, What};
+use vram_core::ledger::{Module, Name, Part, What};
 
 use crate::Lang;
 
 /// The name of an entry, such as `gate_proj: output`.
 pub fn name(name: Name, lang: Lang) -> String {
+    let part = match name.part {
+        Part::Main => "",
+        Part::Decoder => lang.pick("decoder ", "解码器 "),
+        Part::Cross => lang.pick("decoder, cross-attention ", "解码器交叉注意力 "),
+    };
     let module = module(name.module, lang);
     let what = what(name.what, lang);
     match (name.gradient, lang) {
-        (false, Lang::En) => format!("{module}: {what}"),
-        (false, Lang::Zh) => format!("{module}：{what}"),
-        (true, Lang::En) => format!("{module}: gradient of {what}"),
-        (true, Lang::Zh) => format!("{module}：{what}的梯度"),
+        (false, Lang::En) => format!("{part}{module}: {what}"),
+        (false, Lang::Zh) => format!("{part}{module}：{what}"),
+        (true, Lang::En) => format!("{part}{module}: gradient of {what}"),
+        (true, Lang::Zh) => format!("{part}{module}：{what}的梯度"),
     }
 }
 
@@ -25,6 +30,8 @@ const fn module(module: Module, lang: Lang) -> &'static str {
         Module::Layer => lang.pick("layer", "层"),
         Module::Attention => lang.pick("attention", "注意力"),
         Module::AttentionDropout => lang.pick("dropout after attention", "注意力后的 dropout"),
+        Module::RelativePositions => lang.pick("relative positions", "相对位置"),
+        Module::InnerDropout => lang.pick("dropout within the MLP", "MLP 内的 dropout"),
         Module::MlpDropout => lang.pick("dropout after the MLP", "MLP 后的 dropout"),
         Module::Loss => lang.pick("loss", "损失"),
         Module::Optimizer => lang.pick("optimizer", "优化器"),
@@ -81,6 +88,7 @@ const fn what(what: What, lang: Lang) -> &'static str {
         What::RoutingWeights => lang.pick("weights of the chosen experts", "所选专家的权重"),
         What::RoutingIndices => lang.pick("indices of the chosen experts", "所选专家的索引"),
         What::Weighted => lang.pick("output times the experts' weights", "乘以专家权重后的输出"),
+        What::Encoded => lang.pick("output of the encoder", "编码器的输出"),
         What::Tanh => "tanh",
         What::Scaledown => lang.pick("input divided by the cap", "除以上限后的输入"),
         What::Softmax => "softmax",

@@ -3,7 +3,7 @@
 use super::{CUSTOM, count};
 use crate::error::{Error, Field};
 use crate::gpu;
-use crate::model::{Activation, Architecture, Experts, Family, Latent, SlidingWindow};
+use crate::model::{Activation, Architecture, Decoder, Experts, Family, Latent, SlidingWindow};
 use crate::presets;
 use crate::scenario::{
     AdapterDtype, Attention, AutocastScope, BaseDtype, Checkpointing, Held, KvCache, LogProbs, LoraTargets,
@@ -56,6 +56,23 @@ macro_rules! of_part {
                 let number = count(field, text, $range)?;
                 if let Some($value) = &mut s.model.architecture.$part {
                     $place = number;
+                }
+                Ok(())
+            },
+        }
+    };
+}
+
+/// `0` or `1` of a part that the model may lack.
+macro_rules! flag_of_part {
+    ($name:literal, $part:ident, |$value:ident| $place:expr) => {
+        Key {
+            name: $name,
+            write: |s| u8::from(s.model.architecture.$part.is_some_and(|$value| $place)).to_string(),
+            read: |s, field, text| {
+                let flag = is_set(field, text)?;
+                if let Some($value) = &mut s.model.architecture.$part {
+                    $place = flag;
                 }
                 Ok(())
             },
@@ -169,18 +186,7 @@ pub(super) const KEYS: &[Key] = &[
     optional_of_part!("shared_ffn", limits::WIDTH, experts, |experts| experts.shared_ffn),
     of_part!("dense_layers", (0, limits::LAYERS.1), experts, Count::new(0), |experts| experts.dense_layers),
     of_part!("sparse_every", limits::LAYERS, experts, Count::ONE, |experts| experts.every),
-    Key {
-        name: "renormalise",
-        write: |s| {
-            u8::from(s.model.architecture.experts.is_some_and(|experts| experts.renormalises)).to_string()
-        },
-        read: |s, field, text| {
-            let renormalises = is_set(field, text)?;
-            s.model.architecture.experts =
-                s.model.architecture.experts.map(|experts| Experts { renormalises, ..experts });
-            Ok(())
-        },
-    },
+    flag_of_part!("renormalise", experts, |experts| experts.renormalises),
     Key {
         name: "latent",
         write: |s| zero_for_none(s.model.architecture.latent.map(|latent| latent.rank)),
@@ -192,6 +198,18 @@ pub(super) const KEYS: &[Key] = &[
     },
     optional_of_part!("query_latent", limits::WIDTH, latent, |latent| latent.query_rank),
     of_part!("value_dim", limits::HEADS, latent, Count::ONE, |latent| latent.value),
+    Key {
+        name: "decoder_layers",
+        write: |s| zero_for_none(s.model.architecture.decoder.map(|decoder| decoder.layers)),
+        read: |s, field, text| {
+            let layers = none_for_zero(field, text, limits::LAYERS)?;
+            s.model.architecture.decoder = layers.map(|layers| Decoder { layers, ..ONE_LAYER });
+            Ok(())
+        },
+    },
+    of_part!("buckets", limits::VOCABULARY, decoder, Count::ONE, |decoder| decoder.buckets),
+    flag_of_part!("gated", decoder, |decoder| decoder.is_gated),
+    flag_of_part!("scaled_output", decoder, |decoder| decoder.scales_output),
     flag!("attn_softcap", |s| s.model.architecture.attention_softcap),
     flag!("logit_softcap", |s| s.model.architecture.logit_softcap),
     flag!("embd_drop", |s| s.model.architecture.embedding_dropout),
@@ -249,6 +267,10 @@ const ONE_EXPERT: Experts = Experts {
     every: Count::ONE,
     renormalises: false,
 };
+
+/// The same of a decoder behind an encoder.
+const ONE_LAYER: Decoder =
+    Decoder { layers: Count::ONE, buckets: Count::ONE, is_gated: false, scales_output: false };
 
 fn is_set(field: Field, text: &str) -> Result<bool, Error> {
     match text {

@@ -9,7 +9,7 @@ mod sparse;
 pub use config::from_config;
 pub use parameters::{Parameter, Place, parameter_count, parameters};
 pub(crate) use parameters::{adapters, elements, has_one_qkv};
-pub use sparse::{Experts, Latent};
+pub use sparse::{Decoder, Experts, Latent};
 
 use crate::units::Count;
 
@@ -54,11 +54,13 @@ pub enum Family {
     DeepseekV2,
     /// `bert`
     Bert,
+    /// `t5`
+    T5,
 }
 
 impl Family {
     /// Every family, in the order in which they are listed to readers.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Llama,
         Self::Mistral,
         Self::Qwen2,
@@ -73,6 +75,7 @@ impl Family {
         Self::Olmoe,
         Self::DeepseekV2,
         Self::Bert,
+        Self::T5,
     ];
 
     /// The `model_type` of `config.json`.
@@ -92,6 +95,7 @@ impl Family {
             Self::Olmoe => "olmoe",
             Self::DeepseekV2 => "deepseek_v2",
             Self::Bert => "bert",
+            Self::T5 => "t5",
         }
     }
 
@@ -105,6 +109,7 @@ impl Family {
         match self {
             Self::Gpt2 | Self::GptNeox | Self::Bert => NormKind::LayerNorm,
             Self::Gemma2 | Self::Gemma3Text => NormKind::RmsGemma,
+            Self::T5 => NormKind::T5,
             _ => NormKind::Rms,
         }
     }
@@ -156,6 +161,8 @@ impl Family {
 pub enum NormKind {
     /// `LlamaRMSNorm`: statistics in fp32, back to the input's dtype, then the weight.
     Rms,
+    /// `T5LayerNorm`: the mean square in fp32, the product with the input, back to the weight's dtype, then the weight.
+    T5,
     /// `Gemma2RMSNorm`: all in fp32 with `1 + weight`, back to the input's dtype at the end.
     RmsGemma,
     /// `torch.nn.LayerNorm`, with weight and bias.
@@ -165,17 +172,19 @@ pub enum NormKind {
 /// The MLP's activation function, as far as memory depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Activation {
-    /// One kernel that saves its input: `silu`, `gelu`, `gelu_pytorch_tanh`, `relu`.
+    /// One kernel that saves its input: `silu`, `gelu`, `gelu_pytorch_tanh`.
     OneKernel,
+    /// `relu`, which saves its output.
+    Relu,
     /// The tanh formula written out in Python (`gelu_new`: `NewGELUActivation`), which saves each step.
     NewGelu,
 }
 
 impl Activation {
     /// Every kind.
-    pub const ALL: [Self; 2] = [Self::OneKernel, Self::NewGelu];
+    pub const ALL: [Self; 3] = [Self::OneKernel, Self::Relu, Self::NewGelu];
     /// The words of all kinds, in the same order.
-    pub const KEYS: &'static [&'static str] = &["one_kernel", "gelu_new"];
+    pub const KEYS: &'static [&'static str] = &["one_kernel", "relu", "gelu_new"];
 
     /// The kind that a word names.
     pub fn from_key(key: &str) -> Option<Self> {
@@ -186,6 +195,7 @@ impl Activation {
     pub const fn key(self) -> &'static str {
         match self {
             Self::OneKernel => "one_kernel",
+            Self::Relu => "relu",
             Self::NewGelu => "gelu_new",
         }
     }
@@ -267,6 +277,8 @@ pub struct Architecture {
     pub experts: Option<Experts>,
     /// Latent attention, where layers have it.
     pub latent: Option<Latent>,
+    /// The decoder behind the layers, which are then an encoder.
+    pub decoder: Option<Decoder>,
 }
 
 impl Architecture {
@@ -308,7 +320,17 @@ impl Architecture {
 
     /// Whether positions are rotated into queries and keys.
     pub const fn has_rope(&self) -> bool {
-        self.positions.is_none()
+        self.positions.is_none() && self.decoder.is_none()
+    }
+
+    /// The MLP has three projections instead of two.
+    pub fn is_gated(&self) -> bool {
+        self.decoder.map_or_else(|| self.family.has_gated_mlp(), |decoder| decoder.is_gated)
+    }
+
+    /// The blocks between embedding and head: the layers and, of an encoder-decoder, what joins both and the decoder's layers.
+    pub fn blocks(&self) -> u64 {
+        self.layers.get() + self.decoder.map_or(0, |decoder| decoder.layers.get() + 1)
     }
 
     /// Dimensions of a head that RoPE rotates.

@@ -3,8 +3,8 @@
 //! Shapes follow the modules of transformers (`modeling_llama.py` and its kin); GPT-2's `Conv1D` holds the
 //! transposed matrix, which changes no count.
 
-use super::{Architecture, Experts, Family, Latent, NormKind};
-use crate::ledger::{Dim, Dims, Module, Name, Symbol, What};
+use super::{Architecture, Decoder, Experts, Family, Latent, NormKind};
+use crate::ledger::{Dim, Dims, Module, Name, Part, Symbol, What};
 
 /// Where a parameter stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,6 +17,10 @@ pub enum Place {
     DenseLayer,
     /// In every layer that has experts.
     SparseLayer,
+    /// Between encoder and decoder; once.
+    Bridge,
+    /// In every layer of the decoder behind an encoder.
+    DecoderLayer,
     /// After the last layer; once.
     Head,
 }
@@ -46,13 +50,14 @@ impl Parameter {
             Place::Layer => architecture.layers.get(),
             Place::DenseLayer => architecture.layers.get() - architecture.sparse_layers(),
             Place::SparseLayer => architecture.sparse_layers(),
-            Place::Embedding | Place::Head => 1,
+            Place::DecoderLayer => architecture.decoder.map_or(0, |decoder| decoder.layers.get()),
+            Place::Embedding | Place::Bridge | Place::Head => 1,
         }
     }
 
     /// Whether it stands in a layer.
     pub fn is_in_layer(&self) -> bool {
-        matches!(self.place, Place::Layer | Place::DenseLayer | Place::SparseLayer)
+        matches!(self.place, Place::Layer | Place::DenseLayer | Place::SparseLayer | Place::DecoderLayer)
     }
 
     /// Whether it is an embedding or the projection to the vocabulary.
@@ -78,6 +83,10 @@ pub fn parameters(architecture: &Architecture) -> Vec<Parameter> {
     if let Some(positions) = a.positions {
         let rows = Dim::new(Symbol::Positions, positions.get());
         list.matrix(Place::Embedding, Module::PositionEmbedding, &[rows], &[hidden]);
+    }
+    if let Some(decoder) = a.decoder {
+        list.encoder_decoder(hidden, &decoder);
+        return list.parameters;
     }
     if let Some(token_types) = a.token_types {
         let rows = Dim::number(token_types.get());
@@ -225,6 +234,47 @@ impl List<'_> {
         self.linear(Module::OProj, &[hidden], &[heads, value], a.output_bias);
     }
 
+    /// `T5Stack`, twice.
+    fn encoder_decoder(&mut self, hidden: Dim, decoder: &Decoder) {
+        let table = [Dim::number(decoder.buckets.get())];
+        let heads = [Dim::new(Symbol::Heads, self.architecture.heads.get())];
+        self.matrix(Place::Embedding, Module::RelativePositions, &table, &heads);
+        self.t5_attention(Place::Layer, Part::Main, Module::InputNorm, hidden);
+        self.t5_mlp(Place::Layer, hidden);
+        let begin = self.parameters.len();
+        self.norm(Place::Bridge, Module::FinalNorm, hidden);
+        self.matrix(Place::Bridge, Module::RelativePositions, &table, &heads);
+        self.t5_attention(Place::DecoderLayer, Part::Decoder, Module::InputNorm, hidden);
+        self.t5_mlp(Place::DecoderLayer, hidden);
+        for parameter in self.parameters.iter_mut().skip(begin + 1) {
+            parameter.name.part = Part::Decoder;
+        }
+        self.t5_attention(Place::DecoderLayer, Part::Cross, Module::InputNorm, hidden);
+        self.norm(Place::Head, Module::FinalNorm, hidden);
+        if let Some(norm) = self.parameters.last_mut() {
+            norm.name.part = Part::Decoder;
+        }
+    }
+
+    fn t5_attention(&mut self, place: Place, part: Part, norm: Module, hidden: Dim) {
+        let a = self.architecture;
+        let inner = [Dim::new(Symbol::Heads, a.heads.get()), Dim::new(Symbol::HeadDim, a.head_dim.get())];
+        let begin = self.parameters.len();
+        for module in [Module::QProj, Module::KProj, Module::VProj] {
+            self.matrix(place, module, &inner, &[hidden]);
+        }
+        self.matrix(place, Module::OProj, &[hidden], &inner);
+        self.norm(place, norm, hidden);
+        for parameter in self.parameters.iter_mut().skip(begin) {
+            parameter.name.part = part;
+        }
+    }
+
+    fn t5_mlp(&mut self, place: Place, hidden: Dim) {
+        self.mlp(place, hidden);
+        self.norm(place, Module::PostAttentionNorm, hidden);
+    }
+
     /// One MLP in each layer, or experts in some and one MLP in the others.
     fn mlps(&mut self, hidden: Dim) {
         let Some(experts) = self.architecture.experts else {
@@ -242,7 +292,7 @@ impl List<'_> {
         if a.family.has_fused_projections() {
             self.linear_at(place, Module::GateUpProj, &[Dim::number(2), ffn], &[hidden], a.mlp_bias);
         } else {
-            if a.family.has_gated_mlp() {
+            if a.is_gated() {
                 self.linear_at(place, Module::GateProj, &[ffn], &[hidden], a.mlp_bias);
             }
             self.linear_at(place, Module::UpProj, &[ffn], &[hidden], a.mlp_bias);

@@ -1,4 +1,4 @@
-//! Routed experts in place of one MLP, and attention through a latent.
+//! Routed experts in place of one MLP, attention through a latent, and a decoder behind an encoder.
 
 use crate::units::Count;
 
@@ -38,4 +38,17 @@ pub struct Latent {
     pub rank: Count,
     /// Width of a value head (`v_head_dim`).
     pub value: Count,
+}
+
+/// The decoder of an encoder-decoder (T5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decoder {
+    /// `num_decoder_layers`
+    pub layers: Count,
+    /// Rows of the table of relative positions that each half has (`relative_attention_num_buckets`).
+    pub buckets: Count,
+    /// MLPs are gated (`feed_forward_proj`).
+    pub is_gated: bool,
+    /// What the decoder has made is scaled before the logits (`scale_decoder_outputs`: unless `tie_word_embeddings` is false).
+    pub scales_output: bool,
 }

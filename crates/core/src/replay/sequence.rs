@@ -94,19 +94,22 @@ impl<'a> Player<'a> {
     fn beside_parameters(&self, of: &[Parameter], sizes: &[Bytes]) -> Vec<Bytes> {
         let architecture = &self.pass.architecture;
         let with_size = || of.iter().zip(sizes);
-        let is_before = |parameter: &Parameter| parameter.place == Place::Embedding;
-        let mut all: Vec<Bytes> = with_size().filter(|(p, _)| is_before(p)).map(|(_, &size)| size).collect();
+        let at = |is_here: &dyn Fn(Place) -> bool| -> Vec<Bytes> {
+            with_size().filter(|(parameter, _)| is_here(parameter.place)).map(|(_, &size)| size).collect()
+        };
+        let mut all = at(&|place| place == Place::Embedding);
         for index in 0..architecture.layers.get() {
-            let is_here = |parameter: &Parameter| match parameter.place {
-                Place::Layer => true,
-                Place::SparseLayer => architecture.is_sparse(index),
-                Place::DenseLayer => !architecture.is_sparse(index),
-                Place::Embedding | Place::Head => false,
-            };
-            all.extend(with_size().filter(|(p, _)| is_here(p)).map(|(_, &size)| size));
+            let is_sparse = architecture.is_sparse(index);
+            all.extend(at(&|place| {
+                let other = if is_sparse { Place::SparseLayer } else { Place::DenseLayer };
+                place == Place::Layer || place == other
+            }));
         }
-        let is_after = |parameter: &Parameter| parameter.place == Place::Head;
-        all.extend(with_size().filter(|(p, _)| is_after(p)).map(|(_, &size)| size));
+        all.extend(at(&|place| place == Place::Bridge));
+        for _ in 0..architecture.decoder.map_or(0, |decoder| decoder.layers.get()) {
+            all.extend(at(&|place| place == Place::DecoderLayer));
+        }
+        all.extend(at(&|place| place == Place::Head));
         all.retain(|&size| size > Bytes::ZERO);
         all
     }
@@ -174,7 +177,7 @@ impl<'a> Player<'a> {
         embedding.play(&blocks.embedding.events(Run::Forward), None, &mut self.allocator);
         let mut handed = embedding.take(blocks.embedding.ends().output);
         let (mut layers, mut without_graph) = (Vec::new(), Vec::new());
-        for index in 0..self.pass.architecture.layers.get() {
+        for index in 0..self.pass.architecture.blocks() {
             let Some(layer) = layer_at(&blocks.layers, self.pass, index) else { continue };
             let mut played = Played::new(&layer.with_graph);
             played.put(layer.with_graph.ends().input, handed);
@@ -223,7 +226,7 @@ impl<'a> Player<'a> {
             .map(|kind| (kind.layer, rules::layer(&pass, Mode::NoGrad, kind.layer)))
             .collect();
         let head = rules::head(&pass, Mode::NoGrad, self.scenario);
-        let in_order = (0..pass.architecture.layers.get()).filter_map(|index| {
+        let in_order = (0..pass.architecture.blocks()).filter_map(|index| {
             let kind = kind_of(&pass, index);
             layers.iter().find(|(layer, _)| *layer == kind).map(|(_, block)| block)
         });

@@ -260,6 +260,27 @@ impl Writer<'_> {
         output
     }
 
+    /// The memory-efficient kernel with a bias of all sequences, which is expanded to each of them: so is its gradient, before it is
+    /// summed.
+    pub(crate) fn biased_attention(&mut self, heads: Heads, bias: Var) -> Var {
+        let padded = Dim::new(Symbol::PaddedSequence, self.pass.sequence.next_multiple_of(32));
+        let statistics = Dims::new(&[self.pass.batch(), self.pass.heads(), padded]);
+        let accumulator =
+            self.temporary(Module::Attention, What::Accumulator, self.query_dims(), Dtype::Fp32);
+        let gradient = if self.pass.rows > 1 { self.gradient(bias) } else { Step::Pass(bias) };
+        let expanded = self.tape.view(bias, &[], &[gradient]);
+        let sequence = self.pass.sequence();
+        let dims = Dims::new(&[self.pass.batch(), self.pass.heads(), sequence, sequence]);
+        self.tape.reshape(expanded, self.name(Module::Attention, What::MaskBias), dims);
+        let mut steps = vec![Step::Temporary(accumulator)];
+        if self.tape.requires_grad(expanded) {
+            steps.push(self.gradient(expanded));
+        }
+        let output = self.attention_kernel(heads, statistics, Some(expanded), steps);
+        self.tape.drop(expanded);
+        output
+    }
+
     fn attention_kernel(
         &mut self,
         heads: Heads,

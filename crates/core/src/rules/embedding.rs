@@ -68,6 +68,27 @@ impl Writer<'_> {
         self.tape.operator(output, &[], &steps)
     }
 
+    /// The decoder's lookup of the same table.
+    pub(crate) fn second_lookup(&mut self, ids: Var) -> Var {
+        let mut steps = self.sort_buffers(SORTS_ABOVE);
+        let gradient = Storage {
+            name: Name::gradient_of(Module::Embedding, What::Weight),
+            category: Category::Temporaries,
+            dims: Dims::new(&[self.pass.vocabulary(), self.pass.hidden()]),
+            dtype: self.pass.weight,
+        };
+        // Where the head's can't take the sum, a third tensor takes both.
+        let is_summed_in_place = self.pass.weight != self.pass.compute();
+        steps.push(Step::Temporary(gradient));
+        if !is_summed_in_place {
+            steps.push(Step::Temporary(gradient));
+        }
+        steps.push(Step::IntoWaiting);
+        let output =
+            residual_stream(self.pass, Name { part: self.part, ..Name::of(Module::Embedding, What::Output) });
+        self.tape.operator(output, &[ids], &steps)
+    }
+
     /// The embedding's gradient meets the head's, which has waited for it. Under autocast the two are summed in place; otherwise the
     /// head's is a transposed view, which can't take the sum (`InputBuffer::accumulate`), and a third tensor is made once the lookup
     /// has let go of its incoming gradient.
@@ -78,7 +99,8 @@ impl Writer<'_> {
             dims: Dims::new(shape),
             dtype: self.pass.weight,
         };
-        if self.pass.weight != self.pass.compute() {
+        let has_been_summed = self.pass.architecture.decoder.is_some();
+        if has_been_summed || self.pass.weight != self.pass.compute() {
             return vec![Step::Temporary(gradient), Step::IntoWaiting];
         }
         let nothing = Storage { dims: Dims::new(&[Dim::number(0)]), ..gradient };

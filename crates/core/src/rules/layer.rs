@@ -14,8 +14,23 @@ pub(crate) struct LayerKind {
     pub(crate) is_windowed: bool,
     /// It has experts in place of one MLP.
     pub(crate) is_sparse: bool,
+    /// What it is in an encoder-decoder.
+    pub(crate) place: LayerPlace,
     /// Autograd follows its input: not that of the first layer where the embedding is frozen.
     pub(crate) follows: bool,
+}
+
+/// Where a block stands in a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LayerPlace {
+    /// Among the layers of a decoder, or of BERT.
+    Layer,
+    /// In the encoder of an encoder-decoder.
+    Encoder,
+    /// Between its encoder and its decoder.
+    Bridge,
+    /// In its decoder.
+    Decoder,
 }
 
 /// One decoder layer.
@@ -23,12 +38,13 @@ pub(crate) fn layer(pass: &Pass, mode: Mode, kind: LayerKind) -> Block {
     let mut writer = Writer::new(pass, mode);
     let input = residual_stream(pass, Name::of(Module::Layer, What::Input));
     let input = writer.tape.input(input, kind.follows);
-    let output = if pass.architecture.family == Family::Bert {
-        writer.norms_after_sums(input)
-    } else if pass.architecture.parallel_residual {
-        writer.branches_in_parallel(input, kind)
-    } else {
-        writer.branches_in_sequence(input, kind)
+    let output = match kind.place {
+        LayerPlace::Encoder => writer.encoder_layer(input),
+        LayerPlace::Bridge => writer.bridge(input),
+        LayerPlace::Decoder => writer.decoder_layer(input),
+        LayerPlace::Layer if pass.architecture.family == Family::Bert => writer.norms_after_sums(input),
+        LayerPlace::Layer if pass.architecture.parallel_residual => writer.branches_in_parallel(input, kind),
+        LayerPlace::Layer => writer.branches_in_sequence(input, kind),
     };
     writer.tape.drop(input);
     writer.tape.finish(Some(input), output, false)

@@ -6,7 +6,7 @@
 //! gradients are cached). FINDINGS sections 3 and 5.
 
 use super::Writer;
-use crate::ledger::{Category, Dim, Dims, Module, Name, What};
+use crate::ledger::{Category, Dim, Dims, Module, What};
 use crate::tape::{Step, Storage, Var};
 use crate::units::{Bytes, Dtype};
 
@@ -86,7 +86,7 @@ impl Writer<'_> {
             return None;
         }
         let storage = |what, dims: &[Dim]| Storage {
-            name: Name::of(linear.module, what),
+            name: self.name(linear.module, what),
             category: if self.pass.is_reference { Category::ReferenceModel } else { Category::WeightCasts },
             dims: Dims::new(dims),
             dtype: compute,

@@ -15,10 +15,19 @@ pub(crate) fn head(pass: &Pass, mode: Mode, scenario: &Scenario) -> Block {
     let mut writer = Writer::new(pass, mode);
     let input = residual_stream(pass, Name::of(Module::Layer, What::Output));
     let input = writer.tape.input(input, true);
-    if pass.architecture.family == Family::Bert {
-        let logits = writer.masked_lm_logits(input);
+    if matches!(pass.architecture.family, Family::Bert | Family::T5) {
+        let is_t5 = pass.architecture.family == Family::T5;
+        let (logits, named) = if is_t5 {
+            let (logits, named) = writer.t5_logits(input);
+            (logits, named.to_vec())
+        } else {
+            (writer.masked_lm_logits(input), Vec::new())
+        };
         let loss = writer.masked_cross_entropy(logits);
         // `sequence_output` in Python.
+        for var in named {
+            writer.tape.drop(var);
+        }
         writer.tape.drop(input);
         let logits = writer.outputs(logits);
         if scenario.held == Held::Loss {

@@ -3,7 +3,7 @@
 use super::Writer;
 use super::linear::Linear;
 use crate::ledger::{Dim, Module, Name, Symbol, What};
-use crate::model::Activation;
+use crate::model::{Activation, Family};
 use crate::tape::{Step, Var};
 use crate::units::{Count, Dtype};
 
@@ -32,7 +32,7 @@ impl Writer<'_> {
     pub(crate) fn mlp(&mut self, x: Var) -> Var {
         let family = self.pass.architecture.family;
         let width = self.pass.ffn();
-        if family.has_gated_mlp() && !family.has_fused_projections() {
+        if self.pass.architecture.is_gated() && !family.has_fused_projections() {
             let gated = Gated { gate: Module::GateProj, up: Module::UpProj, down: Module::DownProj, width };
             return self.gated_mlp(x, &gated);
         }
@@ -45,14 +45,15 @@ impl Writer<'_> {
     /// `down_proj(act(gate_proj(x)) * up_proj(x))`.
     pub(crate) fn gated_mlp(&mut self, x: Var, mlp: &Gated) -> Var {
         let gate = self.up(x, mlp.gate, mlp.width);
-        let active = self.map(gate, Module::Activation, What::Output, &[gate]);
+        let active = self.activated(gate);
         self.tape.drop(gate);
         let up = self.up(x, mlp.up, mlp.width);
         let product = self.product(active, up, mlp.down, What::Input);
         self.tape.drop(active);
         self.tape.drop(up);
-        let output = self.down(product, mlp.down, mlp.width);
-        self.tape.drop(product);
+        let inner = self.before_down(product);
+        let output = self.down(inner, mlp.down, mlp.width);
+        self.tape.drop(inner);
         output
     }
 
@@ -89,7 +90,7 @@ impl Writer<'_> {
         let up = self.tape.view(split, &[], &[Step::Join(split)]);
         self.tape.reshape(up, Name::of(Module::UpProj, What::Output), half);
         self.tape.drop(split);
-        let active = self.map(gate, Module::Activation, What::Output, &[gate]);
+        let active = self.activated(gate);
         let product = self.product(up, active, Module::DownProj, What::Input);
         for var in [active, gate, up, both] {
             self.tape.drop(var);
@@ -99,12 +100,33 @@ impl Writer<'_> {
 
     fn plain(&mut self, x: Var) -> Var {
         let up = self.up(x, Module::UpProj, self.pass.ffn());
-        let active = match self.pass.architecture.activation {
-            Activation::OneKernel => self.map(up, Module::Activation, What::Output, &[up]),
-            Activation::NewGelu => self.new_gelu(up),
-        };
+        let active = self.activated(up);
         self.tape.drop(up);
-        active
+        self.before_down(active)
+    }
+
+    fn activated(&mut self, x: Var) -> Var {
+        match self.pass.architecture.activation {
+            Activation::OneKernel => self.map(x, Module::Activation, What::Output, &[x]),
+            Activation::NewGelu => self.new_gelu(x),
+            Activation::Relu => {
+                let storage = self.tape.storage(x);
+                let output = self.made(Module::Activation, What::Output, storage.dims, storage.dtype);
+                let gradient = self.gradient(x);
+                self.tape.operator_keeping_output(output, &[], &[gradient])
+            }
+        }
+    }
+
+    /// T5's dropout before the last projection, and the conversion to that projection's dtype. Takes over the caller's `x`.
+    fn before_down(&mut self, x: Var) -> Var {
+        if self.pass.architecture.family != Family::T5 {
+            return x;
+        }
+        let dropped = self.residual_dropout(x, Module::InnerDropout);
+        let converted = self.cast(dropped, Module::DownProj, What::Fp32Copy, self.pass.weight);
+        self.tape.drop(dropped);
+        converted
     }
 
     /// `0.5 * x * (1 + tanh(c * (x + 0.044715 * x³)))`, step by step (`NewGELUActivation`). `pow` is an fp32 operator under autocast.

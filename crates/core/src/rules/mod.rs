@@ -19,14 +19,15 @@ mod norm;
 mod preference;
 mod reduction;
 mod rope;
+mod t5;
 
 pub(crate) use embedding::{embedding, hands_lookup_on};
-pub(crate) use layer::{LayerKind, layer};
+pub(crate) use layer::{LayerKind, LayerPlace, layer};
 pub(crate) use linear::CUBLAS_WORKSPACE;
 pub(crate) use loss::head;
 pub(crate) use reduction::partial_sums;
 
-use crate::ledger::{Category, Dim, Dims, Module, Name, What};
+use crate::ledger::{Category, Dim, Dims, Module, Name, Part, What};
 use crate::plan::Pass;
 use crate::tape::{Mode, Step, Storage, Tape, Var};
 use crate::units::Dtype;
@@ -35,23 +36,30 @@ use crate::units::Dtype;
 pub(crate) struct Writer<'a> {
     pub(crate) tape: Tape,
     pub(crate) pass: &'a Pass,
+    /// The part of the model that is being written.
+    pub(crate) part: Part,
 }
 
 impl<'a> Writer<'a> {
     pub(crate) fn new(pass: &'a Pass, mode: Mode) -> Self {
-        Self { tape: Tape::new(mode, pass), pass }
+        Self { tape: Tape::new(mode, pass), pass, part: Part::Main }
     }
 
     /// A tensor that forward makes. It is an activation, or the reference model's.
     pub(crate) fn made(&self, module: Module, what: What, dims: Dims, dtype: Dtype) -> Storage {
         let category = if self.pass.is_reference { Category::ReferenceModel } else { Category::Activations };
-        Storage { name: Name::of(module, what), category, dims, dtype }
+        Storage { name: self.name(module, what), category, dims, dtype }
     }
 
     /// A tensor that lives for an operation or two.
     pub(crate) fn temporary(&self, module: Module, what: What, dims: Dims, dtype: Dtype) -> Storage {
         let category = if self.pass.is_reference { Category::ReferenceModel } else { Category::Temporaries };
-        Storage { name: Name::of(module, what), category, dims, dtype }
+        Storage { name: self.name(module, what), category, dims, dtype }
+    }
+
+    /// A name in the part that is being written.
+    pub(crate) const fn name(&self, module: Module, what: What) -> Name {
+        Name { part: self.part, ..Name::of(module, what) }
     }
 
     /// Whether the model's own parameters are frozen.
@@ -63,7 +71,7 @@ impl<'a> Writer<'a> {
     pub(crate) fn parameter_gradient(&self, module: Module, what: What, dims: &[Dim]) -> Step {
         let category = if self.pass.accumulates { Category::Temporaries } else { Category::Gradients };
         Step::Parameter(Storage {
-            name: Name::gradient_of(module, what),
+            name: Name { gradient: true, ..self.name(module, what) },
             category,
             dims: Dims::new(dims),
             dtype: self.pass.weight,

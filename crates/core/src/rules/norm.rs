@@ -31,6 +31,7 @@ impl Writer<'_> {
             NormKind::Rms => self.rms_norm(x, norm),
             NormKind::RmsGemma => self.gemma_norm(x, norm),
             NormKind::LayerNorm => self.layer_norm(x, norm),
+            NormKind::T5 => self.t5_norm(x, norm),
         }
     }
 
@@ -39,20 +40,24 @@ impl Writer<'_> {
         let input_dtype = self.tape.dtype(x);
         let normalised = self.normalise(x, norm);
         let back = self.cast(normalised, norm.module, What::Normalised, input_dtype);
-        let dtype = promoted(input_dtype, self.pass.weight);
+        let output = self.weighted_norm(back, norm, promoted(input_dtype, self.pass.weight));
+        self.tape.drop(back);
+        self.tape.drop(normalised);
+        output
+    }
+
+    /// `weight * back`; the weight's gradient is summed from a whole product.
+    fn weighted_norm(&mut self, back: Var, norm: &Norm<'_>, dtype: Dtype) -> Var {
         let output = self.made(norm.module, What::Output, norm.full(), dtype);
         let product = self.temporary(norm.module, What::Scaled, norm.full(), dtype);
         let back_gradient = self.gradient(back);
-        let output = if self.is_frozen() {
+        if self.is_frozen() {
             self.tape.operator(output, &[], &[back_gradient])
         } else {
             let weight = self.parameter_gradient(norm.module, What::Weight, &[norm.width]);
             let sums = self.partial_sums(norm.module, norm.rows, &[norm.width]);
             self.tape.operator(output, &[back], &[Step::Raw(product), sums, weight, back_gradient])
-        };
-        self.tape.drop(back);
-        self.tape.drop(normalised);
-        output
+        }
     }
 
     /// `(x.float() * rsqrt(mean(x.float()²) + eps) * (1 + weight.float())).type_as(x)`.
@@ -79,10 +84,40 @@ impl Writer<'_> {
         output
     }
 
+    /// `weight * (x * rsqrt(mean(x.float()²) + eps)).to(weight.dtype)`.
+    fn t5_norm(&mut self, x: Var, norm: &Norm<'_>) -> Var {
+        let x32 = self.cast(x, norm.module, What::Fp32Copy, Dtype::Fp32);
+        let inverse = self.inverse_rms(x32, norm);
+        self.tape.drop(x32);
+        let output = self.made(norm.module, What::Normalised, norm.full(), Dtype::Fp32);
+        let product = self.temporary(norm.module, What::Scaled, norm.full(), Dtype::Fp32);
+        let mut steps = self.promoted_gradient(x, Dtype::Fp32);
+        steps.extend([Step::Raw(product), self.gradient(inverse)]);
+        let normalised = self.tape.operator(output, &[x, inverse], &steps);
+        self.tape.drop(inverse);
+        let back = self.cast(normalised, norm.module, What::Normalised, self.pass.weight);
+        self.tape.drop(normalised);
+        let scaled = self.weighted_norm(back, norm, self.pass.weight);
+        self.tape.drop(back);
+        scaled
+    }
+
     /// `x.float() * rsqrt(mean(x.float()²) + eps)`, in fp32.
     fn normalise(&mut self, x: Var, norm: &Norm<'_>) -> Var {
         let full = |writer: &Self, what| writer.temporary(norm.module, what, norm.full(), Dtype::Fp32);
         let x32 = self.cast(x, norm.module, What::Fp32Copy, Dtype::Fp32);
+        let inverse = self.inverse_rms(x32, norm);
+        let output = self.made(norm.module, What::Normalised, norm.full(), Dtype::Fp32);
+        let steps = [self.gradient(x32), Step::Raw(full(self, What::Scaled)), self.gradient(inverse)];
+        let normalised = self.tape.operator(output, &[x32, inverse], &steps);
+        self.tape.drop(inverse);
+        self.tape.drop(x32);
+        normalised
+    }
+
+    /// `rsqrt(mean(x32²) + eps)`.
+    fn inverse_rms(&mut self, x32: Var, norm: &Norm<'_>) -> Var {
+        let full = |writer: &Self, what| writer.temporary(norm.module, what, norm.full(), Dtype::Fp32);
         let square = full(self, What::Square);
         // pow_backward: grad * (exponent * self.pow(exponent - 1))
         let steps = [Step::Temporary(square), Step::Temporary(square), self.gradient(x32)];
@@ -95,12 +130,7 @@ impl Writer<'_> {
         let gradient = self.gradient(variance);
         let inverse = self.tape.operator(inverse, &[], &[gradient]);
         self.tape.drop(variance);
-        let output = self.made(norm.module, What::Normalised, norm.full(), Dtype::Fp32);
-        let steps = [self.gradient(x32), Step::Raw(full(self, What::Scaled)), self.gradient(inverse)];
-        let normalised = self.tape.operator(output, &[x32, inverse], &steps);
-        self.tape.drop(inverse);
-        self.tape.drop(x32);
-        normalised
+        inverse
     }
 
     /// `torch.nn.LayerNorm`: keeps its input, and mean and 1 / deviation of each row in fp32. An fp32 operator under autocast.

@@ -85,6 +85,7 @@ impl Default for Scenario {
             attention_dropout: false,
             experts: None,
             latent: None,
+            decoder: None,
         };
         Self {
             model: Model { preset: Some("phi-3-mini-4k-instruct".to_owned()), architecture },
@@ -139,6 +140,7 @@ impl Scenario {
             ("expert_ffn", experts.map(|experts| experts.ffn), limits::WIDTH),
             ("shared_ffn", experts.and_then(|experts| experts.shared_ffn), limits::WIDTH),
             ("sparse_every", experts.map(|experts| experts.every), limits::LAYERS),
+            ("decoder_layers", a.decoder.map(|decoder| decoder.layers), limits::LAYERS),
             ("latent", latent.map(|latent| latent.rank), limits::WIDTH),
             ("query_latent", latent.and_then(|latent| latent.query_rank), limits::WIDTH),
             ("value_dim", latent.map(|latent| latent.value), limits::HEADS),
@@ -189,8 +191,11 @@ impl Scenario {
         if self.stack == Stack::Torch26 && (a.experts.is_some() || a.latent.is_some()) {
             return Err(unsupported("stack", self.stack.key(), &["current"]));
         }
-        if a.family == Family::Bert {
+        if matches!(a.family, Family::Bert | Family::T5) {
             self.check_encoder()?;
+        }
+        if a.decoder.is_some() {
+            self.check_encoder_decoder()?;
         }
         // PEFT multiplies adapters of all experts into a whole weight.
         if self.lora.rank.is_some() && a.experts.is_some() && self.lora.targets == LoraTargets::AllLinear {
@@ -243,6 +248,23 @@ impl Scenario {
             Some(rank) => Err(unsupported("lora_rank", &rank.to_string(), &["0"])),
             None => Ok(()),
         }
+    }
+
+    /// What the decoder's layers share with each other is followed in a plain pass alone.
+    fn check_encoder_decoder(&self) -> Result<(), Error> {
+        if self.attention != Attention::Sdpa {
+            return Err(unsupported("attention", self.attention.key(), &["sdpa"]));
+        }
+        if self.checkpointing != Checkpointing::Off {
+            return Err(unsupported("checkpointing", self.checkpointing.key(), &["off"]));
+        }
+        if self.padding == Padding::Padded {
+            return Err(unsupported("padding", self.padding.key(), &["none", "ones"]));
+        }
+        if self.kv_cache != KvCache::Off {
+            return Err(unsupported("kv_cache", self.kv_cache.key(), &["off"]));
+        }
+        Ok(())
     }
 }
 

@@ -1,7 +1,7 @@
 //! The blocks of a model: each kind of layer once, with how many layers are of it.
 
 use crate::plan::Pass;
-use crate::rules::{self, LayerKind};
+use crate::rules::{self, LayerKind, LayerPlace};
 use crate::scenario::{Checkpointing, Scenario};
 use crate::tape::{Block, Mode};
 
@@ -21,6 +21,12 @@ pub(crate) fn kind_of(pass: &Pass, index: u64) -> LayerKind {
     LayerKind {
         is_windowed: reaches && a.is_windowed(index),
         is_sparse: a.is_sparse(index),
+        place: match a.layers.get() {
+            _ if a.decoder.is_none() => LayerPlace::Layer,
+            layers if index < layers => LayerPlace::Encoder,
+            layers if index == layers => LayerPlace::Bridge,
+            _ => LayerPlace::Decoder,
+        },
         follows: index > 0 || pass.first_follows(),
     }
 }
@@ -28,7 +34,7 @@ pub(crate) fn kind_of(pass: &Pass, index: u64) -> LayerKind {
 /// The kinds of layer that the model has in this pass.
 pub(crate) fn kinds(pass: &Pass) -> Vec<Kind> {
     let mut kinds: Vec<Kind> = Vec::with_capacity(3);
-    for index in 0..pass.architecture.layers.get() {
+    for index in 0..pass.architecture.blocks() {
         let layer = kind_of(pass, index);
         match kinds.iter_mut().find(|kind| kind.layer == layer) {
             Some(kind) => kind.last = index,

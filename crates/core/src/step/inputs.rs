@@ -58,6 +58,9 @@ pub(crate) fn inputs(scenario: &Scenario, pass: &Pass) -> Vec<Input> {
         inputs.push(of_batch(What::Mask));
     }
     inputs.extend(masks(scenario, pass));
+    if pass.architecture.decoder.is_some() {
+        inputs.extend(relative_positions(pass));
+    }
     if pass.architecture.has_rope() {
         inputs.push(Input { storage: rope_table(pass), copies: 1, until: Instant::BackwardLastVisited });
     }
@@ -66,6 +69,22 @@ pub(crate) fn inputs(scenario: &Scenario, pass: &Pass) -> Vec<Input> {
 
 fn storage(module: Module, what: What, dims: Dims, dtype: Dtype) -> Storage {
     Storage { name: Name::of(module, what), category: Category::Activations, dims, dtype }
+}
+
+/// Of each half of an encoder-decoder: which row of the table a query and a key have, and the bias that its layers share; and the zeros
+/// that attention to the encoder shares (`T5Attention.compute_bias`).
+fn relative_positions(pass: &Pass) -> [Input; 3] {
+    let sequence = pass.sequence();
+    let of_heads = Dims::new(&[pass.heads(), sequence, sequence]);
+    let rows =
+        storage(Module::RelativePositions, What::TokenIds, Dims::new(&[sequence, sequence]), Dtype::Int64);
+    let bias = storage(Module::RelativePositions, What::Output, of_heads, pass.weight);
+    let zeros = storage(Module::RelativePositions, What::Output, of_heads, pass.compute());
+    [
+        Input { storage: rows, copies: 2, until: Instant::BackwardLastVisited },
+        Input { storage: bias, copies: 1, until: Instant::Forward },
+        Input { storage: zeros, copies: 1, until: Instant::BackwardFirstVisited },
+    ]
 }
 
 /// The causal masks that layers share, where SDPA can't do with `is_causal`: alive while the layers run, and as arguments of the
@@ -79,7 +98,7 @@ fn masks(scenario: &Scenario, pass: &Pass) -> Option<Input> {
     let of_batch = Dims::new(&[pass.batch(), sequence, sequence]);
     let of_all = u64::from(has_full) + u64::from(has_windowed);
     // Without padding an encoder's attention is not masked at all.
-    let needs_none = a.family == Family::Bert && !pass.is_padded();
+    let needs_none = matches!(a.family, Family::Bert | Family::T5) && !pass.is_padded();
     let (copies, dims, dtype) = if needs_none {
         return None;
     } else if pass.attention == Attention::Eager {

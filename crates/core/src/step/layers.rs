@@ -107,7 +107,7 @@ impl<'a> Layers<'a> {
             let layer = kind_of(pass, index);
             kinds.iter().position(|registered| registered.kind.layer == layer).unwrap_or_default()
         };
-        let of = (0..pass.architecture.layers.get()).map(of_layer).collect();
+        let of = (0..pass.architecture.blocks()).map(of_layer).collect();
         Self { kinds, of }
     }
 

@@ -70,6 +70,8 @@ pub(crate) struct Ends {
     pub(crate) incoming: Option<StorageId>,
     /// Gradient of the input, which the block before takes.
     pub(crate) result: Option<StorageId>,
+    /// Gradient of another tensor of the block, which later blocks have made.
+    pub(crate) expected: Option<StorageId>,
 }
 
 /// A block's storages and events.
@@ -79,12 +81,20 @@ pub(crate) struct Block {
     events: Vec<Event>,
     cuts: Cuts,
     ends: Ends,
+    /// Gradients of tensors that other blocks have made.
+    sums: Vec<StorageId>,
     kept_by_forward: Alive,
     kept_for_backward: Alive,
 }
 
 impl Block {
-    pub(super) fn new(storages: Vec<Storage>, events: Vec<Event>, cuts: Cuts, ends: Ends) -> Self {
+    pub(super) fn new(
+        storages: Vec<Storage>,
+        events: Vec<Event>,
+        cuts: Cuts,
+        ends: Ends,
+        sums: Vec<StorageId>,
+    ) -> Self {
         let sizes = storages.iter().map(|storage| storage.bytes().get()).collect();
         let mut alive = vec![false; storages.len()];
         put(&mut alive, ends.input, true);
@@ -92,7 +102,7 @@ impl Block {
         put(&mut alive, ends.output, false);
         let kept_by_forward = alive.clone();
         apply(&mut alive, events.get(cuts.forward..cuts.begin_backward()).unwrap_or_default());
-        Self { storages, sizes, events, cuts, ends, kept_by_forward, kept_for_backward: alive }
+        Self { storages, sizes, events, cuts, ends, sums, kept_by_forward, kept_for_backward: alive }
     }
 
     /// What is alive in the block at its largest moment of a run.
@@ -134,6 +144,9 @@ impl Block {
         let (mut alive, events) = self.begin(Run::Backward);
         apply(&mut alive, &events);
         put(&mut alive, self.ends.result, false);
+        for &sum in &self.sums {
+            put(&mut alive, Some(sum), false);
+        }
         alive
     }
 
@@ -203,6 +216,7 @@ impl Block {
         }
         if matches!(run, Run::Backward | Run::Recompute) {
             put(&mut alive, self.ends.incoming, true);
+            put(&mut alive, self.ends.expected, true);
         }
         (alive, events)
     }

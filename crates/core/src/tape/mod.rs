@@ -137,6 +137,10 @@ pub(crate) struct Tape {
     unpacked: Option<usize>,
     /// The next operator keeps a parameter.
     keeps_parameter: bool,
+    /// Tensors that other blocks have made.
+    outside: Vec<Var>,
+    /// A gradient that later blocks have made.
+    expected: Option<StorageId>,
 }
 
 impl Tape {
@@ -159,6 +163,8 @@ impl Tape {
             packed: 0,
             unpacked: None,
             keeps_parameter: false,
+            outside: Vec::new(),
+            expected: None,
         }
     }
 
@@ -170,6 +176,22 @@ impl Tape {
     pub(crate) fn input(&mut self, storage: Storage, requires_grad: bool) -> Var {
         let id = self.place(storage);
         self.variable(id, storage, requires_grad)
+    }
+
+    /// A tensor that another block has made and keeps. The sum of its gradients belongs to no block.
+    pub(crate) fn outside(&mut self, storage: Storage, requires_grad: bool) -> Var {
+        let var = self.input(storage, requires_grad && self.mode != Mode::NoGrad);
+        self.outside.push(var);
+        var
+    }
+
+    /// A gradient of `var` will be there when backward begins: later blocks have made it.
+    pub(crate) fn expect_gradient(&mut self, var: Var) {
+        if self.requires_grad(var) {
+            let id = self.place(self.gradient_of(var));
+            self.variables[usize::from(var.0)].pending = Some(id);
+            self.expected = Some(id);
+        }
     }
 
     /// An operator that makes one tensor.
@@ -316,10 +338,13 @@ impl Tape {
             result: input.and_then(|var| self.variables[usize::from(var.0)].pending),
             output: (!is_loss).then(|| self.storage_of(output)),
             incoming,
+            expected: self.expected,
         };
+        let outside = self.outside.iter();
+        let sums = outside.filter_map(|var| self.variables[usize::from(var.0)].pending).collect();
         let unpacked = self.unpacked.unwrap_or(self.events.len());
         let cuts = Cuts { packed: self.packed, forward, autocast, unpacked };
-        Block::new(self.storages, self.events, cuts, ends)
+        Block::new(self.storages, self.events, cuts, ends, sums)
     }
 
     /// The dtype of a tensor.

@@ -6,7 +6,7 @@ mod sparse;
 
 use serde_json::{Map, Value};
 
-use super::{Activation, Architecture, Family, SlidingWindow};
+use super::{Activation, Architecture, Decoder, Family, SlidingWindow};
 use crate::error::{Error, Field};
 use crate::scenario::limits;
 use crate::units::Count;
@@ -50,6 +50,7 @@ pub fn from_config(json: &str) -> Result<Architecture, Error> {
     match family {
         Family::Gpt2 => config.gpt2(),
         Family::Bert => config.bert(),
+        Family::T5 => config.t5(),
         _ => config.decoder(family),
     }
 }
@@ -80,7 +81,7 @@ const fn defaults(family: Family) -> Defaults {
         window: None,
     };
     match family {
-        Family::Llama | Family::Gpt2 | Family::Bert => llama,
+        Family::Llama | Family::Gpt2 | Family::Bert | Family::T5 => llama,
         Family::GptNeox => {
             Defaults { vocabulary: 50_432, hidden: 6144, ffn: 24_576, layers: 44, heads: 64, ..llama }
         }
@@ -203,11 +204,12 @@ impl Config {
 
     /// `ACT2FN` of transformers: which functions are one kernel, and which are formulas in Python.
     fn activation(&self, key: &'static str, default: Activation) -> Result<Activation, Error> {
-        const ONE_KERNEL: [&str; 5] = ["silu", "swish", "gelu", "gelu_pytorch_tanh", "relu"];
-        let accepted = || ONE_KERNEL.into_iter().chain(["gelu_new"]).collect();
+        const ONE_KERNEL: [&str; 4] = ["silu", "swish", "gelu", "gelu_pytorch_tanh"];
+        let accepted = || ONE_KERNEL.into_iter().chain(["relu", "gelu_new"]).collect();
         match self.get(key) {
             None => Ok(default),
             Some(Value::String(name)) if ONE_KERNEL.contains(&name.as_str()) => Ok(Activation::OneKernel),
+            Some(Value::String(name)) if name == "relu" => Ok(Activation::Relu),
             Some(Value::String(name)) if name == "gelu_new" => Ok(Activation::NewGelu),
             Some(other) => Err(Error::Unsupported {
                 field: Field::new(key),
@@ -267,6 +269,7 @@ impl Config {
             attention_dropout: self.dropout("attention_dropout", 0.0)?,
             experts: self.experts(family)?,
             latent,
+            decoder: None,
         })
     }
 
@@ -300,6 +303,7 @@ impl Config {
             attention_dropout: self.dropout("attn_pdrop", 0.1)?,
             experts: None,
             latent: None,
+            decoder: None,
         })
     }
 
@@ -340,7 +344,64 @@ impl Config {
             attention_dropout: self.dropout("attention_probs_dropout_prob", 0.1)?,
             experts: None,
             latent: None,
+            decoder: None,
         })
+    }
+
+    /// `T5ForConditionalGeneration`, whose head is tied to the embedding whatever the file says.
+    fn t5(&self) -> Result<Architecture, Error> {
+        let dropout = self.dropout("dropout_rate", 0.1)?;
+        let heads = self.count("num_heads", limits::HEADS, 8)?;
+        let layers = self.count("num_layers", limits::LAYERS, 6)?;
+        let (is_gated, activation) = self.feed_forward()?;
+        Ok(Architecture {
+            family: Family::T5,
+            vocabulary: self.count("vocab_size", limits::VOCABULARY, 32_128)?,
+            hidden: self.count("d_model", limits::WIDTH, 512)?,
+            layers,
+            heads,
+            kv_heads: heads,
+            head_dim: self.count("d_kv", limits::HEADS, 64)?,
+            ffn: self.count("d_ff", limits::WIDTH, 2048)?,
+            tied: true,
+            positions: None,
+            token_types: None,
+            rotary: None,
+            parallel_residual: false,
+            qkv_bias: false,
+            output_bias: false,
+            mlp_bias: false,
+            activation,
+            window: None,
+            attention_softcap: false,
+            logit_softcap: false,
+            embedding_dropout: dropout,
+            residual_dropout: dropout,
+            attention_dropout: dropout,
+            experts: None,
+            latent: None,
+            decoder: Some(Decoder {
+                layers: self.optional("num_decoder_layers", limits::LAYERS)?.unwrap_or(layers),
+                buckets: self.count("relative_attention_num_buckets", limits::VOCABULARY, 32)?,
+                is_gated,
+                scales_output: self.flag("tie_word_embeddings", true)?,
+            }),
+        })
+    }
+
+    /// `feed_forward_proj`: `relu`, or `gated-gelu`, which is the tanh formula (`T5Config.__post_init__`).
+    fn feed_forward(&self) -> Result<(bool, Activation), Error> {
+        let given = self.get("feed_forward_proj").map_or(Some("relu"), Value::as_str);
+        match given {
+            Some("relu") => Ok((false, Activation::Relu)),
+            Some("gated-gelu") => Ok((true, Activation::NewGelu)),
+            Some("gated-silu") => Ok((true, Activation::OneKernel)),
+            other => Err(Error::Unsupported {
+                field: Field::new("feed_forward_proj"),
+                given: Error::shown(other.unwrap_or_default()),
+                accepted: vec!["relu", "gated-gelu", "gated-silu"],
+            }),
+        }
     }
 
     /// An absent key has the class's default, `null` means as many as query heads.
