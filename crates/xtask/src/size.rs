@@ -6,8 +6,8 @@ use std::io::Write as _;
 use crate::run::{Done, root};
 
 /// The budget for everything, in bytes after brotli. It was 200,000 until the page got the timeline, the replay of the allocator,
-/// experts, latent attention and BERT, which are 27,000 together: a second on a slow mobile line, for what no other page tells.
-const BUDGET: usize = 230_000;
+/// experts, latent attention, BERT and T5, which are 32,000 together: a second on a slow mobile line, for what no other page tells.
+const BUDGET: usize = 235_000;
 
 /// Prints each file's size and checks the sum against the budget.
 pub(crate) fn report() -> Done {

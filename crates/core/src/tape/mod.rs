@@ -12,33 +12,15 @@
 
 mod backward;
 mod block;
+mod step;
 
 use block::Cuts;
 pub(crate) use block::{Alive, Block, Ends, Event, Run};
+pub(crate) use step::{Step, Storage};
 
 use crate::ledger::{Category, Dims, Name};
 use crate::plan::Pass;
-use crate::units::{Bytes, Dtype};
-
-/// What a storage is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Storage {
-    pub(crate) name: Name,
-    pub(crate) category: Category,
-    pub(crate) dims: Dims,
-    pub(crate) dtype: Dtype,
-}
-
-impl Storage {
-    pub(crate) fn bytes(&self) -> Bytes {
-        Bytes::new(self.dims.product()).times(self.dtype.size())
-    }
-
-    /// What it is for: of what forward makes, only what is kept for backward is an activation.
-    pub(crate) fn category_of(&self, is_kept: bool) -> Category {
-        if self.category == Category::Activations && !is_kept { Category::Temporaries } else { self.category }
-    }
-}
+use crate::units::Dtype;
 
 /// A storage on the tape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,34 +43,6 @@ struct Variable {
     requires_grad: bool,
     /// The gradient that has reached it so far.
     pending: Option<StorageId>,
-}
-
-/// One thing that a node's backward does, in order.
-#[derive(Clone, Copy)]
-pub(crate) enum Step {
-    /// Allocates what it frees again when the node is done.
-    Temporary(Storage),
-    /// Allocates and frees at once.
-    Scratch(Storage),
-    /// Allocates the gradient of a variable.
-    Gradient(Var, Storage),
-    /// Allocates a gradient in another shape or dtype than its variable has. What the next step allocates replaces it when the node has
-    /// run (`torch/csrc/autograd/engine.cpp`, `validate_outputs`: sums a broadcast operand's, then casts); a workspace may stand between.
-    Raw(Storage),
-    /// Hands its own incoming gradient on: views, sums, identity.
-    Pass(Var),
-    /// Hands its own incoming gradient on to a node that takes several at once (`cat`, `stack`).
-    Join(Var),
-    /// Allocates the gradient of a parameter, unless it is frozen.
-    Parameter(Storage),
-    /// Allocates the gradient of an adapter's parameter.
-    Adapter(Storage),
-    /// Ends at a leaf: a hook has made the output of a frozen module require a gradient (`requires_grad_`).
-    Leaf,
-    /// Adds a parameter's gradient into the one that has waited for it.
-    IntoWaiting,
-    /// Allocates a gradient that waits for another one of the same parameter in a later block (tied embeddings).
-    Waiting(Storage),
 }
 
 struct Node {

@@ -2,11 +2,15 @@
 //!
 //! Source of the defaults: `configuration_<family>.py` of transformers 5.23.0.
 
+mod defaults;
+mod families;
 mod sparse;
 
 use serde_json::{Map, Value};
 
-use super::{Activation, Architecture, Decoder, Family, SlidingWindow};
+use defaults::defaults;
+
+use super::{Activation, Architecture, Family, SlidingWindow};
 use crate::error::{Error, Field};
 use crate::scenario::limits;
 use crate::units::Count;
@@ -52,77 +56,6 @@ pub fn from_config(json: &str) -> Result<Architecture, Error> {
         Family::Bert => config.bert(),
         Family::T5 => config.t5(),
         _ => config.decoder(family),
-    }
-}
-
-/// What differs between the configuration classes of families whose keys are the same.
-struct Defaults {
-    vocabulary: u32,
-    hidden: u32,
-    ffn: u32,
-    layers: u32,
-    heads: u32,
-    kv_heads: Option<u32>,
-    head_dim: Option<u32>,
-    tied: bool,
-    window: Option<u32>,
-}
-
-const fn defaults(family: Family) -> Defaults {
-    let llama = Defaults {
-        vocabulary: 32_000,
-        hidden: 4096,
-        ffn: 11_008,
-        layers: 32,
-        heads: 32,
-        kv_heads: None,
-        head_dim: None,
-        tied: false,
-        window: None,
-    };
-    match family {
-        Family::Llama | Family::Gpt2 | Family::Bert | Family::T5 => llama,
-        Family::GptNeox => {
-            Defaults { vocabulary: 50_432, hidden: 6144, ffn: 24_576, layers: 44, heads: 64, ..llama }
-        }
-        Family::Mistral => Defaults { ffn: 14_336, kv_heads: Some(8), window: Some(4096), ..llama },
-        Family::Qwen2 => {
-            Defaults { vocabulary: 151_936, ffn: 22_016, kv_heads: Some(32), window: Some(4096), ..llama }
-        }
-        Family::Qwen3 => Defaults {
-            vocabulary: 151_936,
-            ffn: 22_016,
-            kv_heads: Some(32),
-            head_dim: Some(128),
-            window: Some(4096),
-            ..llama
-        },
-        Family::Mixtral => Defaults { ffn: 14_336, kv_heads: Some(8), ..llama },
-        Family::Qwen3Moe => Defaults {
-            vocabulary: 151_936,
-            hidden: 2048,
-            ffn: 6144,
-            layers: 24,
-            kv_heads: Some(4),
-            window: Some(4096),
-            ..llama
-        },
-        Family::Olmoe => {
-            Defaults { vocabulary: 50_304, hidden: 2048, ffn: 2048, layers: 16, heads: 16, ..llama }
-        }
-        Family::DeepseekV2 => Defaults { vocabulary: 102_400, ..llama },
-        Family::Phi3 => Defaults { vocabulary: 32_064, hidden: 3072, ffn: 8192, ..llama },
-        Family::Gemma2 | Family::Gemma3Text => Defaults {
-            vocabulary: if matches!(family, Family::Gemma2) { 256_000 } else { 262_208 },
-            hidden: 2304,
-            ffn: 9216,
-            layers: 26,
-            heads: 8,
-            kv_heads: Some(4),
-            head_dim: Some(256),
-            tied: true,
-            window: Some(4096),
-        },
     }
 }
 
@@ -271,137 +204,6 @@ impl Config {
             latent,
             decoder: None,
         })
-    }
-
-    fn gpt2(&self) -> Result<Architecture, Error> {
-        let hidden = self.count("n_embd", limits::WIDTH, 768)?;
-        let heads = self.count("n_head", limits::HEADS, 12)?;
-        let four_times = u32::try_from(hidden.get().saturating_mul(4)).unwrap_or(limits::WIDTH.1);
-        Ok(Architecture {
-            family: Family::Gpt2,
-            vocabulary: self.count("vocab_size", limits::VOCABULARY, 50_257)?,
-            hidden,
-            layers: self.count("n_layer", limits::LAYERS, 12)?,
-            heads,
-            kv_heads: heads,
-            head_dim: self.head_dim(hidden, heads, None)?,
-            ffn: self.count("n_inner", limits::WIDTH, four_times)?,
-            tied: self.flag("tie_word_embeddings", true)?,
-            positions: Some(self.count("n_positions", limits::SEQUENCE_LENGTH, 1024)?),
-            token_types: None,
-            rotary: None,
-            parallel_residual: false,
-            qkv_bias: true,
-            output_bias: true,
-            mlp_bias: true,
-            activation: self.activation("activation_function", Activation::NewGelu)?,
-            window: None,
-            attention_softcap: false,
-            logit_softcap: false,
-            embedding_dropout: self.dropout("embd_pdrop", 0.1)?,
-            residual_dropout: self.dropout("resid_pdrop", 0.1)?,
-            attention_dropout: self.dropout("attn_pdrop", 0.1)?,
-            experts: None,
-            latent: None,
-            decoder: None,
-        })
-    }
-
-    /// `BertForMaskedLM`.
-    fn bert(&self) -> Result<Architecture, Error> {
-        for key in ["is_decoder", "add_cross_attention"] {
-            if self.flag(key, false)? {
-                let field = Field::new(key);
-                return Err(Error::Unsupported { field, given: "true".to_owned(), accepted: vec!["false"] });
-            }
-        }
-        let hidden = self.count("hidden_size", limits::WIDTH, 768)?;
-        let heads = self.count("num_attention_heads", limits::HEADS, 12)?;
-        let dropout = self.dropout("hidden_dropout_prob", 0.1)?;
-        Ok(Architecture {
-            family: Family::Bert,
-            vocabulary: self.count("vocab_size", limits::VOCABULARY, 30_522)?,
-            hidden,
-            layers: self.count("num_hidden_layers", limits::LAYERS, 12)?,
-            heads,
-            kv_heads: heads,
-            head_dim: self.head_dim(hidden, heads, None)?,
-            ffn: self.count("intermediate_size", limits::WIDTH, 3072)?,
-            tied: self.flag("tie_word_embeddings", true)?,
-            positions: Some(self.count("max_position_embeddings", limits::SEQUENCE_LENGTH, 512)?),
-            token_types: Some(self.count("type_vocab_size", limits::VOCABULARY, 2)?),
-            rotary: None,
-            parallel_residual: false,
-            qkv_bias: true,
-            output_bias: true,
-            mlp_bias: true,
-            activation: self.activation("hidden_act", Activation::OneKernel)?,
-            window: None,
-            attention_softcap: false,
-            logit_softcap: false,
-            embedding_dropout: dropout,
-            residual_dropout: dropout,
-            attention_dropout: self.dropout("attention_probs_dropout_prob", 0.1)?,
-            experts: None,
-            latent: None,
-            decoder: None,
-        })
-    }
-
-    /// `T5ForConditionalGeneration`, whose head is tied to the embedding whatever the file says.
-    fn t5(&self) -> Result<Architecture, Error> {
-        let dropout = self.dropout("dropout_rate", 0.1)?;
-        let heads = self.count("num_heads", limits::HEADS, 8)?;
-        let layers = self.count("num_layers", limits::LAYERS, 6)?;
-        let (is_gated, activation) = self.feed_forward()?;
-        Ok(Architecture {
-            family: Family::T5,
-            vocabulary: self.count("vocab_size", limits::VOCABULARY, 32_128)?,
-            hidden: self.count("d_model", limits::WIDTH, 512)?,
-            layers,
-            heads,
-            kv_heads: heads,
-            head_dim: self.count("d_kv", limits::HEADS, 64)?,
-            ffn: self.count("d_ff", limits::WIDTH, 2048)?,
-            tied: true,
-            positions: None,
-            token_types: None,
-            rotary: None,
-            parallel_residual: false,
-            qkv_bias: false,
-            output_bias: false,
-            mlp_bias: false,
-            activation,
-            window: None,
-            attention_softcap: false,
-            logit_softcap: false,
-            embedding_dropout: dropout,
-            residual_dropout: dropout,
-            attention_dropout: dropout,
-            experts: None,
-            latent: None,
-            decoder: Some(Decoder {
-                layers: self.optional("num_decoder_layers", limits::LAYERS)?.unwrap_or(layers),
-                buckets: self.count("relative_attention_num_buckets", limits::VOCABULARY, 32)?,
-                is_gated,
-                scales_output: self.flag("tie_word_embeddings", true)?,
-            }),
-        })
-    }
-
-    /// `feed_forward_proj`: `relu`, or `gated-gelu`, which is the tanh formula (`T5Config.__post_init__`).
-    fn feed_forward(&self) -> Result<(bool, Activation), Error> {
-        let given = self.get("feed_forward_proj").map_or(Some("relu"), Value::as_str);
-        match given {
-            Some("relu") => Ok((false, Activation::Relu)),
-            Some("gated-gelu") => Ok((true, Activation::NewGelu)),
-            Some("gated-silu") => Ok((true, Activation::OneKernel)),
-            other => Err(Error::Unsupported {
-                field: Field::new("feed_forward_proj"),
-                given: Error::shown(other.unwrap_or_default()),
-                accepted: vec!["relu", "gated-gelu", "gated-silu"],
-            }),
-        }
     }
 
     /// An absent key has the class's default, `null` means as many as query heads.
