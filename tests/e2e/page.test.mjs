@@ -245,6 +245,56 @@ test('why this peak names what binds, what comes next and a change that moves it
   assert.match(await page.textContent('.why'), /“Backward, embedding” binds/);
 });
 
+test('the timeline names its peak, and a scrubber lists what is alive at a moment', async () => {
+  const page = await open(browser);
+  const said = () => page.getAttribute('#timeline', 'aria-valuetext');
+  assert.equal(await said(), 'second step, optimizer step: 71.17 GiB, the peak');
+  await page.focus('#timeline');
+  await page.keyboard.press('Home');
+  await settled(page);
+  assert.equal(await said(), 'model loaded: 14.23 GiB');
+  assert.match(await page.textContent('#alive'), /gate_up_proj: weight/);
+  assert.doesNotMatch(await page.textContent('#alive'), /optimizer/);
+  await page.keyboard.press('ArrowRight');
+  await settled(page);
+  assert.match(await said(), /^first step, forward, layer 1 of 32: 14\./);
+  await page.keyboard.press('End');
+  await page.keyboard.press('PageDown');
+  await settled(page);
+  assert.match(await said(), /^second step, backward, layer 7 of 32: /);
+  assert.match(await page.textContent('#alive'), /exp_avg/);
+  await page.mouse.move(0, 0);
+  await page.hover('#timeline', { position: { x: 300, y: 90 } });
+  await settled(page);
+  assert.match(await said(), /^first step, backward, /);
+  await page.focus('#timeline');
+  await page.keyboard.press('Escape');
+  await settled(page);
+  assert.match(await said(), /the peak$/);
+  assert.deepEqual(page.errors, []);
+});
+
+test('reserved and device figures are replayed when the reader pauses, as the command says them', async () => {
+  const page = await open(browser, activationBound);
+  await page.waitForTimeout(300);
+  const { reserved } = estimate(activationBound).peak;
+  const low = (reserved.low / 2 ** 30).toFixed(2);
+  const high = (reserved.high / 2 ** 30).toFixed(2);
+  assert.match(await page.textContent('.three'), new RegExp(`${low}–${high} GiB`));
+});
+
+test('the accuracy panel opens, speaks both languages, and says so where it can\'t be loaded', async () => {
+  const page = await open(browser);
+  await page.click('#accuracy summary');
+  await page.waitForSelector('.accuracy table');
+  assert.match(await page.textContent('.accuracy'), /PyTorch's own code ran \d+ training steps.*Mistral-7B/s);
+  await page.click('[data-lang="zh"]');
+  await page.waitForFunction(() => document.querySelector('.accuracy').textContent.includes('训练步'));
+  await page.route('**/accuracy.en.html', (route) => route.abort());
+  await page.click('[data-lang="en"]');
+  await page.waitForFunction(() => document.querySelector('.accuracy').textContent.includes('could not be loaded'));
+});
+
 test('an entry opens its formula in symbols and values, its lifetime and its source', async () => {
   const page = await open(browser);
   await page.click('#ledger .open >> nth=0');
