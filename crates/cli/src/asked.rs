@@ -43,7 +43,7 @@ pub struct Asked {
     /// sdpa, eager
     #[arg(long)]
     pub attention: Option<String>,
-    /// off, layers
+    /// off, layers, `layers_reentrant`
     #[arg(long)]
     pub checkpointing: Option<String>,
     /// plain, `hf_trainer`, trl, lightning: sets the fields by which training loops differ

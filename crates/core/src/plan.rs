@@ -3,7 +3,7 @@
 use crate::ledger::{Dim, Module, Symbol};
 use crate::model::{Architecture, Family};
 use crate::scenario::{
-    Attention, AutocastScope, Checkpointing, KvCache, LoraTargets, Padding, Scenario, Stack,
+    Attention, AutocastScope, Held, KvCache, LoraTargets, Objective, Padding, Scenario, Stack,
 };
 use crate::units::Dtype;
 
@@ -27,7 +27,7 @@ impl Adapters {
             targets: lora.targets,
             has_dropout: lora.dropout,
             dtype: scenario.trained(),
-            follows_embedding: scenario.checkpointing == Checkpointing::Layers,
+            follows_embedding: scenario.checkpointing.is_on(),
         })
     }
 
@@ -65,6 +65,8 @@ pub(crate) struct Pass {
     pub(crate) padding: Padding,
     /// Whether keys and values go through a cache.
     pub(crate) fills_cache: bool,
+    /// What the training loop holds through backward.
+    pub(crate) held: Held,
     /// The versions of torch and transformers.
     pub(crate) stack: Stack,
     /// What autocast is entered around.
@@ -90,8 +92,9 @@ impl Pass {
             padding: scenario.padding,
             // `use_cache` is switched off by transformers where layers are checkpointed.
             fills_cache: scenario.kv_cache == KvCache::Filled
-                && scenario.checkpointing == Checkpointing::Off
+                && !scenario.checkpointing.is_on()
                 && scenario.model.architecture.family != Family::Bert,
+            held: if scenario.objective == Objective::CausalLm { scenario.held } else { Held::Loss },
             stack: scenario.stack,
             autocast_scope: scenario.autocast_scope,
             accumulates: scenario.gradient_accumulation.get() > 1,

@@ -62,6 +62,9 @@ pub const fn checkpointing(checkpointing: Checkpointing, lang: Lang) -> &'static
     match checkpointing {
         Checkpointing::Off => lang.pick("off", "关闭"),
         Checkpointing::Layers => lang.pick("every layer", "逐层"),
+        Checkpointing::LayersReentrant => {
+            lang.pick("every layer (use_reentrant=True)", "逐层（use_reentrant=True）")
+        }
     }
 }
 

@@ -221,7 +221,8 @@ fn optimizer(word: &str) -> Option<Optimizer> {
 fn checkpointing(word: &str) -> Option<Checkpointing> {
     match word {
         "off" => Some(Checkpointing::Off),
-        "reentrant" | "nonreentrant" => Some(Checkpointing::Layers),
+        "nonreentrant" => Some(Checkpointing::Layers),
+        "reentrant" => Some(Checkpointing::LayersReentrant),
         _ => None,
     }
 }

@@ -6,7 +6,7 @@ use crate::model::{Parameter, Place};
 use crate::optimizer::Held;
 use crate::plan::Pass;
 use crate::rules::{self, LayerKind};
-use crate::scenario::{Checkpointing, Objective, Scenario, ZeroGrad};
+use crate::scenario::{Objective, Scenario, ZeroGrad};
 use crate::step::inputs::{self, Input};
 use crate::step::{Blocks, LayerBlocks, Parameters, kind_of, kinds, updated};
 use crate::tape::{Block, Event, Mode, Run, Storage, StorageId};
@@ -16,11 +16,13 @@ use crate::units::Bytes;
 struct Played<'a> {
     block: &'a Block,
     memory: Vec<Option<BlockId>>,
+    /// How its backward runs.
+    run: Run,
 }
 
 impl<'a> Played<'a> {
     fn new(block: &'a Block) -> Self {
-        Self { block, memory: vec![None; block.storages.len()] }
+        Self { block, memory: vec![None; block.storages.len()], run: Run::Backward }
     }
 
     fn place(&mut self, storage: Option<StorageId>) -> Option<&mut Option<BlockId>> {
@@ -160,7 +162,7 @@ impl<'a> Player<'a> {
     }
 
     fn is_checkpointed(&self) -> bool {
-        self.scenario.checkpointing == Checkpointing::Layers
+        self.scenario.checkpointing.is_on()
     }
 
     fn forward(&mut self, blocks: &'a Blocks) -> Forwarded<'a> {
@@ -179,7 +181,7 @@ impl<'a> Player<'a> {
         let (mut layers, mut without_graph) = (Vec::new(), Vec::new());
         for index in 0..self.pass.architecture.blocks() {
             let Some(layer) = layer_at(&blocks.layers, self.pass, index) else { continue };
-            let mut played = Played::new(&layer.with_graph);
+            let mut played = Played { run: layer.run, ..Played::new(&layer.with_graph) };
             played.put(layer.with_graph.ends().input, handed);
             if let (true, Some(first)) = (is_checkpointed, &layer.without_graph) {
                 let mut running = Played::new(first);
@@ -254,13 +256,11 @@ impl<'a> Player<'a> {
         head.put(head.block.ends().incoming, Some(one));
         head.play(&head.block.events(Run::Backward), None, &mut self.allocator);
         let mut handed = head.take(head.block.ends().result);
-        let is_checkpointed = self.is_checkpointed();
         for mut layer in layers.into_iter().rev() {
             let ends = layer.block.ends();
             layer.put(ends.incoming, handed);
-            let (run, held) =
-                if is_checkpointed { (Run::Recompute, ends.input) } else { (Run::Backward, None) };
-            layer.play(&layer.block.events(run), held, &mut self.allocator);
+            let held = if self.is_checkpointed() { ends.input } else { None };
+            layer.play(&layer.block.events(layer.run), held, &mut self.allocator);
             handed = layer.take(ends.result);
             layer.end(&mut self.gradients, &mut self.allocator);
         }

@@ -8,7 +8,7 @@ use super::linear::Linear;
 use super::norm::Norm;
 use crate::ledger::{Dim, Dims, Module, Name, Symbol, What};
 use crate::model::has_one_qkv;
-use crate::scenario::{Attention, Stack};
+use crate::scenario::{Attention, Held, Stack};
 use crate::tape::{Step, Storage, Var};
 use crate::units::Dtype;
 
@@ -30,7 +30,8 @@ impl Writer<'_> {
             Some(latent) => self.latent_heads(x, &latent),
             None => self.projected_heads(x),
         };
-        let heads = if self.pass.fills_cache { self.through_cache(heads) } else { heads };
+        let caches_heads = self.pass.fills_cache && self.pass.architecture.latent.is_none();
+        let heads = if caches_heads { self.through_cache(heads) } else { heads };
         let is_eager = self.pass.attention == Attention::Eager;
         let output = if is_eager { self.eager_attention(heads) } else { self.sdpa(heads, is_windowed) };
         let hidden = [self.pass.hidden()];
@@ -151,7 +152,19 @@ impl Writer<'_> {
         let value = self.contiguous(heads.value, Module::Attention, What::Value);
         self.tape.drop(heads.key);
         self.tape.drop(heads.value);
+        for of_cache in [key, value] {
+            self.hold_in_cache(of_cache);
+        }
         Heads { key, value, ..heads }
+    }
+
+    /// The cache belongs to the model's outputs.
+    pub(crate) fn hold_in_cache(&mut self, of_cache: Var) {
+        if self.pass.held == Held::Outputs {
+            self.tape.hold_on(of_cache);
+        } else {
+            self.tape.cache(of_cache);
+        }
     }
 
     /// `scaled_dot_product_attention` and the reshape of its output (`sdpa_attention_forward`).

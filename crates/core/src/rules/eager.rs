@@ -90,8 +90,7 @@ impl Writer<'_> {
         let keeps_dtype = matches!(self.pass.architecture.family, Family::Gpt2 | Family::Bert)
             && self.pass.autocast.is_none();
         let dtype = if keeps_dtype { compute } else { Dtype::Fp32 };
-        let wide = self.widened(scores, Module::Attention, dtype);
-        self.tape.drop(scores);
+        let wide = self.cast(scores, Module::Attention, What::Fp32Copy, dtype);
         let softmax = self.storage(What::Softmax, self.score_dims(), dtype);
         let gradient = self.gradient(wide);
         let product = self.temporary(Module::Attention, What::Softmax, self.score_dims(), dtype);
@@ -99,6 +98,8 @@ impl Writer<'_> {
         self.tape.drop(wide);
         let back = self.cast(softmax, Module::Attention, What::SoftmaxCast, compute);
         self.tape.drop(softmax);
+        // `attn_weights` in Python.
+        self.tape.drop(scores);
         if !self.pass.architecture.attention_dropout {
             return back;
         }

@@ -21,15 +21,6 @@ impl Writer<'_> {
         self.tape.operator(output, &[], &[gradient])
     }
 
-    /// The operand of `softmax(a, dtype=dtype)`: bf16 is converted first, fp16 inside the kernel (`aten/src/ATen/native/SoftMax.cpp`,
-    /// `softmax`: `half_to_float`).
-    pub(crate) fn widened(&mut self, a: Var, module: Module, dtype: Dtype) -> Var {
-        if self.tape.dtype(a) == Dtype::Fp16 {
-            return self.tape.view(a, &[], &[Step::Pass(a)]);
-        }
-        self.cast(a, module, What::Fp32Copy, dtype)
-    }
-
     /// `a + b` of equal shapes; keeps nothing.
     pub(crate) fn sum(&mut self, a: Var, b: Var, module: Module, what: What) -> Var {
         let dtype = promoted(self.tape.dtype(a), self.tape.dtype(b));

@@ -58,11 +58,7 @@ impl Writer<'_> {
         );
         let casts = self.pass.architecture.family.casts_routing_weights();
         // `logits.float()`, or `softmax(logits, dtype=torch.float)`.
-        let wide = if casts {
-            self.widened(logits, Module::Router, Dtype::Fp32)
-        } else {
-            self.cast(logits, Module::Router, What::LogitsFp32, Dtype::Fp32)
-        };
+        let wide = self.cast(logits, Module::Router, What::LogitsFp32, Dtype::Fp32);
         let probabilities = self.routing_probabilities(wide, experts);
         self.tape.drop(wide);
         let (mut weights, indices) = self.largest(probabilities, experts);

@@ -36,6 +36,16 @@ impl Writer<'_> {
         let output = self.made(Module::Attention, What::Query, self.query_dims(), self.tape.dtype(plain));
         let steps = [Step::Pass(plain), Step::Pass(rotated_query)];
         let query = self.tape.operator(output, &[], &steps);
+        let (mut normed, mut rotated_key) = (normed, rotated_key);
+        if self.pass.fills_cache {
+            // The cache takes the latent and the shared part of the keys, before they are expanded.
+            [normed, rotated_key] = [normed, rotated_key].map(|narrow| {
+                let copy = self.contiguous(narrow, Module::KvAProj, What::Contiguous);
+                self.tape.drop(narrow);
+                self.hold_in_cache(copy);
+                copy
+            });
+        }
         let (key, value) = self.expanded(normed, rotated_key, latent);
         for var in [whole, plain, rotated, compressed, shared_key, normed, rotated_query, rotated_key] {
             self.tape.drop(var);

@@ -47,7 +47,11 @@ impl Writer<'_> {
     /// `gather(logits.log_softmax(-1), labels)`: one log-softmax of all rows, an fp32 operator under autocast.
     fn through_one_log_softmax(&mut self, logits: Var, labels: Var) -> Var {
         let dtype = if self.pass.autocast.is_some() { Dtype::Fp32 } else { self.tape.dtype(logits) };
-        let wide = self.cast(logits, Module::Loss, What::LogitsFp32, dtype);
+        let wide = if self.tape.dtype(logits) == Dtype::Fp16 {
+            self.tape.view(logits, &[], &[Step::Pass(logits)])
+        } else {
+            self.cast(logits, Module::Loss, What::LogitsFp32, dtype)
+        };
         let gradient = self.gradient(wide);
         let all = self.made(Module::Loss, What::LogSoftmax, self.rows(&[self.pass.vocabulary()]), dtype);
         let log_softmax = self.tape.operator_keeping_output(all, &[], &[gradient]);
@@ -80,7 +84,12 @@ impl Writer<'_> {
 
         let last = self.tape.view(rows, &[], &[Step::Pass(rows)]);
         self.tape.reshape(last, narrow.name, narrow.dims);
-        let wide = self.cast(last, Module::Loss, What::LogitsFp32, dtype);
+        // fp16 is widened inside the kernel (`aten/src/ATen/native/SoftMax.cpp`, `log_softmax`: `half_to_float`).
+        let wide = if self.tape.dtype(last) == Dtype::Fp16 {
+            self.tape.view(last, &[], &[Step::Pass(last)])
+        } else {
+            self.cast(last, Module::Loss, What::LogitsFp32, dtype)
+        };
         let step = [self.gradient(wide)];
         let log_softmax = self.tape.operator_keeping_output(row, &[], &step);
         self.tape.drop(wide);

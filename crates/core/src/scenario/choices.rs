@@ -140,8 +140,17 @@ choices! {
     Checkpointing {
         /// Every activation is kept for backward.
         Off = "off",
-        /// Each decoder layer keeps its input and is recomputed in backward.
+        /// Each layer keeps its input and is recomputed in backward, as far as backward needs it (`use_reentrant=False`).
         Layers = "layers",
+        /// The same by the older way, which recomputes the whole layer before its backward begins (`use_reentrant=True`).
+        LayersReentrant = "layers_reentrant",
+    }
+}
+
+impl Checkpointing {
+    /// Whether layers are checkpointed.
+    pub const fn is_on(self) -> bool {
+        !matches!(self, Self::Off)
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::plan::Pass;
 use crate::rules::{self, LayerKind, LayerPlace};
 use crate::scenario::{Checkpointing, Scenario};
-use crate::tape::{Block, Mode};
+use crate::tape::{Block, Mode, Run};
 
 /// The layers of one kind.
 #[derive(Clone, Copy)]
@@ -50,6 +50,8 @@ pub(crate) struct LayerBlocks {
     /// The first pass of a checkpointed layer.
     pub(crate) without_graph: Option<Block>,
     pub(crate) with_graph: Block,
+    /// How its backward runs.
+    pub(crate) run: Run,
 }
 
 /// A model's blocks.
@@ -61,14 +63,24 @@ pub(crate) struct Blocks {
 
 impl Blocks {
     pub(crate) fn of_policy(scenario: &Scenario, pass: &Pass) -> Self {
-        let is_checkpointed = scenario.checkpointing == Checkpointing::Layers;
-        let with_graph = if is_checkpointed { Mode::Recompute } else { Mode::Grad };
+        let is_checkpointed = scenario.checkpointing.is_on();
+        let run = match scenario.checkpointing {
+            Checkpointing::Off => Run::Backward,
+            Checkpointing::Layers => Run::Recompute,
+            Checkpointing::LayersReentrant => Run::Reentrant,
+        };
+        let with_graph = match run {
+            Run::Recompute => Mode::Recompute,
+            Run::Reentrant => Mode::Reentrant,
+            _ => Mode::Grad,
+        };
         let layers = kinds(pass)
             .into_iter()
             .map(|kind| LayerBlocks {
                 kind,
                 without_graph: is_checkpointed.then(|| rules::layer(pass, Mode::NoGrad, kind.layer)),
                 with_graph: rules::layer(pass, with_graph, kind.layer),
+                run,
             })
             .collect();
         Self {

@@ -3,7 +3,7 @@
 use crate::ledger::{Category, Dim, Dims, Instant, Module, Name, Symbol, What};
 use crate::model::{Architecture, Family};
 use crate::plan::{Pass, rotary_dim};
-use crate::scenario::{Attention, Checkpointing, Objective, Padding, Scenario, Stack};
+use crate::scenario::{Attention, Objective, Padding, Scenario, Stack};
 use crate::tape::Storage;
 use crate::units::Dtype;
 
@@ -108,7 +108,7 @@ fn masks(scenario: &Scenario, pass: &Pass) -> Option<Input> {
     } else {
         (u64::from(has_windowed && reaches), Dims::new(&[sequence, sequence]), Dtype::Bool)
     };
-    let is_checkpointed = scenario.checkpointing == Checkpointing::Layers;
+    let is_checkpointed = scenario.checkpointing.is_on();
     let until = if is_checkpointed { Instant::BackwardLastVisited } else { Instant::Forward };
     let storage = storage(Module::Attention, What::Mask, dims, dtype);
     (copies > 0).then_some(Input { storage, copies, until })

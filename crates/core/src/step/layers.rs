@@ -20,6 +20,7 @@ struct RegisteredLayer<'a> {
     kind: Kind,
     without_graph: Option<Registered<'a>>,
     with_graph: Registered<'a>,
+    run: Run,
 }
 
 /// What is kept of a layer when its forward is done.
@@ -45,10 +46,6 @@ impl RegisteredLayer<'_> {
 
     fn running(&self) -> &Registered<'_> {
         self.without_graph.as_ref().unwrap_or(&self.with_graph)
-    }
-
-    const fn run_of_backward(&self) -> Run {
-        if self.without_graph.is_some() { Run::Recompute } else { Run::Backward }
     }
 
     fn bytes_kept(&self, kept: Kept) -> Bytes {
@@ -85,7 +82,7 @@ impl OfKind {
         };
         Self {
             running: running.by_category(&running.at_peak(Run::Forward)),
-            backward: block.by_category(&block.at_peak(layer.run_of_backward())),
+            backward: block.by_category(&block.at_peak(layer.run)),
             kept_in_autocast,
             kept_for_backward,
             left: block.by_category(&block.left_by_backward()),
@@ -101,6 +98,7 @@ impl<'a> Layers<'a> {
                 kind: blocks.kind,
                 without_graph: blocks.without_graph.as_ref().map(|block| account.register(block)),
                 with_graph: account.register(&blocks.with_graph),
+                run: blocks.run,
             })
             .collect();
         let of_layer = |index| {
@@ -193,7 +191,7 @@ impl<'a> Layers<'a> {
 
     fn in_backward(&self, index: u64, layer: &RegisteredLayer<'a>) -> Bytes {
         self.sum(&(0..index), |kind| kind.bytes_kept(Kept::ForBackward))
-            + layer.block().bytes(&layer.block().at_peak(layer.run_of_backward()))
+            + layer.block().bytes(&layer.block().at_peak(layer.run))
             + self
                 .sum(&(index + 1..self.count()), |kind| kind.block().bytes(&kind.block().left_by_backward()))
     }
@@ -252,7 +250,7 @@ impl<'a> Layers<'a> {
         self.kept(account, instant, &(0..index), Kept::ForBackward);
         self.left(account, instant, &(index + 1..self.count()));
         if let Some(layer) = self.at(index) {
-            let alive: Alive = layer.block().at_peak(layer.run_of_backward());
+            let alive: Alive = layer.block().at_peak(layer.run);
             account.add(instant, &layer.with_graph, &alive, 1);
         }
     }

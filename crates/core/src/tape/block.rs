@@ -35,6 +35,9 @@ pub(crate) enum Run {
     /// Backward of a checkpointed layer, while its input is held: forward runs again when backward first needs a tensor that it would
     /// have kept, and stops where it has kept the last of them (`torch.utils.checkpoint`, early stop).
     Recompute,
+    /// The same where all of forward runs again before backward begins, while the layer's output and its gradient are held to the end
+    /// (`torch/utils/checkpoint.py`, `CheckpointFunction.backward`).
+    Reentrant,
 }
 
 /// The storages that are alive at a moment, by index.
@@ -108,8 +111,7 @@ impl Block {
     /// What is alive in the block at its largest moment of a run.
     pub(crate) fn at_peak(&self, run: Run) -> Alive {
         let (mut alive, events) = self.begin(run);
-        let is_outside =
-            |id| run == Run::Recompute && (Some(id) == self.ends.input || Some(id) == self.ends.output);
+        let is_outside = |id| self.is_held(run, id);
         let mut now = self.bytes(&alive).get();
         let (mut most, mut most_at) = (now, 0);
         for (index, event) in events.iter().enumerate().filter(|(_, event)| !is_outside(event.storage())) {
@@ -122,11 +124,24 @@ impl Block {
             }
         }
         apply(&mut alive, events.get(..most_at).unwrap_or_default());
-        if run == Run::Recompute {
+        if matches!(run, Run::Recompute | Run::Reentrant) {
             put(&mut alive, self.ends.input, true);
-            put(&mut alive, self.ends.output, false);
+            put(&mut alive, self.ends.output, run == Run::Reentrant);
+        }
+        if run == Run::Reentrant {
+            put(&mut alive, self.ends.incoming, true);
         }
         alive
+    }
+
+    /// Whether a storage does not change in a run: what the checkpoint holds, or what belongs to the layer after.
+    fn is_held(&self, run: Run, id: StorageId) -> bool {
+        let is = |end| Some(id) == end;
+        match run {
+            Run::Recompute => is(self.ends.input) || is(self.ends.output),
+            Run::Reentrant => is(self.ends.input) || is(self.ends.output) || is(self.ends.incoming),
+            Run::Forward | Run::ForwardInAutocast | Run::Backward => false,
+        }
     }
 
     /// What the block keeps when its forward is done and autocast is still on; its output belongs to the next block.
@@ -143,6 +158,7 @@ impl Block {
     pub(crate) fn left_by_backward(&self) -> Alive {
         let (mut alive, events) = self.begin(Run::Backward);
         apply(&mut alive, &events);
+        put(&mut alive, self.ends.incoming, false);
         put(&mut alive, self.ends.result, false);
         for &sum in &self.sums {
             put(&mut alive, Some(sum), false);
@@ -210,11 +226,15 @@ impl Block {
                 (self.kept_for_backward.clone(), events.into())
             }
             Run::Recompute => (nothing(), self.recomputed().into()),
+            Run::Reentrant => (nothing(), self.events.as_slice().into()),
         };
         if run != Run::Backward {
             put(&mut alive, self.ends.input, true);
         }
-        if matches!(run, Run::Backward | Run::Recompute) {
+        if run == Run::Reentrant {
+            put(&mut alive, self.ends.output, true);
+        }
+        if matches!(run, Run::Backward | Run::Recompute | Run::Reentrant) {
             put(&mut alive, self.ends.incoming, true);
             put(&mut alive, self.ends.expected, true);
         }

@@ -61,6 +61,9 @@ pub(crate) enum Mode {
     /// With the graph of a checkpointed layer: what it keeps is kept by hooks, which let go of it when it is first unpacked
     /// (`torch/utils/checkpoint.py`).
     Recompute,
+    /// With the graph of a layer that is checkpointed by the older way: backward's caller holds the gradient of its output, into which
+    /// nothing can then be summed in place (`CheckpointFunction.backward`, `args`).
+    Reentrant,
     /// Without: the reference model, the first pass of a checkpointed layer.
     NoGrad,
 }
@@ -284,6 +287,9 @@ impl Tape {
         if self.variables[usize::from(output.0)].requires_grad {
             let id = self.place(self.gradient_of(output));
             self.variables[usize::from(output.0)].pending = Some(id);
+            if self.mode == Mode::Reentrant {
+                self.hold(id);
+            }
             incoming = Some(id);
             self.backward();
         }
@@ -316,11 +322,17 @@ impl Tape {
         self.variables[usize::from(var.0)].describes
     }
 
-    /// Autocast's cache holds the tensor until autocast is left.
+    /// Autocast's cache, or another one, holds the tensor until forward is over.
     pub(crate) fn cache(&mut self, var: Var) {
         let id = self.storage_of(var);
         self.hold(id);
         self.cached.push(id);
+    }
+
+    /// The tensor stays until the step is over.
+    pub(crate) fn hold_on(&mut self, var: Var) {
+        let id = self.storage_of(var);
+        self.hold(id);
     }
 
     /// Autocast is left before forward ends.
