@@ -49,6 +49,7 @@ pub fn group(name: &str, lang: Lang) -> &str {
         "BERT, GPT-NeoX, T5" => "BERT、GPT-NeoX、T5",
         "experts, latent attention" => "混合专家、潜在注意力",
         "eager attention" => "eager 注意力",
+        "settings at random" => "随机设置的小模型",
         "padding mask" => "填充掩码",
         "accumulation and zeroing" => "梯度累积与清零时机",
         "held outputs, accelerate" => "保留输出、accelerate",
