@@ -33,10 +33,10 @@ pub(crate) fn reserved(allocated: Bytes) -> Band {
 
 /// The same around what a replay says: of the golden runs, 95 in 100 lie within these thousandths of it, runs below 4 GiB less closely,
 /// since their tensors share segments of 20 MiB.
-pub(crate) fn reserved_near(replayed: Bytes) -> Band {
+pub(crate) fn reserved_near(replayed: Bytes, allocated: Bytes) -> Band {
     let (low, high) = if replayed < Bytes::gib(4) { (860, 1180) } else { (950, 1050) };
     let thousandths = |n| Bytes::new(replayed.get() / 1000).times(n).round_up_to(SEGMENT_STEP);
-    Band { low: thousandths(low), likely: replayed, high: thousandths(high) }
+    Band { low: thousandths(low).max(allocated), likely: replayed, high: thousandths(high) }
 }
 
 /// What is taken on the device: reserved, plus the CUDA context with its loaded kernels, 0.3 to 0.6 GB on a real card

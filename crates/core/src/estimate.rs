@@ -115,7 +115,7 @@ pub fn estimate_with_replay(scenario: &Scenario) -> Result<Estimate, Error> {
     let mut estimate = estimate(scenario)?;
     if let Some(replay) = replay(scenario) {
         estimate.allocated = replay.allocated;
-        estimate.reserved = allocator::reserved_near(replay.reserved);
+        estimate.reserved = allocator::reserved_near(replay.reserved, replay.allocated);
         estimate.device = allocator::device(estimate.reserved);
     }
     Ok(estimate)

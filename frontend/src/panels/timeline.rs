@@ -83,7 +83,7 @@ pub(crate) fn Timeline() -> impl IntoView {
         select(to);
     };
     let said = move || {
-        let layers = store.with_scenario(|scenario| scenario.model.architecture.layers.get());
+        let layers = store.with_scenario(|scenario| scenario.model.architecture.blocks());
         shown.with(|input| {
             let index = looked_at(input);
             let at = input.points.get(index);
