@@ -146,6 +146,11 @@ impl Report {
         Table { header, rows: rows.collect(), numbers: 2 }
     }
 
+    /// The kinds of run with their errors, as text.
+    pub fn by_group(&self) -> String {
+        self.groups().text()
+    }
+
     fn groups(&self) -> Table {
         let mut groups: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
         for row in &self.rows {
