@@ -24,7 +24,7 @@ step and its allocator was asked, beside the estimate of the same run. Nothing i
 fn report() -> Done<Report> {
     let mut goldens = Vec::new();
     for file in FILES {
-        goldens.extend(read_file(&path(file)).map_err(sentences)?);
+        goldens.extend(read_file(&path(file)).map_err(|failure| sentences(&failure))?);
     }
     Ok(Report::of(&goldens))
 }
@@ -33,18 +33,19 @@ fn path(file: &str) -> String {
     root().join(file).to_string_lossy().into_owned()
 }
 
-fn sentences(failure: vram::failure::Failure) -> String {
+fn sentences(failure: &vram::failure::Failure) -> String {
     failure.sentences(Lang::En)
 }
 
 /// Each file that is generated, with its text.
 fn generated(report: &Report) -> Done<Vec<(String, String)>> {
-    let measured = MeasuredReport { rows: read_measured(&path(MEASURED)).map_err(sentences)? };
+    let measured =
+        MeasuredReport { rows: read_measured(&path(MEASURED)).map_err(|failure| sentences(&failure))? };
     let document = [
         HEAD.to_owned(),
-        report.print(Format::Markdown).map_err(sentences)?,
+        report.print(Format::Markdown).map_err(|failure| sentences(&failure))?,
         "\n".to_owned(),
-        measured.print(Format::Markdown).map_err(sentences)?,
+        measured.print(Format::Markdown).map_err(|failure| sentences(&failure))?,
     ]
     .concat();
     let mut files = vec![("docs/accuracy.md".to_owned(), document)];
