@@ -295,6 +295,33 @@ test('the accuracy panel opens, speaks both languages, and says so where it can\
   await page.waitForFunction(() => document.querySelector('.accuracy').textContent.includes('could not be loaded'));
 });
 
+test('a config.json is taken when it is pasted, chosen or dropped, and a bad one gets its sentence', async () => {
+  const page = await open(browser);
+  await page.click('.own summary');
+  const config = { model_type: 'llama', hidden_size: 1024, num_hidden_layers: 4, num_attention_heads: 8, vocab_size: 5000 };
+  await page.fill('#config', JSON.stringify(config));
+  await settled(page);
+  const pasted = await peak(page);
+  assert.ok(pasted < 5e9);
+  assert.match(await page.evaluate(() => location.search), /model=custom&family=llama&vocab=5000&hidden=1024&/);
+  assert.equal(estimate(await page.evaluate(() => location.search)).peak.requested, pasted);
+  await page.fill('#config', '{ "model_type": "llama", "hidden_size": "wide" }');
+  await page.click('.own button');
+  await settled(page);
+  assert.match(await page.textContent('#problems'), /hidden_size/);
+  assert.equal(await peak(page), pasted);
+  const file = { name: 'config.json', mimeType: 'application/json', buffer: Buffer.from(JSON.stringify({ ...config, num_hidden_layers: 8 })) };
+  await page.setInputFiles('#config-file', file);
+  await page.waitForFunction(() => document.querySelector('#config').value.includes('8'));
+  await settled(page);
+  assert.ok(await peak(page) > pasted);
+  assert.doesNotMatch(await page.textContent('#problems'), /hidden_size/);
+  await page.reload();
+  await page.waitForSelector('#answer[data-peak-requested]');
+  assert.ok(await peak(page) > pasted);
+  assert.deepEqual(page.errors, []);
+});
+
 test('an entry opens its formula in symbols and values, its lifetime and its source', async () => {
   const page = await open(browser);
   await page.click('#ledger .open >> nth=0');

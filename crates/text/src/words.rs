@@ -38,6 +38,11 @@ words! {
     LinkNotCopied: "The browser did not allow copying. The link is in the address bar.", "浏览器不允许复制，链接就在地址栏里。";
     Model: "Model", "模型";
     CustomModel: "Custom model", "自定义模型";
+    OwnModel: "Your own model", "自己的模型";
+    PasteConfig: "Paste a Hugging Face config.json", "粘贴 Hugging Face 的 config.json";
+    ReadConfig: "Read it", "读取";
+    ChooseConfig: "Or choose the file, or drop it here", "或选择文件，也可拖放到这里";
+    OwnModelHint: "It stays in your browser. The link carries the dimensions, so that it opens without the file.", "内容只留在浏览器中。链接里带有各项尺寸，无需文件即可打开。";
     MicroBatch: "Micro-batch", "微批大小";
     SequenceLength: "Sequence length", "序列长度";
     Precision: "Precision", "精度";

@@ -6,8 +6,9 @@ use std::io::Write as _;
 use crate::run::{Done, root};
 
 /// The budget for everything, in bytes after brotli. It was 200,000 until the page got the timeline, the replay of the allocator,
-/// experts, latent attention, BERT and T5, which are 32,000 together: a second on a slow mobile line, for what no other page tells.
-const BUDGET: usize = 235_000;
+/// experts, latent attention, BERT, T5 and a reader's own model, which are 35,000 together: a second on a slow mobile line, for what no
+/// other page tells.
+const BUDGET: usize = 240_000;
 
 /// Prints each file's size and checks the sum against the budget.
 pub(crate) fn report() -> Done {

@@ -15,6 +15,7 @@ use vram_text::{
 
 use super::choice::{Choice, Select};
 use super::number::{NumberField, Slider};
+use super::own_model::OwnModel;
 use crate::state::Store;
 
 const MICRO_BATCHES: &[u32] = &[1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128];
@@ -64,6 +65,7 @@ pub(crate) fn Controls() -> impl IntoView {
             on:submit=|event| event.prevent_default()
         >
             <Select key="model" label=Word::Model choices=models />
+            <OwnModel />
             <Slider key="b" label=Word::MicroBatch steps=MICRO_BATCHES />
             <Slider key="s" label=Word::SequenceLength steps=SEQUENCE_LENGTHS />
             <Select key="recipe" label=Word::Precision choices=of!(Recipe, recipe) />

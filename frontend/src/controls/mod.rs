@@ -4,6 +4,7 @@ mod choice;
 mod groups;
 mod header;
 mod number;
+mod own_model;
 
 pub(crate) use groups::Controls;
 pub(crate) use header::Header;

@@ -59,3 +59,11 @@ async fn text(asked: js_sys::Promise) -> Option<String> {
     let response = response.dyn_into::<web_sys::Response>().ok().filter(web_sys::Response::ok)?;
     wasm_bindgen_futures::JsFuture::from(response.text().ok()?).await.ok()?.as_string()
 }
+
+/// Calls `done` with the text of a file that the reader has chosen; none where the browser can't read it.
+pub(crate) fn text_of_file(file: &web_sys::File, done: impl FnOnce(Option<String>) + 'static) {
+    let text = file.text();
+    leptos::task::spawn_local(async move {
+        done(wasm_bindgen_futures::JsFuture::from(text).await.ok().and_then(|text| text.as_string()));
+    });
+}

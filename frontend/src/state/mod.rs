@@ -7,5 +7,5 @@ mod memory;
 mod pause;
 mod store;
 
-pub(crate) use browser::{copy, on_window, pixel_ratio, text_of};
+pub(crate) use browser::{copy, on_window, pixel_ratio, text_of, text_of_file};
 pub(crate) use store::Store;

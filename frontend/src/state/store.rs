@@ -7,6 +7,7 @@ use std::sync::Arc;
 use leptos::prelude::*;
 use vram_chart::Segment;
 use vram_core::ledger::Instant;
+use vram_core::model::{Model, from_config};
 use vram_core::ready::Ready;
 use vram_core::scenario::Optimizer;
 use vram_core::units::Bytes;
@@ -23,6 +24,9 @@ pub(crate) struct Ghost {
     pub(crate) totals: Vec<Bytes>,
     pub(crate) peak: Bytes,
 }
+
+/// Where problems of a pasted configuration stand.
+const CONFIG: &str = "config.json";
 
 /// A scenario and its estimate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -156,6 +160,34 @@ impl Store {
                 problems.insert(key.to_owned(), error);
             }),
         }
+    }
+
+    /// Takes the model of a `config.json`; what can't be taken becomes a problem, and the model stays as it was.
+    pub(crate) fn set_config(self, text: &str) {
+        match self.of_config(text) {
+            Ok((scenario, estimate)) => {
+                self.take(scenario, estimate);
+                self.forget_problems_of(CONFIG);
+                history::push(&self.link());
+            }
+            Err(error) => self.problems.update(|problems| {
+                problems.insert(CONFIG.to_owned(), error);
+            }),
+        }
+    }
+
+    /// The same where the text is a configuration that can be taken, and nothing where it isn't (yet).
+    pub(crate) fn set_config_if_whole(self, text: &str) {
+        if self.of_config(text).is_ok() {
+            self.set_config(text);
+        }
+    }
+
+    fn of_config(self, text: &str) -> Result<(Scenario, Estimate), Error> {
+        let mut scenario = self.with_scenario_untracked(Scenario::clone);
+        scenario.model = Model { preset: None, architecture: from_config(text)? };
+        let estimate = estimate(&scenario)?;
+        Ok((scenario, estimate))
     }
 
     /// Shows the estimate, and its allocator figures from a replay when the reader pauses.
