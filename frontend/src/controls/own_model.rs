@@ -24,7 +24,9 @@ pub(crate) fn OwnModel() -> impl IntoView {
     };
     view! {
         <details class="own" on:dragover=|event| event.prevent_default() on:drop=drop>
-            <summary>{move || store.word(Word::OwnModel)}</summary>
+            <summary>
+                <span>{move || store.word(Word::OwnModel)}</span>
+            </summary>
             <div class="control">
                 <label for="config">{move || store.word(Word::PasteConfig)}</label>
                 <textarea
