@@ -56,11 +56,17 @@ pub enum Family {
     Bert,
     /// `t5`
     T5,
+    /// `granite`
+    Granite,
+    /// `olmo2`
+    Olmo2,
+    /// `starcoder2`
+    Starcoder2,
 }
 
 impl Family {
     /// Every family, in the order in which they are listed to readers.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 18] = [
         Self::Llama,
         Self::Mistral,
         Self::Qwen2,
@@ -76,6 +82,9 @@ impl Family {
         Self::DeepseekV2,
         Self::Bert,
         Self::T5,
+        Self::Granite,
+        Self::Olmo2,
+        Self::Starcoder2,
     ];
 
     /// The `model_type` of `config.json`.
@@ -96,6 +105,9 @@ impl Family {
             Self::DeepseekV2 => "deepseek_v2",
             Self::Bert => "bert",
             Self::T5 => "t5",
+            Self::Granite => "granite",
+            Self::Olmo2 => "olmo2",
+            Self::Starcoder2 => "starcoder2",
         }
     }
 
@@ -107,16 +119,27 @@ impl Family {
     /// The layer normalisation that the family's modelling file has.
     pub const fn norm(self) -> NormKind {
         match self {
-            Self::Gpt2 | Self::GptNeox | Self::Bert => NormKind::LayerNorm,
+            Self::Gpt2 | Self::GptNeox | Self::Bert | Self::Starcoder2 => NormKind::LayerNorm,
+            Self::Olmo2 => NormKind::RmsWide,
             Self::Gemma2 | Self::Gemma3Text => NormKind::RmsGemma,
             Self::T5 => NormKind::T5,
             _ => NormKind::Rms,
         }
     }
 
-    /// Whether a layer has two norms more, after attention and after the MLP (`Gemma2DecoderLayer`).
+    /// Whether there are norms after attention and after the MLP (`Gemma2DecoderLayer`, `Olmo2DecoderLayer`).
     pub const fn has_post_norms(self) -> bool {
-        matches!(self, Self::Gemma2 | Self::Gemma3Text)
+        matches!(self, Self::Gemma2 | Self::Gemma3Text | Self::Olmo2)
+    }
+
+    /// Whether there are norms before attention and before the MLP.
+    pub const fn has_pre_norms(self) -> bool {
+        !matches!(self, Self::Olmo2)
+    }
+
+    /// Whether embeddings, what is added to the residual, and logits are multiplied by numbers (`GraniteDecoderLayer`).
+    pub const fn scales_residuals(self) -> bool {
+        matches!(self, Self::Granite)
     }
 
     /// Whether queries and keys are normalised head by head before RoPE (`Qwen3Attention`, `Gemma3Attention`).
@@ -126,7 +149,7 @@ impl Family {
 
     /// Whether queries and keys are normalised over all heads together, before they are split (`OlmoeAttention`).
     pub const fn has_wide_qk_norm(self) -> bool {
-        matches!(self, Self::Olmoe)
+        matches!(self, Self::Olmoe | Self::Olmo2)
     }
 
     /// Whether `attention_bias` is read.
@@ -152,7 +175,7 @@ impl Family {
 
     /// Whether the MLP is gated (three projections) or plain (two).
     pub const fn has_gated_mlp(self) -> bool {
-        !matches!(self, Self::Gpt2 | Self::GptNeox | Self::Bert)
+        !matches!(self, Self::Gpt2 | Self::GptNeox | Self::Bert | Self::Starcoder2)
     }
 }
 
@@ -161,6 +184,8 @@ impl Family {
 pub enum NormKind {
     /// `LlamaRMSNorm`: statistics in fp32, back to the input's dtype, then the weight.
     Rms,
+    /// `Olmo2RMSNorm`: all in fp32, the weight too, back to the input's dtype at the end.
+    RmsWide,
     /// `T5LayerNorm`: the mean square in fp32, the product with the input, back to the weight's dtype, then the weight.
     T5,
     /// `Gemma2RMSNorm`: all in fp32 with `1 + weight`, back to the input's dtype at the end.

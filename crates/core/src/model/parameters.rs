@@ -344,10 +344,15 @@ impl List<'_> {
             self.norm(Place::Layer, Module::PostMlpNorm, hidden);
             return;
         }
-        self.norm(Place::Layer, Module::InputNorm, hidden);
+        let family = self.architecture.family;
+        if family.has_pre_norms() {
+            self.norm(Place::Layer, Module::InputNorm, hidden);
+        }
         self.norm(Place::Layer, Module::PostAttentionNorm, hidden);
-        if self.architecture.family.has_post_norms() {
-            self.norm(Place::Layer, Module::PreMlpNorm, hidden);
+        if family.has_post_norms() {
+            if family.has_pre_norms() {
+                self.norm(Place::Layer, Module::PreMlpNorm, hidden);
+            }
             self.norm(Place::Layer, Module::PostMlpNorm, hidden);
         }
     }

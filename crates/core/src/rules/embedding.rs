@@ -25,7 +25,8 @@ pub(crate) fn embedding(pass: &Pass, mode: Mode) -> Block {
     }
     let tokens = writer.tokens(SORTS_ABOVE);
     if hands_lookup_on(&pass.architecture) {
-        return writer.tape.finish(None, tokens, false);
+        let output = writer.scaled(tokens, Module::Embedding);
+        return writer.tape.finish(None, output, false);
     }
     let positions = pass.architecture.positions.map(|positions| writer.learned_positions(positions));
     let sum = positions.map(|positions| writer.positions_added(tokens, positions));
@@ -45,7 +46,7 @@ pub(crate) fn embedding(pass: &Pass, mode: Mode) -> Block {
     writer.tape.finish(None, output, false)
 }
 
-/// Whether the first layer's input is the embedding's output itself.
+/// Whether the first layer's input is what the embedding has made, without positions or dropout.
 pub(crate) const fn hands_lookup_on(architecture: &Architecture) -> bool {
     architecture.positions.is_none() && !architecture.embedding_dropout
 }

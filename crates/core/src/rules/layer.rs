@@ -5,7 +5,7 @@ use super::norm::Norm;
 use crate::ledger::{Category, Dims, Module, Name, What};
 use crate::model::Family;
 use crate::plan::Pass;
-use crate::tape::{Block, Mode, Storage, Var};
+use crate::tape::{Block, Mode, Step, Storage, Var};
 
 /// What tells one layer of a model from another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,13 +62,14 @@ pub(crate) fn residual_stream(pass: &Pass, name: Name) -> Storage {
 
 impl Writer<'_> {
     fn attention_branch(&mut self, x: Var, kind: LayerKind) -> Var {
-        let normed = self.norm_of_tokens(x, Module::InputNorm);
+        let normed = self.norm_before(x, Module::InputNorm);
         let mut branch = self.attention(normed, kind.is_windowed);
         self.tape.drop(normed);
         if self.pass.architecture.family.has_post_norms() {
             branch = self.norm_of_branch(branch, Module::PostAttentionNorm);
         }
-        self.residual_dropout(branch, Module::AttentionDropout)
+        let branch = self.residual_dropout(branch, Module::AttentionDropout);
+        self.scaled(branch, Module::Attention)
     }
 
     /// The MLP reads what attention has been added to.
@@ -105,7 +106,7 @@ impl Writer<'_> {
     fn mlp_branch(&mut self, x: Var, kind: LayerKind) -> Var {
         let has_post_norms = self.pass.architecture.family.has_post_norms();
         let before = if has_post_norms { Module::PreMlpNorm } else { Module::PostAttentionNorm };
-        let normed = self.norm_of_tokens(x, before);
+        let normed = self.norm_before(x, before);
         let mut branch = match self.pass.architecture.experts {
             Some(experts) if kind.is_sparse => self.sparse_mlp(normed, &experts),
             _ => self.mlp(normed),
@@ -114,7 +115,27 @@ impl Writer<'_> {
         if has_post_norms {
             branch = self.norm_of_branch(branch, Module::PostMlpNorm);
         }
-        self.residual_dropout(branch, Module::MlpDropout)
+        let branch = self.residual_dropout(branch, Module::MlpDropout);
+        self.scaled(branch, Module::DownProj)
+    }
+
+    /// The norm in front of attention or of the MLP, where the family has one.
+    fn norm_before(&mut self, x: Var, module: Module) -> Var {
+        if self.pass.architecture.family.has_pre_norms() {
+            self.norm_of_tokens(x, module)
+        } else {
+            self.tape.view(x, &[], &[Step::Pass(x)])
+        }
+    }
+
+    /// `x * multiplier` of the families that have one, which keeps nothing. Takes over the caller's `x`.
+    pub(crate) fn scaled(&mut self, x: Var, module: Module) -> Var {
+        if !self.pass.architecture.family.scales_residuals() {
+            return x;
+        }
+        let scaled = self.map(x, module, What::Scaled, &[]);
+        self.tape.drop(x);
+        scaled
     }
 
     /// Takes over the caller's `branch`.

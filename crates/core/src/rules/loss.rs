@@ -67,6 +67,7 @@ impl Writer<'_> {
             has_bias: false,
         };
         let logits = self.linear(normed, &linear);
+        let logits = self.scaled(logits, Module::LmHead);
         if self.pass.architecture.logit_softcap { self.softcap(logits, Module::LmHead) } else { logits }
     }
 

@@ -32,6 +32,7 @@ impl Writer<'_> {
             NormKind::RmsGemma => self.gemma_norm(x, norm),
             NormKind::LayerNorm => self.layer_norm(x, norm),
             NormKind::T5 => self.t5_norm(x, norm),
+            NormKind::RmsWide => self.wide_rms_norm(x, norm),
         }
     }
 
@@ -78,6 +79,17 @@ impl Writer<'_> {
             self.tape.operator(output, &[normalised, scale], &steps)
         };
         self.tape.drop(scale);
+        self.tape.drop(normalised);
+        let output = self.cast(scaled, norm.module, What::Output, input_dtype);
+        self.tape.drop(scaled);
+        output
+    }
+
+    /// `(weight * (x.float() * rsqrt(mean(x.float()²) + eps))).to(x.dtype)`.
+    fn wide_rms_norm(&mut self, x: Var, norm: &Norm<'_>) -> Var {
+        let input_dtype = self.tape.dtype(x);
+        let normalised = self.normalise(x, norm);
+        let scaled = self.weighted_norm(normalised, norm, Dtype::Fp32);
         self.tape.drop(normalised);
         let output = self.cast(scaled, norm.module, What::Output, input_dtype);
         self.tape.drop(scaled);

@@ -28,7 +28,7 @@ pub(super) const fn defaults(family: Family) -> Defaults {
         window: None,
     };
     match family {
-        Family::Llama | Family::Gpt2 | Family::Bert | Family::T5 => llama,
+        Family::Llama | Family::Granite | Family::Gpt2 | Family::Bert | Family::T5 => llama,
         Family::GptNeox => {
             Defaults { vocabulary: 50_432, hidden: 6144, ffn: 24_576, layers: 44, heads: 64, ..llama }
         }
@@ -57,6 +57,17 @@ pub(super) const fn defaults(family: Family) -> Defaults {
         Family::Olmoe => {
             Defaults { vocabulary: 50_304, hidden: 2048, ffn: 2048, layers: 16, heads: 16, ..llama }
         }
+        Family::Olmo2 => Defaults { vocabulary: 50_304, ..llama },
+        Family::Starcoder2 => Defaults {
+            vocabulary: 49_152,
+            hidden: 3072,
+            ffn: 12_288,
+            layers: 30,
+            heads: 24,
+            kv_heads: Some(2),
+            tied: true,
+            ..llama
+        },
         Family::DeepseekV2 => Defaults { vocabulary: 102_400, ..llama },
         Family::Phi3 => Defaults { vocabulary: 32_064, hidden: 3072, ffn: 8192, ..llama },
         Family::Gemma2 | Family::Gemma3Text => Defaults {

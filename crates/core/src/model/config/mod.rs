@@ -168,7 +168,9 @@ impl Config {
         };
         let layers = self.count("num_hidden_layers", limits::LAYERS, default.layers)?;
         let is_neox = family == Family::GptNeox;
-        let attention_bias = self.flag("attention_bias", is_neox)?;
+        let is_starcoder = family == Family::Starcoder2;
+        let bias_key = if is_starcoder { "use_bias" } else { "attention_bias" };
+        let attention_bias = self.flag(bias_key, is_neox || is_starcoder)?;
         let is_gemma = matches!(family, Family::Gemma2 | Family::Gemma3Text);
         let activation = if is_gemma { "hidden_activation" } else { "hidden_act" };
         Ok(Architecture {
@@ -188,15 +190,19 @@ impl Config {
             qkv_bias: family == Family::Qwen2 || attention_bias && family.has_attention_bias(),
             output_bias: attention_bias && family != Family::Qwen2 && family.has_attention_bias(),
             mlp_bias: is_neox
-                || matches!(family, Family::Llama | Family::DeepseekV2) && self.flag("mlp_bias", false)?,
+                || is_starcoder && attention_bias
+                || matches!(family, Family::Llama | Family::Granite | Family::DeepseekV2)
+                    && self.flag("mlp_bias", false)?,
             activation: self.activation(activation, Activation::OneKernel)?,
             window: self.window(family, layers, default.window)?,
             attention_softcap: is_gemma && self.softcap("attn_logit_softcapping", family == Family::Gemma2),
             logit_softcap: is_gemma && self.softcap("final_logit_softcapping", family == Family::Gemma2),
-            embedding_dropout: is_neox && self.dropout("hidden_dropout", 0.0)?,
+            embedding_dropout: is_neox && self.dropout("hidden_dropout", 0.0)?
+                || is_starcoder && self.dropout("embedding_dropout", 0.0)?,
             residual_dropout: match family {
                 Family::Phi3 => self.dropout("resid_pdrop", 0.0)?,
                 Family::GptNeox => self.dropout("hidden_dropout", 0.0)?,
+                Family::Starcoder2 => self.dropout("residual_dropout", 0.0)?,
                 _ => false,
             },
             attention_dropout: self.dropout("attention_dropout", 0.0)?,
@@ -255,8 +261,15 @@ impl Config {
         default: Option<u32>,
     ) -> Result<Option<SlidingWindow>, Error> {
         let is_qwen = matches!(family, Family::Qwen2 | Family::Qwen3 | Family::Qwen3Moe);
-        if matches!(family, Family::Llama | Family::GptNeox | Family::Olmoe | Family::DeepseekV2)
-            || is_qwen && !self.flag("use_sliding_window", false)?
+        if matches!(
+            family,
+            Family::Llama
+                | Family::Granite
+                | Family::GptNeox
+                | Family::Olmoe
+                | Family::Olmo2
+                | Family::DeepseekV2
+        ) || is_qwen && !self.flag("use_sliding_window", false)?
         {
             return Ok(None);
         }
