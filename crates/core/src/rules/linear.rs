@@ -43,7 +43,7 @@ impl Writer<'_> {
         let dims = self.rows(linear.output);
         let output = self.made(linear.module, What::Output, dims, compute);
         let workspace = self.workspace(linear.has_bias);
-        let mut steps = vec![self.gradient(input)];
+        let mut steps = vec![self.gradient_of_rows(input)];
         // The input is needed for the weight's gradient alone.
         let mut saved = if self.is_frozen() { Vec::new() } else { vec![input] };
         if let Some(cast) = weight {

@@ -52,7 +52,7 @@ impl Writer<'_> {
         let gradient = self.adapter_gradient(matrix, dtype);
         let output = self.made(matrix.module, matrix.result, self.rows(matrix.output), compute);
         let workspace = self.workspace(false);
-        let mut steps = vec![self.gradient(input)];
+        let mut steps = vec![self.gradient_of_rows(input)];
         let mut saved = vec![input];
         let weight = (compute != dtype).then(|| {
             let cast = Storage {

@@ -90,6 +90,11 @@ impl<'a> Writer<'a> {
         Step::Gradient(var, self.tape.gradient_of(var))
     }
 
+    /// The gradient of a linear layer's input, whose product is one of rows: a view gives it samples and positions back (`ViewBackward0`).
+    pub(crate) fn gradient_of_rows(&self, var: Var) -> Step {
+        Step::GradientView(var, self.tape.gradient_of(var))
+    }
+
     /// Autograd's own conversion of a gradient to its variable's dtype, or the same gradient where it fits already
     /// (`torch/csrc/autograd/engine.cpp`, `validate_outputs`).
     pub(crate) fn hand_on(&self, var: Var, incoming: Dtype) -> Step {

@@ -79,6 +79,11 @@ impl Tape {
                 let id = self.allocate(storage);
                 put(made, (Some(var), id));
             }
+            Step::GradientView(var, storage) => {
+                let id = self.allocate(storage);
+                self.is_viewed[id.index()] = true;
+                put(made, (Some(var), id));
+            }
             Step::Pass(var) => {
                 self.hold(incoming);
                 put(made, (Some(var), incoming));
@@ -105,7 +110,7 @@ impl Tape {
             self.variables[index].pending = Some(gradient);
             return;
         };
-        if self.references[old.index()] > 1 {
+        if self.references[old.index()] > 1 || self.is_viewed[old.index()] {
             let sum = self.allocate(self.storages[gradient.index()]);
             self.variables[index].pending = Some(sum);
             self.release(old);

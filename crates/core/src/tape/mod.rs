@@ -77,6 +77,8 @@ pub(crate) struct Tape {
     is_frozen: bool,
     storages: Vec<Storage>,
     references: Vec<u16>,
+    /// It is known through a view, which holds it beside whoever holds the view.
+    is_viewed: Vec<bool>,
     variables: Vec<Variable>,
     nodes: Vec<Node>,
     steps: Vec<Step>,
@@ -108,6 +110,7 @@ impl Tape {
             is_frozen: pass.adapters.is_some(),
             storages: Vec::with_capacity(128),
             references: Vec::with_capacity(128),
+            is_viewed: Vec::with_capacity(128),
             variables: Vec::with_capacity(96),
             nodes: Vec::with_capacity(64),
             steps: Vec::with_capacity(128),
@@ -269,7 +272,7 @@ impl Tape {
 
     fn is_needed(&self, step: &Step) -> bool {
         match step {
-            Step::Gradient(var, _) | Step::Pass(var) | Step::Join(var) => {
+            Step::Gradient(var, _) | Step::GradientView(var, _) | Step::Pass(var) | Step::Join(var) => {
                 self.variables[usize::from(var.0)].requires_grad
             }
             Step::Parameter(_) | Step::Waiting(_) | Step::IntoWaiting => !self.is_frozen,
@@ -370,6 +373,7 @@ impl Tape {
         let id = StorageId(self.storages.len() as u16);
         self.storages.push(storage);
         self.references.push(1);
+        self.is_viewed.push(false);
         id
     }
 

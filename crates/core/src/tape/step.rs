@@ -33,6 +33,9 @@ pub(crate) enum Step {
     Scratch(Storage),
     /// Allocates the gradient of a variable.
     Gradient(Var, Storage),
+    /// The same, handed on as a view of what was allocated. A view keeps its base, so that nothing is summed into it in place
+    /// (`torch/csrc/autograd/input_buffer.cpp`, `can_accumulate_inplace`).
+    GradientView(Var, Storage),
     /// Allocates a gradient in another shape or dtype than its variable has. What the next step allocates replaces it when the node has
     /// run (`torch/csrc/autograd/engine.cpp`, `validate_outputs`: sums a broadcast operand's, then casts); a workspace may stand between.
     Raw(Storage),
