@@ -36,7 +36,11 @@ const fn limits(figure: &'static str, median: f64, p95: f64, max: f64) -> Limits
 }
 
 /// What every group is held to at its peak.
-const PEAK: [Limits; 1] = [limits("peak_requested", 0.000_05, 0.005, 0.01)];
+const PEAK: [Limits; 1] = [limits("peak_requested", 0.000_05, 0.000_1, 0.001)];
+/// The first run of a process on the older stack (v0000) still has two cuBLAS workspaces at every moment.
+const OLDER: [Limits; 1] = [limits("peak_requested", 0.000_05, 0.000_1, 0.01)];
+/// What every run is held to in each phase.
+const PHASE: f64 = 0.01;
 /// Of dense decoders the phases too.
 const DENSE: [Limits; 4] = [
     limits("peak_requested", 0.000_05, 0.001, 0.005),
@@ -46,7 +50,7 @@ const DENSE: [Limits; 4] = [
 ];
 /// Of all runs together, what follows from the allocator's rules.
 const ALLOCATOR: [Limits; 2] =
-    [limits("peak_allocated", 0.001, 0.01, 0.025), limits("peak_reserved", 0.03, 0.06, 0.1)];
+    [limits("peak_allocated", 0.000_1, 0.005, 0.01), limits("peak_reserved", 0.005, 0.04, 0.09)];
 
 fn assert_within(name: &str, rows: &[&Row], limits: &[Limits]) {
     for limit in limits {
@@ -71,14 +75,21 @@ fn every_group_of_runs_is_within_its_limits_and_states_are_exact() {
         for figure in ["params", "grads", "optimizer_states"] {
             assert_eq!(row.error(figure), Some(0.0), "{} {figure}", row.id);
         }
+        for figure in ["forward", "backward", "optimizer_step"] {
+            assert!(row.error(figure).unwrap().abs() <= PHASE, "{} {figure} {:?}", row.id, row.errors);
+        }
     }
     let mut groups: BTreeMap<&str, Vec<&Row>> = BTreeMap::new();
     for row in &supported {
         groups.entry(&row.group).or_default().push(row);
     }
     for (group, rows) in &groups {
-        let is_dense = *group == "dense decoders, SDPA, full fine-tuning";
-        assert_within(group, rows, if is_dense { &DENSE } else { &PEAK });
+        let limits: &[Limits] = match *group {
+            "dense decoders, SDPA, full fine-tuning" => &DENSE,
+            "older stack" => &OLDER,
+            _ => &PEAK,
+        };
+        assert_within(group, rows, limits);
     }
     assert_within("all", &supported, &ALLOCATOR);
 }
@@ -103,7 +114,7 @@ fn runs_with_settings_at_random_are_exact_but_for_a_few() {
     assert_within(
         "settings at random",
         &rows,
-        &[limits("peak_requested", 0.000_05, 0.001, 0.018), limits("peak_reserved", 0.01, 0.11, 0.29)],
+        &[limits("peak_requested", 0.000_05, 0.001, 0.018), limits("peak_reserved", 0.008, 0.101, 0.281)],
     );
 }
 

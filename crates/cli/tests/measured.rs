@@ -65,8 +65,7 @@ fn every_figure_that_is_far_off_is_explained_and_no_other() {
 /// The figures that were reached, rounded up in the last digit that is written. Better ones are welcome.
 #[test]
 fn errors_against_real_gpus_stay_as_small_as_they_are() {
-    let reached =
-        [("allocated", 0.005_2, 0.204), ("resident", 0.001_2, 0.003_2), ("device", 0.058_7, 0.146_6)];
+    let reached = [("allocated", 0.003, 0.204), ("resident", 0.001_2, 0.003_2), ("device", 0.044_3, 0.146_6)];
     let report = report();
     for (figure, median, p90) in reached {
         let spread = report.spread(figure);
@@ -83,6 +82,7 @@ fn the_estimate_is_within_four_thousandths_of_the_oracle_on_every_expressed_run(
         let [measured, ..] = row.measured;
         let ours = (1.0 + row.error("allocated").unwrap()) * measured.unwrap() as f64;
         let off = ours / oracle.unwrap() as f64 - 1.0;
+        println!("{} {off:+.5}", row.id);
         assert!(off.abs() < 0.004, "{} {off}", row.id);
     }
 }
