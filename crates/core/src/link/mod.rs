@@ -8,8 +8,6 @@ mod keys;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use keys::KEYS;
-
 use crate::error::{Error, Field};
 use crate::presets;
 use crate::scenario::Scenario;
@@ -35,17 +33,22 @@ pub const CUSTOM: &str = "custom";
 
 /// The keys of a link, in the order in which they are written.
 pub fn keys() -> impl Iterator<Item = &'static str> {
-    KEYS.iter().map(|key| key.name)
+    keys::all().map(|key| key.name)
 }
 
-/// The fields of a scenario with their values, in the order of the link.
+/// The words that a field accepts; none where it is a number, one of many names, or no field.
+pub fn words(name: &str) -> &'static [&'static str] {
+    keys::find(name).map_or(&[], |key| key.words)
+}
+
+/// The fields that matter to a scenario with their values, in the order of the link.
 pub fn fields(scenario: &Scenario) -> impl Iterator<Item = (&'static str, String)> {
-    KEYS.iter().map(move |key| (key.name, (key.write)(scenario)))
+    keys::all().filter(|key| (key.matters)(scenario)).map(|key| (key.name, (key.write)(scenario)))
 }
 
 /// The value of one field; none for a key that links don't have.
 pub fn value(scenario: &Scenario, name: &str) -> Option<String> {
-    KEYS.iter().find(|key| key.name == name).map(|key| (key.write)(scenario))
+    keys::find(name).map(|key| (key.write)(scenario))
 }
 
 /// The link of a scenario.
@@ -72,7 +75,7 @@ pub fn write(scenario: &Scenario) -> String {
 /// # Errors
 /// [`Error::UnknownChoice`] or [`Error::OutOfRange`], by the field's key; the scenario then stays as it was.
 pub fn set(scenario: &mut Scenario, name: &str, value: &str) -> Result<(), Error> {
-    let key = KEYS.iter().find(|key| key.name == name).ok_or_else(|| Error::UnknownChoice {
+    let key = keys::find(name).ok_or_else(|| Error::UnknownChoice {
         field: Field::new("key"),
         given: Error::shown(name),
         accepted: keys().collect(),
@@ -150,7 +153,7 @@ fn check_version(pairs: &[(String, String)], problems: &mut Vec<Error>) {
 
 fn from_pairs(pairs: &[(String, String)], problems: &mut Vec<Error>) -> Scenario {
     let mut scenario = Scenario::default();
-    for key in KEYS {
+    for key in keys::all() {
         let Some((_, value)) = pairs.iter().find(|(name, _)| name == key.name) else {
             continue;
         };
@@ -180,7 +183,7 @@ pub fn forget_name_of_other_dimensions(scenario: &mut Scenario) {
 /// else the model.
 fn keep_what_fits(scenario: &mut Scenario, error: &Error) {
     let default = Scenario::default();
-    let named = error.field().and_then(|field| KEYS.iter().find(|key| key.name == field.key()));
+    let named = error.field().and_then(|field| keys::find(field.key()));
     let mut attempt = scenario.clone();
     let is_of_model = named.is_none_or(|key| (key.write)(&default) == (key.write)(scenario));
     if let Some(key) = named.filter(|_| !is_of_model) {

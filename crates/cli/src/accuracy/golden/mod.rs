@@ -1,10 +1,13 @@
 //! Golden files: runs of PyTorch with what they allocated, and the scenario that says the same.
 
+mod adapters;
+mod objective;
+
 use serde_json::Value;
 use vram_core::model::{Model, from_config};
 use vram_core::scenario::{
-    AdapterDtype, Attention, AutocastScope, BaseDtype, Checkpointing, Held, KvCache, LogProbs, Lora,
-    LoraTargets, Objective, Optimizer, Padding, Recipe, Stack, ZeroGrad,
+    Attention, AutocastScope, Checkpointing, Held, KvCache, LogProbs, Optimizer, Padding, Recipe, Stack,
+    ZeroGrad,
 };
 use vram_core::units::Count;
 use vram_core::{Error, Field, Scenario};
@@ -151,9 +154,9 @@ fn scenario(run: &Value) -> Result<Scenario, Unsupported> {
     scenario.attention = choice(train, "attention", Attention::from_key)?;
     scenario.checkpointing = choice(train, "checkpointing", checkpointing)?;
     scenario.zero_grad = choice(train, "zero_grad", ZeroGrad::from_key)?;
-    scenario.objective = objective(&train["dpo"])?;
-    scenario.lora = lora(train)?;
-    scenario.log_probs = word(&train["dpo"]["logps"], LogProbs::Selective, log_probs)?;
+    scenario.objective = objective::objective(&train["dpo"])?;
+    scenario.lora = adapters::lora(train)?;
+    scenario.log_probs = word(&train["dpo"]["logps"], LogProbs::Selective, objective::log_probs)?;
     scenario.padding = word(&train["padding_mask"], Padding::None, padding)?;
     scenario.autocast_scope = word(&train["autocast_style"], AutocastScope::Step, autocast_scope)?;
     scenario.held = if train["keep_outputs"] == true { Held::Outputs } else { Held::Loss };
@@ -235,46 +238,6 @@ fn word<T>(value: &Value, absent: T, from_word: impl Fn(&str) -> Option<T>) -> R
     }
 }
 
-/// The kit's LoRA: rank 16 and all linear layers where the run doesn't say.
-fn lora(train: &Value) -> Result<Lora, Unsupported> {
-    let given = &train["lora"];
-    if given.is_null() {
-        return if train["base_dtype"].is_null() {
-            Ok(Lora::default())
-        } else {
-            Err(Unsupported("base_dtype".to_owned()))
-        };
-    }
-    let targets = match given["targets"].as_array() {
-        None => LoraTargets::AllLinear,
-        Some(names) => match names.iter().filter_map(Value::as_str).collect::<Vec<_>>().as_slice() {
-            ["q_proj", "v_proj"] | ["qkv_proj" | "query_key_value"] => LoraTargets::QueryValue,
-            ["q_proj", "k_proj", "v_proj", "o_proj"]
-            | ["qkv_proj", "o_proj"]
-            | ["query_key_value", "dense"] => LoraTargets::Attention,
-            other => return Err(Unsupported(format!("lora targets {other:?}"))),
-        },
-    };
-    Ok(Lora {
-        rank: Some(if given["r"].is_null() { Count::new(16) } else { number(given, "r")? }),
-        targets,
-        dropout: given["dropout"].as_f64().is_some_and(|p| p > 0.0),
-        adapters: if given["fp32_adapters"] == false { AdapterDtype::Base } else { AdapterDtype::Fp32 },
-        base: word(&train["base_dtype"], BaseDtype::Recipe, |dtype| {
-            (dtype == "bfloat16").then_some(BaseDtype::Bf16)
-        })?,
-    })
-}
-
-fn log_probs(word: &str) -> Option<LogProbs> {
-    match word {
-        "trl" => Some(LogProbs::Selective),
-        "trl_fp32" => Some(LogProbs::SelectiveFp32),
-        "logsoftmax" => Some(LogProbs::LogSoftmax),
-        _ => None,
-    }
-}
-
 fn padding(word: &str) -> Option<Padding> {
     match word {
         "ones" => Some(Padding::Ones),
@@ -288,18 +251,5 @@ fn autocast_scope(word: &str) -> Option<AutocastScope> {
         "lightning" => Some(AutocastScope::Step),
         "accelerate" => Some(AutocastScope::Model),
         _ => None,
-    }
-}
-
-fn objective(dpo: &Value) -> Result<Objective, Unsupported> {
-    if dpo.is_null() {
-        return Ok(Objective::CausalLm);
-    }
-    match dpo["ref"].as_str() {
-        Some("none") | None => Ok(Objective::DpoNoReference),
-        Some("fp32") => Ok(Objective::DpoReferenceFp32),
-        Some("bf16") => Ok(Objective::DpoReferenceBf16),
-        Some("adapter") => Ok(Objective::DpoReferenceAdapter),
-        Some(other) => Err(Unsupported(format!("reference {other}"))),
     }
 }

@@ -1,22 +1,31 @@
-//! All controls: the ones that matter most, then folded groups that show their value while folded.
+//! All controls: the ones that matter most, then folded groups that show their value while folded, a file a topic.
+
+/// The choices of an enum.
+macro_rules! of {
+    ($kind:ty, $text:path) => {
+        |lang| listed(<$kind>::KEYS, &|at| <$kind>::ALL.get(at).map_or("", |&choice| $text(choice, lang)))
+    };
+}
+
+mod adapters;
+mod kernels;
+mod objective;
+mod training_loop;
 
 use leptos::prelude::*;
 use vram_core::ready::Ready;
-use vram_core::scenario::{
-    AdapterDtype, Attention, AutocastScope, BaseDtype, Checkpointing, Held, KvCache, LogProbs, LoraTargets,
-    Objective, Optimizer, Padding, Recipe, Stack, Trainer, ZeroGrad,
-};
+use vram_core::scenario::{Optimizer, Recipe};
 use vram_core::{gpu, link, model, presets};
-use vram_text::{
-    Lang, Unit, Word, adapter_dtype, attention, autocast_scope, base_dtype, checkpointing, format_bytes,
-    held, kv_cache, log_probs, lora_targets, objective, optimizer, padding, parameter_count, ready, recipe,
-    stack, trainer, zero_grad,
-};
+use vram_text::{Lang, Unit, Word, format_bytes, optimizer, parameter_count, ready, recipe};
 
 use super::choice::{Choice, Select};
 use super::number::{NumberField, Slider};
 use super::own_model::OwnModel;
 use crate::state::Store;
+use adapters::AdaptersGroup;
+use kernels::{CheckpointingGroup, Kernels};
+use objective::ObjectiveGroup;
+use training_loop::{Accumulation, Loop};
 
 const MICRO_BATCHES: &[u32] = &[1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128];
 const SEQUENCE_LENGTHS: &[u32] =
@@ -48,13 +57,6 @@ fn listed(keys: &[&'static str], text: &dyn Fn(usize) -> &'static str) -> Vec<Ch
     keys.iter().enumerate().map(|(at, &key)| (key, text(at).to_owned())).collect()
 }
 
-/// The choices of an enum.
-macro_rules! of {
-    ($kind:ty, $text:path) => {
-        |lang| listed(<$kind>::KEYS, &|at| <$kind>::ALL.get(at).map_or("", |&choice| $text(choice, lang)))
-    };
-}
-
 #[component]
 pub(crate) fn Controls() -> impl IntoView {
     let store = expect_context::<Store>();
@@ -73,59 +75,12 @@ pub(crate) fn Controls() -> impl IntoView {
             <Group title=Word::GpuLabel value=gpu_value>
                 <Select key="gpu" label=Word::GpuLabel choices=gpus custom=Word::CustomGpu />
             </Group>
-            <Group title=Word::AttentionLabel value=|s, lang| short(attention(s.attention_that_runs(), lang))>
-                <Select key="attention" label=Word::AttentionLabel choices=of!(Attention, attention) />
-                <Select key="padding" label=Word::PaddingLabel choices=of!(Padding, padding) />
-                <Show when=move || store.with_scenario(|s| s.model.architecture.attention_softcap)>
-                    <p class="hint">{move || store.word(Word::EagerForced)}</p>
-                </Show>
-            </Group>
-            <Group title=Word::CheckpointingLabel value=|s, lang| short(checkpointing(s.checkpointing, lang))>
-                <Select key="checkpointing" label=Word::CheckpointingLabel choices=of!(Checkpointing, checkpointing) />
-            </Group>
-            <Group title=Word::AccumulationLabel value=|s, _| s.gradient_accumulation.to_string()>
-                <div class="control">
-                    <label for="accumulation">{move || store.word(Word::AccumulationNumber)}</label>
-                    <NumberField key="accumulation" label=Word::AccumulationNumber is_main=true />
-                </div>
-                <Select key="zero_grad" label=Word::ZeroGradLabel choices=of!(ZeroGrad, zero_grad) />
-            </Group>
-            <Group
-                title=Word::LoraLabel
-                value=|s, lang| {
-                    s.lora.rank.map_or_else(|| Word::Off.in_lang(lang).to_owned(), |rank| format!("r = {rank}"))
-                }
-            >
-                <div class="control">
-                    <label for="lora_rank">{move || store.word(Word::LoraRank)}</label>
-                    <NumberField key="lora_rank" label=Word::LoraRank is_main=true />
-                </div>
-                <Select key="lora_targets" label=Word::LoraTargetsLabel choices=of!(LoraTargets, lora_targets) />
-                <Select key="lora_dropout" label=Word::LoraDropoutLabel choices=switch />
-                <Select key="lora_dtype" label=Word::LoraDtypeLabel choices=of!(AdapterDtype, adapter_dtype) />
-                <Select key="base_dtype" label=Word::BaseDtypeLabel choices=of!(BaseDtype, base_dtype) />
-            </Group>
-            <Group title=Word::ReferenceLabel value=|s, lang| short(objective(s.objective, lang))>
-                <Select key="objective" label=Word::ObjectiveLabel choices=of!(Objective, objective) />
-                <Select key="log_probs" label=Word::LogProbsLabel choices=of!(LogProbs, log_probs) />
-            </Group>
-            <Group
-                title=Word::LoopLabel
-                value=|s, lang| {
-                    Trainer::of(s).map_or(Word::CustomTrainer.in_lang(lang), |of| trainer(of, lang)).to_owned()
-                }
-            >
-                <Select
-                    key="trainer"
-                    label=Word::TrainerLabel
-                    choices=of!(Trainer, trainer)
-                    custom=Word::CustomTrainer
-                />
-                <Select key="autocast_scope" label=Word::AutocastScopeLabel choices=of!(AutocastScope, autocast_scope) />
-                <Select key="held" label=Word::HeldLabel choices=of!(Held, held) />
-                <Select key="kv_cache" label=Word::KvCacheLabel choices=of!(KvCache, kv_cache) />
-                <Select key="stack" label=Word::StackLabel choices=of!(Stack, stack) />
-            </Group>
+            <Kernels />
+            <CheckpointingGroup />
+            <Accumulation />
+            <AdaptersGroup />
+            <ObjectiveGroup />
+            <Loop />
             <nav class="ready" aria-label=move || store.word(Word::StartFrom)>
                 <p>{move || store.word(Word::StartFrom)}</p>
                 <ul>

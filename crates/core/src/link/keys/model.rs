@@ -1,0 +1,146 @@
+//! The model: its name and its dimensions.
+
+use super::{CUSTOM, Key, always, is_set, none_for_zero, unknown, zero_for_none};
+use crate::error::{Error, Field};
+use crate::link::count;
+use crate::model::{Activation, Architecture, Decoder, Experts, Family, Latent, SlidingWindow};
+use crate::presets;
+use crate::scenario::{Scenario, limits};
+use crate::units::Count;
+
+pub(super) const KEYS: &[Key] = &[
+    Key {
+        name: "model",
+        write: |s| s.model.preset.clone().unwrap_or_else(|| CUSTOM.to_owned()),
+        read: read_model,
+        words: &[],
+        matters: always,
+    },
+    Key {
+        name: "family",
+        write: |s| s.model.architecture.family.key().to_owned(),
+        read: |s, field, text| {
+            let accepted = || Family::ALL.iter().map(|family| family.key()).collect();
+            s.model.architecture.family = Family::from_key(text).ok_or_else(|| Error::UnknownChoice {
+                field,
+                given: Error::shown(text),
+                accepted: accepted(),
+            })?;
+            Ok(())
+        },
+        words: &[],
+        matters: always,
+    },
+    number!("vocab", limits::VOCABULARY, |s| s.model.architecture.vocabulary),
+    number!("hidden", limits::WIDTH, |s| s.model.architecture.hidden),
+    number!("layers", limits::LAYERS, |s| s.model.architecture.layers),
+    number!("heads", limits::HEADS, |s| s.model.architecture.heads),
+    number!("kv_heads", limits::HEADS, |s| s.model.architecture.kv_heads),
+    number!("head_dim", limits::HEADS, |s| s.model.architecture.head_dim),
+    number!("ffn", limits::WIDTH, |s| s.model.architecture.ffn),
+    flag!("tied", |s| s.model.architecture.tied),
+    optional!("positions", limits::SEQUENCE_LENGTH, |s| s.model.architecture.positions),
+    optional!("token_types", limits::VOCABULARY, |s| s.model.architecture.token_types),
+    optional!("rotary", limits::HEADS, |s| s.model.architecture.rotary),
+    flag!("parallel", |s| s.model.architecture.parallel_residual),
+    flag!("qkv_bias", |s| s.model.architecture.qkv_bias),
+    flag!("o_bias", |s| s.model.architecture.output_bias),
+    flag!("mlp_bias", |s| s.model.architecture.mlp_bias),
+    choice!("act", Activation, |s| s.model.architecture.activation),
+    Key {
+        name: "window",
+        write: |s| zero_for_none(s.model.architecture.window.map(|window| window.size)),
+        read: |s, field, text| {
+            let size = none_for_zero(field, text, limits::SEQUENCE_LENGTH)?;
+            s.model.architecture.window =
+                size.map(|size| SlidingWindow { size, ..window(&s.model.architecture) });
+            Ok(())
+        },
+        words: &[],
+        matters: always,
+    },
+    of_part!("window_first", (0, limits::LAYERS.1), window, Count::new(0), |window| window.first),
+    optional_of_part!("window_full_every", limits::LAYERS, window, |window| window.full_every),
+    Key {
+        name: "experts",
+        write: |s| zero_for_none(s.model.architecture.experts.map(|experts| experts.count)),
+        read: |s, field, text| {
+            let count = none_for_zero(field, text, limits::EXPERTS)?;
+            s.model.architecture.experts = count.map(|count| Experts { count, ..ONE_EXPERT });
+            Ok(())
+        },
+        words: &[],
+        matters: always,
+    },
+    of_part!("experts_per_token", limits::EXPERTS, experts, Count::ONE, |experts| experts.per_token),
+    of_part!("expert_ffn", limits::WIDTH, experts, Count::ONE, |experts| experts.ffn),
+    optional_of_part!("shared_ffn", limits::WIDTH, experts, |experts| experts.shared_ffn),
+    of_part!("dense_layers", (0, limits::LAYERS.1), experts, Count::new(0), |experts| experts.dense_layers),
+    of_part!("sparse_every", limits::LAYERS, experts, Count::ONE, |experts| experts.every),
+    flag_of_part!("renormalise", experts, |experts| experts.renormalises),
+    Key {
+        name: "latent",
+        write: |s| zero_for_none(s.model.architecture.latent.map(|latent| latent.rank)),
+        read: |s, field, text| {
+            let rank = none_for_zero(field, text, limits::WIDTH)?;
+            s.model.architecture.latent = rank.map(|rank| Latent { rank, query_rank: None, value: rank });
+            Ok(())
+        },
+        words: &[],
+        matters: always,
+    },
+    optional_of_part!("query_latent", limits::WIDTH, latent, |latent| latent.query_rank),
+    of_part!("value_dim", limits::HEADS, latent, Count::ONE, |latent| latent.value),
+    Key {
+        name: "decoder_layers",
+        write: |s| zero_for_none(s.model.architecture.decoder.map(|decoder| decoder.layers)),
+        read: |s, field, text| {
+            let layers = none_for_zero(field, text, limits::LAYERS)?;
+            s.model.architecture.decoder = layers.map(|layers| Decoder { layers, ..ONE_LAYER });
+            Ok(())
+        },
+        words: &[],
+        matters: always,
+    },
+    of_part!("buckets", limits::VOCABULARY, decoder, Count::ONE, |decoder| decoder.buckets),
+    flag_of_part!("gated", decoder, |decoder| decoder.is_gated),
+    flag_of_part!("scaled_output", decoder, |decoder| decoder.scales_output),
+    flag!("attn_softcap", |s| s.model.architecture.attention_softcap),
+    flag!("logit_softcap", |s| s.model.architecture.logit_softcap),
+    flag!("embd_drop", |s| s.model.architecture.embedding_dropout),
+    flag!("resid_drop", |s| s.model.architecture.residual_dropout),
+    flag!("attn_drop", |s| s.model.architecture.attention_dropout),
+];
+
+/// What a link says nothing of, where it says that there are experts.
+const ONE_EXPERT: Experts = Experts {
+    count: Count::ONE,
+    per_token: Count::ONE,
+    ffn: Count::ONE,
+    shared_ffn: None,
+    dense_layers: Count::new(0),
+    every: Count::ONE,
+    renormalises: false,
+};
+
+/// The same of a decoder behind an encoder.
+const ONE_LAYER: Decoder =
+    Decoder { layers: Count::ONE, buckets: Count::ONE, is_gated: false, scales_output: false };
+
+fn read_model(scenario: &mut Scenario, field: Field, text: &str) -> Result<(), Error> {
+    if text == CUSTOM {
+        scenario.model.preset = None;
+        return Ok(());
+    }
+    let preset = presets::find(text).ok_or_else(|| Error::UnknownChoice {
+        field,
+        given: Error::shown(text),
+        accepted: presets::all().iter().map(|preset| preset.id).collect(),
+    })?;
+    scenario.model = preset.model()?;
+    Ok(())
+}
+
+fn window(architecture: &Architecture) -> SlidingWindow {
+    architecture.window.unwrap_or(SlidingWindow { size: Count::ONE, first: Count::new(0), full_every: None })
+}

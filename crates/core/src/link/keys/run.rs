@@ -1,0 +1,73 @@
+//! The run: batch, precision, optimizer, kernels, training loop, hardware.
+
+use super::{CUSTOM, Key, always, unknown};
+use crate::error::{Error, Field};
+use crate::gpu;
+use crate::link::count;
+use crate::scenario::{
+    Attention, AutocastScope, Checkpointing, Held, KvCache, Optimizer, Padding, Recipe, Scenario, Stack,
+    Trainer, ZeroGrad, limits,
+};
+use crate::units::Bytes;
+
+pub(super) const KEYS: &[Key] = &[
+    number!("b", limits::MICRO_BATCH, |s| s.micro_batch),
+    number!("s", limits::SEQUENCE_LENGTH, |s| s.sequence_length),
+    number!("accumulation", limits::GRADIENT_ACCUMULATION, |s| s.gradient_accumulation),
+    choice!("recipe", Recipe, |s| s.recipe),
+    choice!("optimizer", Optimizer, |s| s.optimizer),
+    choice!("attention", Attention, |s| s.attention),
+    choice!("checkpointing", Checkpointing, |s| s.checkpointing),
+    // Before the fields that it sets, so that these win where a link or a command gives both.
+    Key {
+        name: "trainer",
+        write: |s| Trainer::of(s).map_or(CUSTOM, Trainer::key).to_owned(),
+        read: |s, field, text| {
+            if text != CUSTOM {
+                Trainer::from_key(text).ok_or_else(|| unknown(field, text, Trainer::KEYS))?.apply(s);
+            }
+            Ok(())
+        },
+        words: Trainer::KEYS,
+        matters: always,
+    },
+    choice!("zero_grad", ZeroGrad, |s| s.zero_grad),
+];
+
+/// The training loop.
+pub(super) const LOOP: &[Key] = &[
+    choice!("padding", Padding, |s| s.padding),
+    choice!("autocast_scope", AutocastScope, |s| s.autocast_scope),
+    choice!("held", Held, |s| s.held),
+    choice!("kv_cache", KvCache, |s| s.kv_cache),
+    choice!("stack", Stack, |s| s.stack),
+];
+
+/// The hardware.
+pub(super) const GPU: &[Key] = &[
+    Key { name: "gpu", write: |s| s.gpu.id.clone(), read: read_gpu, words: &[], matters: always },
+    Key {
+        name: "gpu_mib",
+        write: |s| (s.gpu.capacity.get() >> 20).to_string(),
+        read: |s, field, text| {
+            s.gpu.capacity = Bytes::mib(count(field, text, limits::CAPACITY_MIB)?.get());
+            Ok(())
+        },
+        words: &[],
+        matters: always,
+    },
+];
+
+fn read_gpu(scenario: &mut Scenario, field: Field, text: &str) -> Result<(), Error> {
+    if text == CUSTOM {
+        CUSTOM.clone_into(&mut scenario.gpu.id);
+        return Ok(());
+    }
+    let known = gpu::find(text).ok_or_else(|| Error::UnknownChoice {
+        field,
+        given: Error::shown(text),
+        accepted: gpu::all().iter().map(|gpu| gpu.id).collect(),
+    })?;
+    scenario.gpu = known.gpu();
+    Ok(())
+}

@@ -1,0 +1,11 @@
+//! Names of everything that can be chosen, and of the parts of an answer: a file a topic.
+
+mod adapters;
+mod answer;
+mod objective;
+mod run;
+
+pub use adapters::*;
+pub use answer::*;
+pub use objective::*;
+pub use run::*;

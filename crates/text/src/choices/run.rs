@@ -1,0 +1,134 @@
+//! Names of the choices of the run: precision, optimizer, kernels, training loop.
+
+use vram_core::scenario::{
+    Attention, AutocastScope, Checkpointing, Held, KvCache, Optimizer, Padding, Recipe, Stack, Trainer,
+    ZeroGrad,
+};
+
+use crate::Lang;
+
+/// A precision recipe.
+pub const fn recipe(recipe: Recipe, lang: Lang) -> &'static str {
+    match recipe {
+        Recipe::Fp32 => lang.pick("fp32", "fp32"),
+        Recipe::Bf16 => lang.pick("pure bf16", "纯 bf16"),
+        Recipe::Bf16Mixed => lang.pick("bf16-mixed: fp32 + autocast", "bf16-mixed：fp32 权重 + autocast"),
+        Recipe::Fp16Mixed => lang.pick("fp16-mixed: fp32 + autocast", "fp16-mixed：fp32 权重 + autocast"),
+        Recipe::Bf16Master => lang.pick("bf16 with fp32 master weights", "bf16 + fp32 主权重"),
+    }
+}
+
+/// An optimizer.
+pub const fn optimizer(optimizer: Optimizer, lang: Lang) -> &'static str {
+    match optimizer {
+        Optimizer::AdamWForeach => {
+            lang.pick("AdamW (PyTorch's default, foreach)", "AdamW（PyTorch 默认，foreach）")
+        }
+        Optimizer::AdamWFused => lang.pick("AdamW, fused", "AdamW，fused"),
+        Optimizer::AdamWForLoop => lang.pick("AdamW, for-loop", "AdamW，for-loop"),
+        Optimizer::AdamAmsgrad => lang.pick("Adam with amsgrad", "Adam，amsgrad"),
+        Optimizer::AdamW8bit => lang.pick("8-bit AdamW (bitsandbytes)", "8-bit AdamW（bitsandbytes）"),
+        Optimizer::NAdam => "NAdam",
+        Optimizer::RAdam => "RAdam",
+        Optimizer::Adamax => "Adamax",
+        Optimizer::Sgd => "SGD",
+        Optimizer::SgdMomentum => lang.pick("SGD with momentum", "SGD，带动量"),
+        Optimizer::SgdNesterov => {
+            lang.pick("SGD with Nesterov momentum and weight decay", "SGD，Nesterov 动量 + 权重衰减")
+        }
+        Optimizer::RmsProp => "RMSprop",
+        Optimizer::Adagrad => "Adagrad",
+        Optimizer::Adadelta => "Adadelta",
+        Optimizer::AdafactorTorch => lang.pick("Adafactor (PyTorch)", "Adafactor（PyTorch）"),
+        Optimizer::AdafactorHf => lang.pick("Adafactor (transformers)", "Adafactor（transformers）"),
+        Optimizer::Lion => "Lion",
+        Optimizer::Muon => lang.pick("Muon, with AdamW for the rest", "Muon，其余参数用 AdamW"),
+    }
+}
+
+/// An implementation of attention.
+pub const fn attention(attention: Attention, lang: Lang) -> &'static str {
+    match attention {
+        Attention::Sdpa => lang.pick("SDPA (flash or memory-efficient)", "SDPA（flash 或 memory-efficient）"),
+        Attention::Eager => lang.pick("eager (scores as tensors)", "eager（分数矩阵显式存储）"),
+    }
+}
+
+/// Activation checkpointing.
+pub const fn checkpointing(checkpointing: Checkpointing, lang: Lang) -> &'static str {
+    match checkpointing {
+        Checkpointing::Off => lang.pick("off", "关闭"),
+        Checkpointing::Layers => lang.pick("every layer", "逐层"),
+        Checkpointing::LayersReentrant => {
+            lang.pick("every layer (use_reentrant=True)", "逐层（use_reentrant=True）")
+        }
+    }
+}
+
+/// When gradients are freed.
+pub const fn zero_grad(zero_grad: ZeroGrad, lang: Lang) -> &'static str {
+    match zero_grad {
+        ZeroGrad::AfterStep => {
+            lang.pick("after the step (plain loop, HF Trainer)", "step 之后（普通循环、HF Trainer）")
+        }
+        ZeroGrad::BeforeBackward => {
+            lang.pick("before backward (PyTorch Lightning)", "backward 之前（PyTorch Lightning）")
+        }
+    }
+}
+
+/// The batch's attention mask.
+pub const fn padding(padding: Padding, lang: Lang) -> &'static str {
+    match padding {
+        Padding::None => lang.pick("none: packed sequences", "无：序列已打包"),
+        Padding::Ones => lang.pick("all ones: nothing is padding", "全 1：没有填充"),
+        Padding::Padded => lang.pick("hides padding", "遮住填充"),
+    }
+}
+
+/// What autocast is entered around.
+pub const fn autocast_scope(scope: AutocastScope, lang: Lang) -> &'static str {
+    match scope {
+        AutocastScope::Step => {
+            lang.pick("forward and loss (plain loop, Lightning)", "前向与损失（普通循环、Lightning）")
+        }
+        AutocastScope::Model => lang.pick(
+            "the model alone (accelerate, HF Trainer, TRL)",
+            "只包住模型（accelerate、HF Trainer、TRL）",
+        ),
+    }
+}
+
+/// The versions of torch and transformers.
+pub const fn stack(stack: Stack, lang: Lang) -> &'static str {
+    match stack {
+        Stack::Current => lang.pick("torch 2.15, transformers 5.23", "torch 2.15、transformers 5.23"),
+        Stack::Torch26 => lang.pick("torch 2.6, transformers 4.51", "torch 2.6、transformers 4.51"),
+    }
+}
+
+/// What is held through backward.
+pub const fn held(held: Held, lang: Lang) -> &'static str {
+    match held {
+        Held::Loss => lang.pick("only the loss", "只有损失"),
+        Held::Outputs => lang.pick("the model's outputs with the logits", "模型输出，含 logits"),
+    }
+}
+
+/// The key-value cache.
+pub const fn kv_cache(cache: KvCache, lang: Lang) -> &'static str {
+    match cache {
+        KvCache::Off => lang.pick("off", "关闭"),
+        KvCache::Filled => lang.pick("filled (use_cache=True)", "写入（use_cache=True）"),
+    }
+}
+
+/// A training loop.
+pub const fn trainer(trainer: Trainer, lang: Lang) -> &'static str {
+    match trainer {
+        Trainer::Plain => lang.pick("plain loop, torchtune", "自写循环、torchtune"),
+        Trainer::HuggingFace => lang.pick("Hugging Face Trainer", "Hugging Face Trainer"),
+        Trainer::Trl => lang.pick("TRL", "TRL"),
+        Trainer::Lightning => lang.pick("Lightning", "Lightning"),
+    }
+}

@@ -1,0 +1,49 @@
+//! The training loop.
+
+use leptos::prelude::*;
+use vram_core::scenario::{AutocastScope, Held, KvCache, Stack, Trainer, ZeroGrad};
+use vram_text::{Word, autocast_scope, held, kv_cache, stack, trainer, zero_grad};
+
+use super::super::choice::Select;
+use super::super::number::NumberField;
+use super::{Group, listed};
+use crate::state::Store;
+
+/// Gradient accumulation.
+#[component]
+pub(super) fn Accumulation() -> impl IntoView {
+    let store = expect_context::<Store>();
+    view! {
+        <Group title=Word::AccumulationLabel value=|s, _| s.gradient_accumulation.to_string()>
+            <div class="control">
+                <label for="accumulation">{move || store.word(Word::AccumulationNumber)}</label>
+                <NumberField key="accumulation" label=Word::AccumulationNumber is_main=true />
+            </div>
+            <Select key="zero_grad" label=Word::ZeroGradLabel choices=of!(ZeroGrad, zero_grad) />
+        </Group>
+    }
+}
+
+/// Trainer and what it decides.
+#[component]
+pub(super) fn Loop() -> impl IntoView {
+    view! {
+        <Group
+            title=Word::LoopLabel
+            value=|s, lang| {
+                Trainer::of(s).map_or(Word::CustomTrainer.in_lang(lang), |of| trainer(of, lang)).to_owned()
+            }
+        >
+            <Select
+                key="trainer"
+                label=Word::TrainerLabel
+                choices=of!(Trainer, trainer)
+                custom=Word::CustomTrainer
+            />
+            <Select key="autocast_scope" label=Word::AutocastScopeLabel choices=of!(AutocastScope, autocast_scope) />
+            <Select key="held" label=Word::HeldLabel choices=of!(Held, held) />
+            <Select key="kv_cache" label=Word::KvCacheLabel choices=of!(KvCache, kv_cache) />
+            <Select key="stack" label=Word::StackLabel choices=of!(Stack, stack) />
+        </Group>
+    }
+}
