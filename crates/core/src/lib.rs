@@ -22,6 +22,7 @@ mod step;
 mod tape;
 pub mod timeline;
 mod totals;
+mod trained;
 pub mod units;
 pub mod why;
 

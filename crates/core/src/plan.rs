@@ -5,6 +5,7 @@ use crate::model::{Architecture, Family};
 use crate::scenario::{
     Attention, AutocastScope, Held, KvCache, LoraTargets, Objective, Padding, Scenario, Stack,
 };
+use crate::trained::Trained;
 use crate::units::Dtype;
 
 /// LoRA's adapters.
@@ -14,9 +15,6 @@ pub(crate) struct Adapters {
     pub(crate) targets: LoraTargets,
     pub(crate) has_dropout: bool,
     pub(crate) dtype: Dtype,
-    /// Whether the frozen embedding's output requires a gradient all the same, as checkpointing needs it
-    /// (`enable_input_require_grads`).
-    pub(crate) follows_embedding: bool,
 }
 
 impl Adapters {
@@ -27,7 +25,6 @@ impl Adapters {
             targets: lora.targets,
             has_dropout: lora.dropout,
             dtype: scenario.trained(),
-            follows_embedding: scenario.checkpointing.is_on(),
         })
     }
 
@@ -59,7 +56,12 @@ pub(crate) struct Pass {
     /// Dtype of matrix products under autocast.
     pub(crate) autocast: Option<Dtype>,
     pub(crate) attention: Attention,
-    /// LoRA's adapters, where it is used: the weights are frozen.
+    /// Which of the model's own parameters are trained.
+    pub(crate) trained: Trained,
+    /// Whether the embedding's output requires a gradient even where the embedding is frozen: transformers hooks it where layers are
+    /// checkpointed (`enable_input_require_grads`).
+    pub(crate) hooks_embedding: bool,
+    /// LoRA's adapters, where it is used.
     pub(crate) adapters: Option<Adapters>,
     /// The attention mask of the batch.
     pub(crate) padding: Padding,
@@ -88,6 +90,8 @@ impl Pass {
             autocast: scenario.recipe.is_autocast().then(|| scenario.recipe.compute()),
             // scaled_dot_product_attention has no soft-capping (`sdpa_attention_forward` refuses it).
             attention: scenario.attention_that_runs(),
+            trained: Trained::of(scenario),
+            hooks_embedding: scenario.checkpointing.is_on(),
             adapters: Adapters::of(scenario),
             padding: scenario.padding,
             // `use_cache` is switched off by transformers where layers are checkpointed.
@@ -109,6 +113,7 @@ impl Pass {
             is_reference: true,
             accumulates: false,
             adapters: None,
+            trained: Trained::NONE,
             ..Self::of_policy(scenario)
         };
         pass.architecture.embedding_dropout = false;
@@ -117,9 +122,14 @@ impl Pass {
         pass
     }
 
-    /// Whether autograd follows the first layer's input.
-    pub(crate) fn first_follows(&self) -> bool {
-        self.adapters.is_none_or(|adapters| adapters.follows_embedding)
+    /// Whether autograd follows the input of a layer, or, for the number of layers, that of the head: something below it is trained.
+    pub(crate) fn follows(&self, index: u64) -> bool {
+        self.hooks_embedding || self.trained.is_below(index) || (index > 0 && self.adapters.is_some())
+    }
+
+    /// Whether a layer takes part in backward.
+    pub(crate) fn trains_or_follows(&self, index: u64) -> bool {
+        self.trained.is_layer(index) || self.adapters.is_some() || self.follows(index)
     }
 
     /// Whether attention gets a mask that hides padding.

@@ -56,6 +56,12 @@ words! {
     ZeroGradLabel: "Gradients are freed", "梯度何时释放";
     ReferenceLabel: "Reference model", "参考模型";
     ObjectiveLabel: "Objective and reference model", "训练目标与参考模型";
+    FreezingLabel: "Frozen parts", "冻结部分";
+    FreezeEmbeddingLabel: "Freeze the embedding", "冻结嵌入层";
+    FreezeLayersLabel: "Freeze layers", "冻结层";
+    FreezeCountLabel: "How many", "层数";
+    FreezeHeadLabel: "Freeze the last norm and the head", "冻结末端归一化与输出头";
+    TrainedKindsLabel: "Of the rest, train", "其余部分中训练";
     LoraLabel: "LoRA", "LoRA";
     LoraRank: "Rank (0: full fine-tuning)", "秩（0：全参数微调）";
     LoraTargetsLabel: "Adapters beside", "适配器加在";

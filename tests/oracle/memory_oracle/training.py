@@ -6,7 +6,7 @@ from typing import Any, Callable
 
 import torch
 
-from . import losses, models, optimizers
+from . import freezing, losses, models, optimizers
 
 PHASES = ("fwd", "bwd", "opt")
 STEPS = 2                   # optimizer state exists from the first step on, so the second one is the steady state
@@ -160,11 +160,12 @@ def weight_dtype(train):
 
 
 def build_single(case):
-    """Training on one GPU: full fine-tuning, LoRA, DPO."""
+    """Training on one GPU: full or partial fine-tuning, LoRA, DPO."""
     train = case["train"]
     config = models.build_config(case)
     model = models.build_model(config, train, weight_dtype(train))
     models.enable_checkpointing(model, train)
+    freezing.freeze(model, train["freeze"])
     if train["lora"]:
         from peft import LoraConfig, get_peft_model
         lora = train["lora"]

@@ -194,6 +194,10 @@ fn keep_what_fits(scenario: &mut Scenario, error: &Error) {
             return;
         }
     }
+    scenario.freezing = default.freezing;
+    if scenario.validate().is_ok() {
+        return;
+    }
     scenario.lora = default.lora;
     if scenario.validate().is_err() {
         scenario.model = default.model.clone();

@@ -7,7 +7,7 @@ mod parameters;
 mod sparse;
 
 pub use config::from_config;
-pub use parameters::{Parameter, Place, parameter_count, parameters};
+pub use parameters::{LayerRange, Parameter, Place, parameter_count, parameters};
 pub(crate) use parameters::{adapters, elements, has_one_qkv};
 pub use sparse::{Decoder, Experts, Latent};
 

@@ -25,6 +25,27 @@ pub enum Place {
     Head,
 }
 
+/// Layers that stand next to each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LayerRange {
+    /// The first, from 0.
+    pub from: u64,
+    /// The one after the last.
+    pub to: u64,
+}
+
+impl LayerRange {
+    /// All layers, however many there are.
+    pub const ALL: Self = Self { from: 0, to: u64::MAX };
+    /// None.
+    pub const NONE: Self = Self { from: 0, to: 0 };
+
+    /// Whether a layer is one of them.
+    pub const fn contains(self, index: u64) -> bool {
+        self.from <= index && index < self.to
+    }
+}
+
 /// A parameter tensor, as often as its place says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Parameter {
@@ -32,6 +53,8 @@ pub struct Parameter {
     pub name: Name,
     /// Where.
     pub place: Place,
+    /// Of the layers that its place names, those that it is counted in: all, but for what is trained of a model that is frozen in part.
+    pub layers: LayerRange,
     /// Shape.
     pub dims: Dims,
     /// Rows and columns of a matrix, or of all experts' matrices together; none for norms and biases.
@@ -46,6 +69,10 @@ impl Parameter {
 
     /// How many such tensors the model has.
     pub fn copies(&self, architecture: &Architecture) -> u64 {
+        if self.layers != LayerRange::ALL && self.is_in_layer() && self.place != Place::DecoderLayer {
+            let layers = self.layers.from..self.layers.to.min(architecture.layers.get());
+            return layers.filter(|&index| self.is_at(architecture, index)).count() as u64;
+        }
         match self.place {
             Place::Layer => architecture.layers.get(),
             Place::DenseLayer => architecture.layers.get() - architecture.sparse_layers(),
@@ -53,6 +80,17 @@ impl Parameter {
             Place::DecoderLayer => architecture.decoder.map_or(0, |decoder| decoder.layers.get()),
             Place::Embedding | Place::Bridge | Place::Head => 1,
         }
+    }
+
+    /// Whether it stands in a layer of a decoder-only model or of an encoder, from 0.
+    pub fn is_at(&self, architecture: &Architecture, index: u64) -> bool {
+        let is_of_place = match self.place {
+            Place::Layer => true,
+            Place::DenseLayer => !architecture.is_sparse(index),
+            Place::SparseLayer => architecture.is_sparse(index),
+            Place::Embedding | Place::Bridge | Place::DecoderLayer | Place::Head => false,
+        };
+        is_of_place && self.layers.contains(index)
     }
 
     /// Whether it stands in a layer.
@@ -151,17 +189,35 @@ impl List<'_> {
     fn matrix(&mut self, place: Place, module: Module, rows: &[Dim], columns: &[Dim]) {
         let name = Name::of(module, What::Weight);
         let matrix = Some((Dims::new(rows).product(), Dims::new(columns).product()));
-        self.parameters.push(Parameter { name, place, dims: Dims::new(&[rows, columns].concat()), matrix });
+        self.parameters.push(Parameter {
+            name,
+            place,
+            layers: LayerRange::ALL,
+            dims: Dims::new(&[rows, columns].concat()),
+            matrix,
+        });
     }
 
     fn vector(&mut self, place: Place, module: Module, dims: &[Dim]) {
         let name = Name::of(module, What::Weight);
-        self.parameters.push(Parameter { name, place, dims: Dims::new(dims), matrix: None });
+        self.parameters.push(Parameter {
+            name,
+            place,
+            layers: LayerRange::ALL,
+            dims: Dims::new(dims),
+            matrix: None,
+        });
     }
 
     fn bias(&mut self, place: Place, module: Module, dims: &[Dim]) {
         let name = Name::of(module, What::Bias);
-        self.parameters.push(Parameter { name, place, dims: Dims::new(dims), matrix: None });
+        self.parameters.push(Parameter {
+            name,
+            place,
+            layers: LayerRange::ALL,
+            dims: Dims::new(dims),
+            matrix: None,
+        });
     }
 
     fn norm(&mut self, place: Place, module: Module, width: Dim) {
@@ -322,6 +378,7 @@ impl List<'_> {
         self.parameters.push(Parameter {
             name: Name::of(module, What::Weight),
             place: Place::SparseLayer,
+            layers: LayerRange::ALL,
             dims: Dims::new(&[&[count], rows, columns].concat()),
             matrix: Some((of_all(rows), of_all(columns))),
         });

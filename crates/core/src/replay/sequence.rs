@@ -101,11 +101,8 @@ impl<'a> Player<'a> {
         };
         let mut all = at(&|place| place == Place::Embedding);
         for index in 0..architecture.layers.get() {
-            let is_sparse = architecture.is_sparse(index);
-            all.extend(at(&|place| {
-                let other = if is_sparse { Place::SparseLayer } else { Place::DenseLayer };
-                place == Place::Layer || place == other
-            }));
+            let here = with_size().filter(|(parameter, _)| parameter.is_at(architecture, index));
+            all.extend(here.map(|(_, &size)| size));
         }
         all.extend(at(&|place| place == Place::Bridge));
         for _ in 0..architecture.decoder.map_or(0, |decoder| decoder.layers.get()) {

@@ -18,7 +18,7 @@ const ROWS_PER_RUN: u64 = 10;
 
 /// What stands before the first layer.
 pub(crate) fn embedding(pass: &Pass, mode: Mode) -> Block {
-    let mut writer = Writer::new(pass, mode);
+    let mut writer = Writer::new(pass, mode, pass.trained.embedding());
     if let Some(token_types) = pass.architecture.token_types {
         let output = writer.bert_embedding(token_types);
         return writer.tape.finish(None, output, false);
@@ -62,7 +62,7 @@ impl Writer<'_> {
             steps.push(self.parameter_gradient(Module::Embedding, What::Weight, &shape));
         }
         let output = residual_stream(self.pass, Name::of(Module::Embedding, What::Output));
-        if self.pass.adapters.is_some_and(|adapters| adapters.follows_embedding) {
+        if self.pass.hooks_embedding && !self.trains(Module::Embedding, What::Weight) {
             // `enable_input_require_grads` hooks the lookup: the graph's `AccumulateGrad` keeps its output.
             return self.tape.operator_keeping_output(output, &[], &[Step::Leaf]);
         }

@@ -109,12 +109,15 @@ impl Writer<'_> {
         let output = self.made(linear.module, What::Output, self.rows(linear.output), Dtype::Fp32);
         let workspace = self.workspace(false);
         let mut steps = vec![self.gradient(input)];
-        if !self.is_frozen() {
+        let is_trained = self.trains(linear.module, What::Weight);
+        if is_trained {
             steps.push(self.gradient(weight));
         }
         steps.push(Step::Scratch(workspace));
-        let saved: &[Var] = if self.is_frozen() { &[weight] } else { &[input, weight] };
-        let output = self.tape.operator(output, saved, &steps);
+        let follows = self.tape.requires_grad(input);
+        let saved = [(input, is_trained), (weight, follows)];
+        let saved: Vec<Var> = saved.into_iter().filter_map(|(var, is_kept)| is_kept.then_some(var)).collect();
+        let output = self.tape.operator(output, &saved, &steps);
         self.tape.scratch(workspace);
         self.tape.drop(weight);
         output
@@ -222,7 +225,8 @@ impl Writer<'_> {
             self.parameter_gradient(module, What::Weight, weight),
         ];
         self.tape.keep_parameter(x);
-        let saved: &[Var] = if self.is_frozen() { &[offsets] } else { &[x, offsets] };
+        let is_trained = self.trains(module, What::Weight);
+        let saved: &[Var] = if is_trained { &[x, offsets] } else { &[offsets] };
         let output = self.tape.operator(output, saved, &steps);
         self.tape.scratch(workspace);
         output

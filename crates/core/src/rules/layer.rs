@@ -16,7 +16,9 @@ pub(crate) struct LayerKind {
     pub(crate) is_sparse: bool,
     /// What it is in an encoder-decoder.
     pub(crate) place: LayerPlace,
-    /// Autograd follows its input: not that of the first layer where the embedding is frozen.
+    /// Its own parameters are trained.
+    pub(crate) is_trained: bool,
+    /// Autograd follows its input: not where nothing below it is trained.
     pub(crate) follows: bool,
 }
 
@@ -35,7 +37,7 @@ pub(crate) enum LayerPlace {
 
 /// One decoder layer.
 pub(crate) fn layer(pass: &Pass, mode: Mode, kind: LayerKind) -> Block {
-    let mut writer = Writer::new(pass, mode);
+    let mut writer = Writer::new(pass, mode, pass.trained.layer(kind.is_trained));
     let input = residual_stream(pass, Name::of(Module::Layer, What::Input));
     let input = writer.tape.input(input, kind.follows);
     let output = match kind.place {

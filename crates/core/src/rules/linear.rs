@@ -44,21 +44,27 @@ impl Writer<'_> {
         let output = self.made(linear.module, What::Output, dims, compute);
         let workspace = self.workspace(linear.has_bias);
         let mut steps = vec![self.gradient_of_rows(input)];
-        // The input is needed for the weight's gradient alone.
-        let mut saved = if self.is_frozen() { Vec::new() } else { vec![input] };
+        let is_trained = self.trains(linear.weight_of, What::Weight);
+        let follows = self.tape.requires_grad(input);
+        // The input is needed for the weight's gradient alone, and the weight for the input's.
+        let mut saved = if is_trained { vec![input] } else { Vec::new() };
         if let Some(cast) = weight {
-            if !self.is_frozen() {
+            if is_trained {
                 steps.push(self.gradient(cast));
             }
-            saved.push(cast);
+            if follows {
+                saved.push(cast);
+            }
         } else {
             self.tape.keep_parameter(input);
             steps.push(self.weight_gradient(linear));
         }
         // The second of the two products has its workspace while both results are there.
         // Neither product of backward has a bias, with which cuBLASLt would do.
-        steps.push(Step::Scratch(self.workspace(false)));
-        if linear.has_bias {
+        if is_trained || follows {
+            steps.push(Step::Scratch(self.workspace(false)));
+        }
+        if linear.has_bias && self.trains(linear.module, What::Bias) {
             steps.push(self.partial_sums(linear.module, &self.pass.tokens(), linear.output));
             steps.push(self.parameter_gradient(linear.module, What::Bias, linear.output));
         }
@@ -93,7 +99,7 @@ impl Writer<'_> {
         };
         let (weight, bias) =
             (storage(What::WeightCast, &Self::shape(linear)), storage(What::BiasCast, linear.output));
-        if self.pass.is_reference || self.is_frozen() {
+        if self.pass.is_reference || !self.trains(linear.weight_of, What::Weight) {
             return Some(self.tape.constant(weight));
         }
         let gradient = self.weight_gradient(linear);

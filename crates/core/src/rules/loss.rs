@@ -12,9 +12,9 @@ use crate::units::Dtype;
 
 /// What stands after the last layer.
 pub(crate) fn head(pass: &Pass, mode: Mode, scenario: &Scenario) -> Block {
-    let mut writer = Writer::new(pass, mode);
+    let mut writer = Writer::new(pass, mode, pass.trained.head());
     let input = residual_stream(pass, Name::of(Module::Layer, What::Output));
-    let input = writer.tape.input(input, true);
+    let input = writer.tape.input(input, pass.follows(pass.architecture.blocks()));
     if matches!(pass.architecture.family, Family::Bert | Family::T5) {
         let is_t5 = pass.architecture.family == Family::T5;
         let (logits, named) = if is_t5 {

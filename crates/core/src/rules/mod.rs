@@ -30,6 +30,7 @@ pub(crate) use reduction::partial_sums;
 use crate::ledger::{Category, Dim, Dims, Module, Name, Part, What};
 use crate::plan::Pass;
 use crate::tape::{Mode, Step, Storage, Tape, Var};
+use crate::trained::Trains;
 use crate::units::Dtype;
 
 /// A block being written: the tape, and what is known of the pass through the model.
@@ -38,11 +39,13 @@ pub(crate) struct Writer<'a> {
     pub(crate) pass: &'a Pass,
     /// The part of the model that is being written.
     pub(crate) part: Part,
+    /// Which of the model's own parameters are trained in this block.
+    trains: Trains,
 }
 
 impl<'a> Writer<'a> {
-    pub(crate) fn new(pass: &'a Pass, mode: Mode) -> Self {
-        Self { tape: Tape::new(mode, pass), pass, part: Part::Main }
+    pub(crate) fn new(pass: &'a Pass, mode: Mode, trains: Trains) -> Self {
+        Self { tape: Tape::new(mode, pass.accumulates, trains), pass, part: Part::Main, trains }
     }
 
     /// A tensor that forward makes. It is an activation, or the reference model's.
@@ -62,9 +65,9 @@ impl<'a> Writer<'a> {
         Name { part: self.part, ..Name::of(module, what) }
     }
 
-    /// Whether the model's own parameters are frozen.
-    pub(crate) const fn is_frozen(&self) -> bool {
-        self.pass.adapters.is_some()
+    /// Whether a module's own parameter is trained here.
+    pub(crate) fn trains(&self, module: Module, what: What) -> bool {
+        self.trains.parameter(self.name(module, what))
     }
 
     /// The gradient of a parameter; added into the one that is there, it is only a temporary.

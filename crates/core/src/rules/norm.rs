@@ -52,7 +52,7 @@ impl Writer<'_> {
         let output = self.made(norm.module, What::Output, norm.full(), dtype);
         let product = self.temporary(norm.module, What::Scaled, norm.full(), dtype);
         let back_gradient = self.gradient(back);
-        if self.is_frozen() {
+        if !self.trains(norm.module, What::Weight) {
             self.tape.operator(output, &[], &[back_gradient])
         } else {
             let weight = self.parameter_gradient(norm.module, What::Weight, &[norm.width]);
@@ -71,7 +71,7 @@ impl Writer<'_> {
         let output = self.made(norm.module, What::Scaled, norm.full(), Dtype::Fp32);
         let product = self.temporary(norm.module, What::Scaled, norm.full(), Dtype::Fp32);
         let normalised_gradient = self.gradient(normalised);
-        let scaled = if self.is_frozen() {
+        let scaled = if !self.trains(norm.module, What::Weight) {
             self.tape.operator(output, &[scale], &[normalised_gradient])
         } else {
             let sums = self.partial_sums(norm.module, norm.rows, &[norm.width]);

@@ -35,6 +35,8 @@ macro_rules! choices {
     };
 }
 
+pub(super) use choices;
+
 choices! {
     /// Which dtype each copy of the weights has, and in which one computes.
     Recipe {

@@ -1,6 +1,7 @@
 //! The question a reader asks: model, batch, recipe, optimizer, kernels, hardware.
 
 mod choices;
+mod freezing;
 mod trainer;
 
 pub use choices::{
@@ -8,11 +9,13 @@ pub use choices::{
     LoraTargets, Objective, Optimizer, Padding, Recipe, Stack, ZeroGrad,
 };
 
+pub use freezing::{Freezing, FrozenLayers, TrainedKinds};
 pub use trainer::Trainer;
 
 use crate::error::{Error, Field};
 use crate::gpu::Gpu;
 use crate::model::{Activation, Architecture, Family, Model, SlidingWindow};
+use crate::trained::Trained;
 use crate::units::{Bytes, Count, Dtype};
 
 /// One training run on one GPU.
@@ -38,6 +41,8 @@ pub struct Scenario {
     pub zero_grad: ZeroGrad,
     /// Objective and reference model.
     pub objective: Objective,
+    /// Which of the model's own parameters are frozen where there are no adapters.
+    pub freezing: Freezing,
     /// LoRA.
     pub lora: Lora,
     /// How DPO gets its log-probabilities.
@@ -98,6 +103,7 @@ impl Default for Scenario {
             checkpointing: Checkpointing::Off,
             zero_grad: ZeroGrad::AfterStep,
             objective: Objective::CausalLm,
+            freezing: Freezing::default(),
             lora: Lora::default(),
             log_probs: LogProbs::Selective,
             padding: Padding::None,
@@ -124,6 +130,7 @@ impl Scenario {
             ("b", Some(self.micro_batch), limits::MICRO_BATCH),
             ("s", Some(self.sequence_length), limits::SEQUENCE_LENGTH),
             ("accumulation", Some(self.gradient_accumulation), limits::GRADIENT_ACCUMULATION),
+            ("freeze_count", Some(self.freezing.count), limits::LAYERS),
             ("lora_rank", self.lora.rank, limits::LORA_RANK),
             ("vocab", Some(a.vocabulary), limits::VOCABULARY),
             ("hidden", Some(a.hidden), limits::WIDTH),
@@ -196,6 +203,9 @@ impl Scenario {
         }
         if a.decoder.is_some() {
             self.check_encoder_decoder()?;
+        }
+        if self.lora.rank.is_none() {
+            self.freezing.check(&Trained::of(self), a.decoder.is_some())?;
         }
         // PEFT multiplies adapters of all experts into a whole weight.
         if self.lora.rank.is_some() && a.experts.is_some() && self.lora.targets == LoraTargets::AllLinear {

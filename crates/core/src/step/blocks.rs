@@ -27,7 +27,8 @@ pub(crate) fn kind_of(pass: &Pass, index: u64) -> LayerKind {
             layers if index == layers => LayerPlace::Bridge,
             _ => LayerPlace::Decoder,
         },
-        follows: index > 0 || pass.first_follows(),
+        is_trained: pass.trained.is_layer(index),
+        follows: pass.follows(index),
     }
 }
 

@@ -50,6 +50,7 @@ pub(crate) fn inputs(scenario: &Scenario, pass: &Pass) -> Vec<Input> {
         copies: 1,
         until: Instant::BackwardEmbedding,
     };
+    let follows = (0..pass.architecture.blocks()).any(|index| pass.trains_or_follows(index));
     let mut inputs = vec![of_batch(What::TokenIds)];
     if scenario.objective == Objective::CausalLm {
         inputs.push(of_batch(What::Labels));
@@ -62,7 +63,9 @@ pub(crate) fn inputs(scenario: &Scenario, pass: &Pass) -> Vec<Input> {
         inputs.extend(relative_positions(pass));
     }
     if pass.architecture.has_rope() {
-        inputs.push(Input { storage: rope_table(pass), copies: 1, until: Instant::BackwardLastVisited });
+        // Queries and keys that need a gradient keep the tables that they are multiplied by.
+        let until = if follows { Instant::BackwardLastVisited } else { Instant::Forward };
+        inputs.push(Input { storage: rope_table(pass), copies: 1, until });
     }
     inputs
 }

@@ -1,13 +1,15 @@
-//! Which parameters are trained: the model's, or the adapters'.
+//! Which parameters are trained: the model's, some of them, or the adapters'.
 
 use crate::model::{self, Parameter, parameters};
 use crate::plan::Adapters;
 use crate::scenario::Scenario;
+use crate::trained::Trained;
 
-/// The model's parameters, and the adapters' where only these are trained.
+/// The model's parameters, those of them that are trained, and the adapters' where only these are.
 pub(crate) struct Parameters {
     pub(crate) model: Vec<Parameter>,
     pub(crate) adapters: Option<Vec<Parameter>>,
+    own: Vec<Parameter>,
 }
 
 impl Parameters {
@@ -15,11 +17,12 @@ impl Parameters {
         let model = parameters(&scenario.model.architecture);
         let adapters = Adapters::of(scenario)
             .map(|adapters| model::adapters(&model, adapters.rank, |module| adapters.target(module)));
-        Self { model, adapters }
+        let own = Trained::of(scenario).among(&model);
+        Self { model, adapters, own }
     }
 
     pub(crate) fn trained(&self) -> &[Parameter] {
-        self.adapters.as_ref().unwrap_or(&self.model)
+        self.adapters.as_ref().unwrap_or(&self.own)
     }
 }
 

@@ -20,8 +20,8 @@ pub(crate) use block::{Alive, Block, Ends, Event, Run};
 pub(crate) use mode::Mode;
 pub(crate) use step::{Step, Storage};
 
-use crate::ledger::{Category, Dims, Name};
-use crate::plan::Pass;
+use crate::ledger::{Category, Dims, Module, Name, What};
+use crate::trained::Trains;
 use crate::units::Dtype;
 
 /// A storage on the tape.
@@ -60,8 +60,8 @@ pub(crate) struct Tape {
     mode: Mode,
     /// Parameters already hold gradients, into which new ones are added (gradient accumulation).
     accumulates: bool,
-    /// The model's own parameters need no gradient.
-    is_frozen: bool,
+    /// Which of the model's own parameters need a gradient.
+    trains: Trains,
     storages: Vec<Storage>,
     references: Vec<u16>,
     /// It is known through a view, which holds it beside whoever holds the view.
@@ -90,11 +90,11 @@ pub(crate) struct Tape {
 }
 
 impl Tape {
-    pub(crate) fn new(mode: Mode, pass: &Pass) -> Self {
+    pub(crate) fn new(mode: Mode, accumulates: bool, trains: Trains) -> Self {
         Self {
             mode,
-            accumulates: pass.accumulates,
-            is_frozen: pass.adapters.is_some(),
+            accumulates,
+            trains,
             storages: Vec::with_capacity(128),
             references: Vec::with_capacity(128),
             is_viewed: Vec::with_capacity(128),
@@ -262,7 +262,8 @@ impl Tape {
             Step::Gradient(var, _) | Step::GradientView(var, _) | Step::Pass(var) | Step::Join(var) => {
                 self.variables[usize::from(var.0)].requires_grad
             }
-            Step::Parameter(_) | Step::Waiting(_) | Step::IntoWaiting => !self.is_frozen,
+            Step::Parameter(storage) | Step::Waiting(storage) => self.trains.parameter(storage.name),
+            Step::IntoWaiting => self.trains.parameter(Name::of(Module::Embedding, What::Weight)),
             Step::Temporary(_) | Step::Scratch(_) | Step::Raw(_) | Step::Adapter(_) | Step::Leaf => true,
         }
     }

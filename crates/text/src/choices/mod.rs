@@ -2,10 +2,12 @@
 
 mod adapters;
 mod answer;
+mod freezing;
 mod objective;
 mod run;
 
 pub use adapters::*;
 pub use answer::*;
+pub use freezing::*;
 pub use objective::*;
 pub use run::*;

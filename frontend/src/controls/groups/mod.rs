@@ -8,6 +8,7 @@ macro_rules! of {
 }
 
 mod adapters;
+mod freezing;
 mod kernels;
 mod objective;
 mod training_loop;
@@ -23,6 +24,7 @@ use super::number::{NumberField, Slider};
 use super::own_model::OwnModel;
 use crate::state::Store;
 use adapters::AdaptersGroup;
+use freezing::FreezingGroup;
 use kernels::{CheckpointingGroup, Kernels};
 use objective::ObjectiveGroup;
 use training_loop::{Accumulation, Loop};
@@ -78,6 +80,7 @@ pub(crate) fn Controls() -> impl IntoView {
             <Kernels />
             <CheckpointingGroup />
             <Accumulation />
+            <FreezingGroup />
             <AdaptersGroup />
             <ObjectiveGroup />
             <Loop />

@@ -1,6 +1,7 @@
 //! Golden files: runs of PyTorch with what they allocated, and the scenario that says the same.
 
 mod adapters;
+mod freezing;
 mod objective;
 
 use serde_json::Value;
@@ -107,6 +108,8 @@ fn group(run: &Value) -> String {
         "older stack"
     } else if !train["lora"].is_null() {
         "LoRA"
+    } else if !train["freeze"].is_null() {
+        "frozen in part"
     } else if !train["dpo"].is_null() {
         "DPO"
     } else if matches!(family, "bert" | "gpt_neox" | "t5") {
@@ -155,6 +158,7 @@ fn scenario(run: &Value) -> Result<Scenario, Unsupported> {
     scenario.checkpointing = choice(train, "checkpointing", checkpointing)?;
     scenario.zero_grad = choice(train, "zero_grad", ZeroGrad::from_key)?;
     scenario.objective = objective::objective(&train["dpo"])?;
+    scenario.freezing = freezing::freezing(&train["freeze"])?;
     scenario.lora = adapters::lora(train)?;
     scenario.log_probs = word(&train["dpo"]["logps"], LogProbs::Selective, objective::log_probs)?;
     scenario.padding = word(&train["padding_mask"], Padding::None, padding)?;

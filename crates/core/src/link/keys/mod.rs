@@ -18,7 +18,7 @@ pub(super) struct Key {
 
 impl Key {
     /// A field that only matters to some scenarios. A later default can't change a link without it.
-    const fn when(self, matters: fn(&Scenario) -> bool) -> Self {
+    pub(super) const fn when(self, matters: fn(&Scenario) -> bool) -> Self {
         Self { matters, ..self }
     }
 }
@@ -149,13 +149,16 @@ macro_rules! flag {
 }
 
 mod adapters;
+mod freezing;
 mod model;
 mod objective;
 mod run;
 
 /// Every field, in the order in which links say them.
 pub(super) fn all() -> impl Iterator<Item = &'static Key> {
-    [model::KEYS, run::KEYS, objective::KEYS, adapters::KEYS, run::LOOP, run::GPU].into_iter().flatten()
+    [model::KEYS, run::KEYS, objective::KEYS, freezing::KEYS, adapters::KEYS, run::LOOP, run::GPU]
+        .into_iter()
+        .flatten()
 }
 
 /// The field of that name.

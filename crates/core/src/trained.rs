@@ -1,0 +1,142 @@
+//! Which of the model's own parameters are trained, part by part and layer by layer, and how far down backward has to go for them.
+
+use crate::ledger::{Module, Name, What};
+use crate::model::{LayerRange, Parameter, Place, parameters};
+use crate::scenario::{Scenario, TrainedKinds};
+
+/// Which of a model's own parameters are trained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Trained {
+    embedding: bool,
+    layers: LayerRange,
+    head: bool,
+    kinds: TrainedKinds,
+}
+
+/// What is trained of the parameters that a block reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Trains {
+    /// The token embedding's weight, which a tied head reads too.
+    embedding: bool,
+    /// The block's own.
+    own: bool,
+    kinds: TrainedKinds,
+}
+
+impl Trained {
+    /// All: full fine-tuning.
+    pub(crate) const ALL: Self =
+        Self { embedding: true, layers: LayerRange::ALL, head: true, kinds: TrainedKinds::All };
+    /// None: adapters on a frozen model, a reference model, a frozen tower.
+    pub(crate) const NONE: Self =
+        Self { embedding: false, layers: LayerRange::NONE, head: false, kinds: TrainedKinds::All };
+
+    /// What a scenario trains of the model's own parameters. A part is only said to be trained where something in it is.
+    pub(crate) fn of(scenario: &Scenario) -> Self {
+        let freezing = scenario.freezing;
+        if scenario.lora.rank.is_some() {
+            return Self::NONE;
+        }
+        if !freezing.is_on() {
+            return Self::ALL;
+        }
+        let architecture = &scenario.model.architecture;
+        let model = parameters(architecture);
+        let has = |is_there: fn(&Parameter) -> bool| {
+            let mut there = model.iter().filter(|parameter| is_there(parameter));
+            there.any(|parameter| is_of(freezing.kinds, parameter.name))
+        };
+        let layers = architecture.layers.get();
+        let from = if has(Parameter::is_in_layer) { freezing.first_trained(layers) } else { layers };
+        Self {
+            embedding: !freezing.embedding && has(|parameter| parameter.place == Place::Embedding),
+            layers: LayerRange { from, to: layers },
+            head: !freezing.head && has(|parameter| parameter.place == Place::Head),
+            kinds: freezing.kinds,
+        }
+    }
+
+    /// Whether anything is trained.
+    pub(crate) const fn is_anything(&self) -> bool {
+        self.embedding || self.head || self.layers.from < self.layers.to
+    }
+
+    /// Whether a layer has parameters that are trained.
+    pub(crate) const fn is_layer(&self, index: u64) -> bool {
+        self.layers.contains(index)
+    }
+
+    /// Whether anything below a layer is trained, so that its input requires a gradient; of the head for the number of layers.
+    pub(crate) const fn is_below(&self, index: u64) -> bool {
+        self.embedding || (self.layers.from < self.layers.to && self.layers.from < index)
+    }
+
+    /// What stands before the layers.
+    pub(crate) const fn embedding(&self) -> Trains {
+        self.block(self.embedding)
+    }
+
+    /// A layer that is trained or is not.
+    pub(crate) const fn layer(&self, is_trained: bool) -> Trains {
+        self.block(is_trained)
+    }
+
+    /// What stands after the layers.
+    pub(crate) const fn head(&self) -> Trains {
+        self.block(self.head)
+    }
+
+    const fn block(&self, own: bool) -> Trains {
+        Trains { embedding: self.embedding, own, kinds: self.kinds }
+    }
+
+    /// The trained ones of a model's parameters.
+    pub(crate) fn among(&self, model: &[Parameter]) -> Vec<Parameter> {
+        let is_here = |parameter: &&Parameter| {
+            let is_part = match parameter.place {
+                Place::Embedding => self.embedding,
+                Place::Head => self.head,
+                _ => self.layers.from < self.layers.to,
+            };
+            is_part && is_of(self.kinds, parameter.name)
+        };
+        model
+            .iter()
+            .filter(is_here)
+            .map(|parameter| Parameter { layers: self.layers, ..*parameter })
+            .collect()
+    }
+}
+
+impl Trains {
+    /// Whether a parameter that the block reads is trained.
+    pub(crate) fn parameter(self, name: Name) -> bool {
+        let part = if name.module == Module::Embedding { self.embedding } else { self.own };
+        part && is_of(self.kinds, name)
+    }
+}
+
+fn is_of(kinds: TrainedKinds, name: Name) -> bool {
+    match kinds {
+        TrainedKinds::All => true,
+        TrainedKinds::Norms => is_norm(name.module),
+        TrainedKinds::Biases => name.what == What::Bias,
+    }
+}
+
+const fn is_norm(module: Module) -> bool {
+    matches!(
+        module,
+        Module::EmbeddingNorm
+            | Module::InputNorm
+            | Module::QNorm
+            | Module::KNorm
+            | Module::QANorm
+            | Module::KvANorm
+            | Module::PostAttentionNorm
+            | Module::PreMlpNorm
+            | Module::PostMlpNorm
+            | Module::FinalNorm
+            | Module::HeadNorm
+    )
+}
