@@ -58,9 +58,6 @@ pub(crate) struct Pass {
     pub(crate) attention: Attention,
     /// Which of the model's own parameters are trained.
     pub(crate) trained: Trained,
-    /// Whether the embedding's output requires a gradient even where the embedding is frozen: transformers hooks it where layers are
-    /// checkpointed (`enable_input_require_grads`).
-    pub(crate) hooks_embedding: bool,
     /// LoRA's adapters, where it is used.
     pub(crate) adapters: Option<Adapters>,
     /// The attention mask of the batch.
@@ -91,7 +88,6 @@ impl Pass {
             // scaled_dot_product_attention has no soft-capping (`sdpa_attention_forward` refuses it).
             attention: scenario.attention_that_runs(),
             trained: Trained::of(scenario),
-            hooks_embedding: scenario.checkpointing.is_on(),
             adapters: Adapters::of(scenario),
             padding: scenario.padding,
             // `use_cache` is switched off by transformers where layers are checkpointed.
@@ -124,7 +120,7 @@ impl Pass {
 
     /// Whether autograd follows the input of a layer, or, for the number of layers, that of the head: something below it is trained.
     pub(crate) fn follows(&self, index: u64) -> bool {
-        self.hooks_embedding || self.trained.is_below(index) || (index > 0 && self.adapters.is_some())
+        self.trained.is_below(index) || (index > 0 && self.adapters.is_some())
     }
 
     /// Whether a layer takes part in backward.

@@ -11,6 +11,9 @@ pub(crate) struct Trained {
     layers: LayerRange,
     head: bool,
     kinds: TrainedKinds,
+    /// Whether the embedding's output requires a gradient even where the embedding is frozen: transformers hooks it where layers are
+    /// checkpointed (`enable_input_require_grads`).
+    pub(crate) hooks_embedding: bool,
 }
 
 /// What is trained of the parameters that a block reads.
@@ -25,20 +28,26 @@ pub(crate) struct Trains {
 
 impl Trained {
     /// All: full fine-tuning.
-    pub(crate) const ALL: Self =
-        Self { embedding: true, layers: LayerRange::ALL, head: true, kinds: TrainedKinds::All };
+    pub(crate) const ALL: Self = Self {
+        embedding: true,
+        layers: LayerRange::ALL,
+        head: true,
+        kinds: TrainedKinds::All,
+        hooks_embedding: false,
+    };
     /// None: adapters on a frozen model, a reference model, a frozen tower.
     pub(crate) const NONE: Self =
-        Self { embedding: false, layers: LayerRange::NONE, head: false, kinds: TrainedKinds::All };
+        Self { embedding: false, layers: LayerRange::NONE, head: false, ..Self::ALL };
 
     /// What a scenario trains of the model's own parameters. A part is only said to be trained where something in it is.
     pub(crate) fn of(scenario: &Scenario) -> Self {
         let freezing = scenario.freezing;
+        let hooks_embedding = scenario.checkpointing.is_on();
         if scenario.lora.rank.is_some() {
-            return Self::NONE;
+            return Self { hooks_embedding, ..Self::NONE };
         }
         if !freezing.is_on() {
-            return Self::ALL;
+            return Self { hooks_embedding, ..Self::ALL };
         }
         let architecture = &scenario.model.architecture;
         let model = parameters(architecture);
@@ -53,6 +62,7 @@ impl Trained {
             layers: LayerRange { from, to: layers },
             head: !freezing.head && has(|parameter| parameter.place == Place::Head),
             kinds: freezing.kinds,
+            hooks_embedding,
         }
     }
 
@@ -68,7 +78,9 @@ impl Trained {
 
     /// Whether anything below a layer is trained, so that its input requires a gradient; of the head for the number of layers.
     pub(crate) const fn is_below(&self, index: u64) -> bool {
-        self.embedding || (self.layers.from < self.layers.to && self.layers.from < index)
+        self.hooks_embedding
+            || self.embedding
+            || (self.layers.from < self.layers.to && self.layers.from < index)
     }
 
     /// What stands before the layers.

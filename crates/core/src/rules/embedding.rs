@@ -62,7 +62,7 @@ impl Writer<'_> {
             steps.push(self.parameter_gradient(Module::Embedding, What::Weight, &shape));
         }
         let output = residual_stream(self.pass, Name::of(Module::Embedding, What::Output));
-        if self.pass.hooks_embedding && !self.trains(Module::Embedding, What::Weight) {
+        if self.pass.trained.hooks_embedding && !self.trains(Module::Embedding, What::Weight) {
             // `enable_input_require_grads` hooks the lookup: the graph's `AccumulateGrad` keeps its output.
             return self.tape.operator_keeping_output(output, &[], &[Step::Leaf]);
         }

@@ -16,6 +16,13 @@ pub(crate) struct LayerKind {
     pub(crate) is_sparse: bool,
     /// What it is in an encoder-decoder.
     pub(crate) place: LayerPlace,
+    /// What of it takes part in backward.
+    pub(crate) graph: LayerGraph,
+}
+
+/// What of a layer takes part in backward.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LayerGraph {
     /// Its own parameters are trained.
     pub(crate) is_trained: bool,
     /// Autograd follows its input: not where nothing below it is trained.
@@ -37,9 +44,9 @@ pub(crate) enum LayerPlace {
 
 /// One decoder layer.
 pub(crate) fn layer(pass: &Pass, mode: Mode, kind: LayerKind) -> Block {
-    let mut writer = Writer::new(pass, mode, pass.trained.layer(kind.is_trained));
+    let mut writer = Writer::new(pass, mode, pass.trained.layer(kind.graph.is_trained));
     let input = residual_stream(pass, Name::of(Module::Layer, What::Input));
-    let input = writer.tape.input(input, kind.follows);
+    let input = writer.tape.input(input, kind.graph.follows);
     let output = match kind.place {
         LayerPlace::Encoder => writer.encoder_layer(input),
         LayerPlace::Bridge => writer.bridge(input),

@@ -22,7 +22,7 @@ mod rope;
 mod t5;
 
 pub(crate) use embedding::{embedding, hands_lookup_on};
-pub(crate) use layer::{LayerKind, LayerPlace, layer};
+pub(crate) use layer::{LayerGraph, LayerKind, LayerPlace, layer};
 pub(crate) use linear::CUBLAS_WORKSPACE;
 pub(crate) use loss::head;
 pub(crate) use reduction::partial_sums;

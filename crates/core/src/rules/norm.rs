@@ -52,12 +52,12 @@ impl Writer<'_> {
         let output = self.made(norm.module, What::Output, norm.full(), dtype);
         let product = self.temporary(norm.module, What::Scaled, norm.full(), dtype);
         let back_gradient = self.gradient(back);
-        if !self.trains(norm.module, What::Weight) {
-            self.tape.operator(output, &[], &[back_gradient])
-        } else {
+        if self.trains(norm.module, What::Weight) {
             let weight = self.parameter_gradient(norm.module, What::Weight, &[norm.width]);
             let sums = self.partial_sums(norm.module, norm.rows, &[norm.width]);
             self.tape.operator(output, &[back], &[Step::Raw(product), sums, weight, back_gradient])
+        } else {
+            self.tape.operator(output, &[], &[back_gradient])
         }
     }
 
@@ -71,12 +71,12 @@ impl Writer<'_> {
         let output = self.made(norm.module, What::Scaled, norm.full(), Dtype::Fp32);
         let product = self.temporary(norm.module, What::Scaled, norm.full(), Dtype::Fp32);
         let normalised_gradient = self.gradient(normalised);
-        let scaled = if !self.trains(norm.module, What::Weight) {
-            self.tape.operator(output, &[scale], &[normalised_gradient])
-        } else {
+        let scaled = if self.trains(norm.module, What::Weight) {
             let sums = self.partial_sums(norm.module, norm.rows, &[norm.width]);
             let steps = [normalised_gradient, Step::Raw(product), sums, self.gradient(scale)];
             self.tape.operator(output, &[normalised, scale], &steps)
+        } else {
+            self.tape.operator(output, &[scale], &[normalised_gradient])
         };
         self.tape.drop(scale);
         self.tape.drop(normalised);

@@ -74,7 +74,7 @@ impl Freezing {
     }
 
     /// Something must be left to train. What the halves of an encoder-decoder share is followed where all of it is trained.
-    pub(super) fn check(&self, trained: &Trained, has_decoder: bool) -> Result<(), Error> {
+    pub(super) fn check(self, trained: &Trained, has_decoder: bool) -> Result<(), Error> {
         if trained.is_anything() && !(self.is_on() && has_decoder) {
             return Ok(());
         }

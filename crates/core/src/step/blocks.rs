@@ -1,7 +1,7 @@
 //! The blocks of a model: each kind of layer once, with how many layers are of it.
 
 use crate::plan::Pass;
-use crate::rules::{self, LayerKind, LayerPlace};
+use crate::rules::{self, LayerGraph, LayerKind, LayerPlace};
 use crate::scenario::{Checkpointing, Scenario};
 use crate::tape::{Block, Mode, Run};
 
@@ -27,8 +27,7 @@ pub(crate) fn kind_of(pass: &Pass, index: u64) -> LayerKind {
             layers if index == layers => LayerPlace::Bridge,
             _ => LayerPlace::Decoder,
         },
-        is_trained: pass.trained.is_layer(index),
-        follows: pass.follows(index),
+        graph: LayerGraph { is_trained: pass.trained.is_layer(index), follows: pass.follows(index) },
     }
 }
 

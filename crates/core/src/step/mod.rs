@@ -18,7 +18,7 @@ use crate::ledger::{Category, Instant, What};
 use crate::model::Parameter;
 use crate::optimizer::{Held, Updated};
 use crate::plan::Pass;
-use crate::rules::{self, LayerKind};
+use crate::rules;
 use crate::scenario::{Objective, Scenario, ZeroGrad};
 use crate::tape::{Block, Mode, Run, Storage};
 use crate::timeline::LayerTotals;
@@ -200,10 +200,8 @@ impl Step<'_> {
         let head = self.head.block();
         let policy = head.bytes(&head.at_peak(Run::Forward));
         let kept = head.bytes(head.kept_by_forward());
-        let mut blocks: Vec<Block> = kinds(&pass)
-            .iter()
-            .map(|kind| rules::layer(&pass, Mode::NoGrad, LayerKind { follows: true, ..kind.layer }))
-            .collect();
+        let mut blocks: Vec<Block> =
+            kinds(&pass).iter().map(|kind| rules::layer(&pass, Mode::NoGrad, kind.layer)).collect();
         blocks.push(rules::head(&pass, Mode::NoGrad, self.scenario));
         let size = |block: &Block| block.bytes(&block.at_peak(Run::Forward));
         let largest = blocks.into_iter().max_by_key(size)?;
