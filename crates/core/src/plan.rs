@@ -1,7 +1,7 @@
 //! What this GPU runs: dimensions and dtypes of one pass through the model, from the scenario.
 
 use crate::ledger::{Dim, Module, Symbol};
-use crate::model::{Architecture, Family};
+use crate::model::Architecture;
 use crate::scenario::{
     Attention, AutocastScope, Held, KvCache, LoraTargets, Objective, Padding, Scenario, Stack,
 };
@@ -93,7 +93,7 @@ impl Pass {
             // `use_cache` is switched off by transformers where layers are checkpointed.
             fills_cache: scenario.kv_cache == KvCache::Filled
                 && !scenario.checkpointing.is_on()
-                && scenario.model.architecture.family != Family::Bert,
+                && !scenario.model.architecture.family.is_masked(),
             held: if scenario.objective == Objective::CausalLm { scenario.held } else { Held::Loss },
             stack: scenario.stack,
             autocast_scope: scenario.autocast_scope,

@@ -7,11 +7,14 @@ import transformers.masking_utils
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForMaskedLM, AutoModelForSeq2SeqLM
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
+from . import multimodal
+
 MODELS = json.loads((pathlib.Path(__file__).parent / "models.json").read_text())
 
 LAYER_COUNT_KEYS = ("num_hidden_layers", "n_layer", "num_layers")
 DROPOUT_KEYS = ("attn_pdrop", "resid_pdrop", "embd_pdrop", "hidden_dropout_prob", "attention_probs_dropout_prob",
-                "dropout_rate", "attention_dropout", "hidden_dropout")
+                "dropout_rate", "attention_dropout", "hidden_dropout", "dropout", "embedding_dropout", "mlp_dropout",
+                "activation_dropout")
 TOKEN_ID_KEYS = ("pad_token_id", "bos_token_id", "eos_token_id")
 MASKED_LM_TYPES = {"bert", "roberta", "distilbert", "albert", "electra", "xlm-roberta", "deberta", "deberta-v2",
                    "modernbert", "mpnet", "camembert", "ernie"}
@@ -40,7 +43,7 @@ def set_padding_present(present):
 def build_config(case):
     """The transformers configuration of a case: case["config"] if there, else the table's entry for case["model"]."""
     values = dict(case["config"] if case.get("config") else MODELS[case["model"]])
-    if "text_config" in values:     # a multi-modal model: its language model only
+    if "text_config" in values and not case["train"].get("images"):     # a multi-modal model: its language model only
         values = dict(values["text_config"])
     train = case["train"]
     if train["layers"]:
@@ -81,17 +84,26 @@ def is_masked_lm(config):
         config.model_type in MASKED_LM_TYPES or config.model_type not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES)
 
 
+def takes_no_cache(config):
+    """True for models that have no key-value cache."""
+    return is_masked_lm(config) or config.model_type in multimodal.IMAGE_CLASSIFIERS
+
+
 def build_model(config, train, dtype, device="cuda"):
     """The model with its language-model head, made on `device`, in training mode, checkpointing as the case says."""
-    if config.is_encoder_decoder:
+    auto_class = multimodal.model_class(config, train)
+    if auto_class is None and config.is_encoder_decoder:
         auto_class = AutoModelForSeq2SeqLM
-    else:
+    elif auto_class is None:
         auto_class = AutoModelForMaskedLM if is_masked_lm(config) else AutoModelForCausalLM
     extra = {"experts_implementation": train["experts"]} if train.get("experts") else {}
     with torch.device(device):
         model = auto_class.from_config(config, attn_implementation=train["attention"], dtype=dtype, **extra)
     if config.__dict__.get("tie_word_embeddings", True):
         model.tie_weights()
+    if multimodal.model_class(config, train):
+        multimodal.install()
+        multimodal.freeze(model, train)
     model.train()
     return model
 

@@ -6,7 +6,7 @@ from typing import Any, Callable
 
 import torch
 
-from . import freezing, losses, models, optimizers
+from . import freezing, losses, models, multimodal, optimizers
 
 PHASES = ("fwd", "bwd", "opt")
 STEPS = 2                   # optimizer state exists from the first step on, so the second one is the steady state
@@ -93,8 +93,11 @@ class AllocatorMeter:
         yield
 
 
-def make_batch(train):
-    """Token ids, labels and, where asked for, an attention mask. Values don't matter."""
+def make_batch(train, model=None):
+    """Token ids, labels and, where asked for, an attention mask, or what a model of images or sound reads. Values don't matter."""
+    of_other_kind = multimodal.batch(model.config, train, weight_dtype(train)) if hasattr(model, "config") else None
+    if of_other_kind:
+        return of_other_kind
     rows = train["micro_batch"] * (2 if train["dpo"] else 1)
     shape = (rows, train["seq_len"])
     batch = {"input_ids": torch.zeros(shape, dtype=torch.long, device="cuda")}
@@ -116,7 +119,7 @@ def run_steps(work, meter):
             work.set_gradient_sync(is_last)
             with contextlib.nullcontext() if is_last else work.no_sync(), work.loss_context():
                 meter.begin("fwd")
-                batch = make_batch(train)
+                batch = make_batch(train, work.model)
                 meter.label_batch(batch)
                 loss, kept = work.forward(batch, meter)
                 if train["grad_accum"] > 1:
@@ -172,7 +175,8 @@ def build_single(case):
         if train["checkpointing"] != "off":
             model.enable_input_require_grads()
         settings = LoraConfig(r=lora.get("r", 16), lora_alpha=32, lora_dropout=lora.get("dropout", 0.0), use_dora=lora.get("dora", False),
-                              target_modules=lora.get("targets", "all-linear"), task_type="CAUSAL_LM")
+                              target_modules=lora.get("targets", "all-linear"),
+                              task_type="CAUSAL_LM" if not models.is_masked_lm(config) else None)
         with torch.device("cuda"):
             model = get_peft_model(model, settings, autocast_adapter_dtype=lora.get("fp32_adapters", True))
     reference = None

@@ -54,6 +54,12 @@ pub enum Family {
     DeepseekV2,
     /// `bert`
     Bert,
+    /// `roberta`, `xlm-roberta`, `camembert`
+    Roberta,
+    /// `distilbert`
+    DistilBert,
+    /// `modernbert`
+    ModernBert,
     /// `t5`
     T5,
     /// `granite`
@@ -66,7 +72,7 @@ pub enum Family {
 
 impl Family {
     /// Every family, in the order in which they are listed to readers.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 21] = [
         Self::Llama,
         Self::Mistral,
         Self::Qwen2,
@@ -81,6 +87,9 @@ impl Family {
         Self::Olmoe,
         Self::DeepseekV2,
         Self::Bert,
+        Self::Roberta,
+        Self::DistilBert,
+        Self::ModernBert,
         Self::T5,
         Self::Granite,
         Self::Olmo2,
@@ -104,6 +113,9 @@ impl Family {
             Self::Olmoe => "olmoe",
             Self::DeepseekV2 => "deepseek_v2",
             Self::Bert => "bert",
+            Self::Roberta => "roberta",
+            Self::DistilBert => "distilbert",
+            Self::ModernBert => "modernbert",
             Self::T5 => "t5",
             Self::Granite => "granite",
             Self::Olmo2 => "olmo2",
@@ -119,7 +131,10 @@ impl Family {
     /// The layer normalisation that the family's modelling file has.
     pub const fn norm(self) -> NormKind {
         match self {
-            Self::Gpt2 | Self::GptNeox | Self::Bert | Self::Starcoder2 => NormKind::LayerNorm,
+            Self::Gpt2 | Self::GptNeox | Self::Bert | Self::Roberta | Self::DistilBert | Self::Starcoder2 => {
+                NormKind::LayerNorm
+            }
+            Self::ModernBert => NormKind::LayerNormWithoutBias,
             Self::Olmo2 => NormKind::RmsWide,
             Self::Gemma2 | Self::Gemma3Text => NormKind::RmsGemma,
             Self::T5 => NormKind::T5,
@@ -168,14 +183,69 @@ impl Family {
         matches!(self, Self::Qwen3Moe | Self::Olmoe)
     }
 
-    /// Whether q, k and v, and gate and up, are one projection each (`Phi3Attention`, `Phi3MLP`).
+    /// Whether q, k and v are one projection, of which each takes a slice (`Phi3Attention`).
     pub const fn has_fused_projections(self) -> bool {
         matches!(self, Self::Phi3)
     }
 
+    /// Whether gate and up are one projection (`Phi3MLP`, `ModernBertMLP`).
+    pub const fn has_fused_gate(self) -> bool {
+        matches!(self, Self::Phi3 | Self::ModernBert)
+    }
+
     /// Whether the MLP is gated (three projections) or plain (two).
     pub const fn has_gated_mlp(self) -> bool {
-        !matches!(self, Self::Gpt2 | Self::GptNeox | Self::Bert | Self::Starcoder2)
+        !matches!(self, Self::Gpt2 | Self::GptNeox | Self::Starcoder2) && !self.has_norms_after_sums()
+    }
+
+    /// Whether it is an encoder that is trained with masked language modelling (`BertForMaskedLM` and its kin).
+    pub const fn is_masked(self) -> bool {
+        self.has_norms_after_sums() || matches!(self, Self::ModernBert)
+    }
+
+    /// Whether attention and MLP are each normalised after they have been added to what they read (`BertLayer`).
+    pub const fn has_norms_after_sums(self) -> bool {
+        matches!(self, Self::Bert | Self::Roberta | Self::DistilBert)
+    }
+
+    /// Whether every token's position is looked up on its own, because padding has none (`RobertaEmbeddings`).
+    pub const fn has_position_of_each_token(self) -> bool {
+        matches!(self, Self::Roberta)
+    }
+
+    /// Rows of the table of positions that no token reaches: RoBERTa counts from `padding_idx + 1`.
+    pub const fn positions_skipped(self) -> u64 {
+        if matches!(self, Self::Roberta) { 2 } else { 0 }
+    }
+
+    /// Whether the first layer reads the embedding as it is, which has been normalised already (`ModernBertEncoderLayer`).
+    pub const fn first_has_no_input_norm(self) -> bool {
+        matches!(self, Self::ModernBert)
+    }
+
+    /// Whether queries and keys are rotated in fp32, whatever they are in (`apply_rotary_pos_emb` of `modeling_modernbert.py`).
+    pub const fn rotates_in_fp32(self) -> bool {
+        matches!(self, Self::ModernBert)
+    }
+
+    /// Whether a pattern of attention begins with a layer that attends to everything, where others end with it.
+    pub const fn begins_with_full_attention(self) -> bool {
+        matches!(self, Self::ModernBert)
+    }
+
+    /// Whether windowed and full layers have tables of cosines and sines of their own.
+    pub const fn has_two_ropes(self) -> bool {
+        matches!(self, Self::Gemma3Text | Self::ModernBert)
+    }
+
+    /// Whether the MLP drops out what its last projection reads, and nothing after it (`T5DenseActDense` does both).
+    pub const fn drops_within_mlp_alone(self) -> bool {
+        matches!(self, Self::ModernBert)
+    }
+
+    /// Whether eager attention's softmax keeps the dtype of the scores instead of asking for fp32.
+    pub const fn softmax_keeps_dtype(self) -> bool {
+        matches!(self, Self::Gpt2) || self.has_norms_after_sums()
     }
 }
 
@@ -192,6 +262,8 @@ pub enum NormKind {
     RmsGemma,
     /// `torch.nn.LayerNorm`, with weight and bias.
     LayerNorm,
+    /// The same with a weight alone.
+    LayerNormWithoutBias,
 }
 
 /// The MLP's activation function, as far as memory depends on it.
@@ -343,6 +415,11 @@ impl Architecture {
         (0..self.layers.get()).filter(|&index| self.is_sparse(index)).count() as u64
     }
 
+    /// The longest sequence for which there is a position; none with RoPE or relative positions.
+    pub fn longest_sequence(&self) -> Option<u64> {
+        self.positions.map(|rows| rows.get().saturating_sub(self.family.positions_skipped()))
+    }
+
     /// Whether positions are rotated into queries and keys.
     pub const fn has_rope(&self) -> bool {
         self.positions.is_none() && self.decoder.is_none()
@@ -365,6 +442,9 @@ impl Architecture {
 
     /// Whether layer `index` (from 0) is limited to the sliding window.
     pub fn is_windowed(&self, index: u64) -> bool {
-        self.window.is_some_and(|window| window.covers(index))
+        self.window.is_some_and(|window| {
+            let skipped = window.full_every.map_or(0, |every| every.get().saturating_sub(1));
+            window.covers(if self.family.begins_with_full_attention() { index + skipped } else { index })
+        })
     }
 }

@@ -13,6 +13,8 @@ pub enum Place {
     Embedding,
     /// In every decoder layer.
     Layer,
+    /// In every layer but the first.
+    LaterLayer,
     /// In every layer that has one MLP, of a model in which others have experts.
     DenseLayer,
     /// In every layer that has experts.
@@ -75,6 +77,7 @@ impl Parameter {
         }
         match self.place {
             Place::Layer => architecture.layers.get(),
+            Place::LaterLayer => architecture.layers.get().saturating_sub(1),
             Place::DenseLayer => architecture.layers.get() - architecture.sparse_layers(),
             Place::SparseLayer => architecture.sparse_layers(),
             Place::DecoderLayer => architecture.decoder.map_or(0, |decoder| decoder.layers.get()),
@@ -95,7 +98,7 @@ impl Parameter {
 
     /// Whether it stands in a layer.
     pub fn is_in_layer(&self) -> bool {
-        matches!(self.place, Place::Layer | Place::DenseLayer | Place::SparseLayer | Place::DecoderLayer)
+        !matches!(self.place, Place::Embedding | Place::Bridge | Place::Head)
     }
 
     /// Whether it is an embedding or the projection to the vocabulary.
@@ -129,6 +132,8 @@ pub fn parameters(architecture: &Architecture) -> Vec<Parameter> {
     if let Some(token_types) = a.token_types {
         let rows = Dim::number(token_types.get());
         list.matrix(Place::Embedding, Module::TokenTypeEmbedding, &[rows], &[hidden]);
+    }
+    if a.family.is_masked() {
         list.norm(Place::Embedding, Module::EmbeddingNorm, hidden);
     }
     list.attention(hidden);
@@ -345,7 +350,7 @@ impl List<'_> {
     fn mlp(&mut self, place: Place, hidden: Dim) {
         let a = self.architecture;
         let ffn = Dim::new(Symbol::Ffn, a.ffn.get());
-        if a.family.has_fused_projections() {
+        if a.family.has_fused_gate() {
             self.linear_at(place, Module::GateUpProj, &[Dim::number(2), ffn], &[hidden], a.mlp_bias);
         } else {
             if a.is_gated() {
@@ -386,24 +391,29 @@ impl List<'_> {
 
     /// The norm after the last layer, or BERT's transformation before the vocabulary (`BertLMPredictionHead`).
     fn head_norm(&mut self, hidden: Dim) {
-        if self.architecture.family != Family::Bert {
+        if !self.architecture.family.is_masked() {
             return self.norm(Place::Head, Module::FinalNorm, hidden);
         }
         self.matrix(Place::Head, Module::HeadTransform, &[hidden], &[hidden]);
-        self.bias(Place::Head, Module::HeadTransform, &[hidden]);
+        if self.architecture.family.has_norms_after_sums() {
+            self.bias(Place::Head, Module::HeadTransform, &[hidden]);
+        } else {
+            self.norm(Place::Head, Module::FinalNorm, hidden);
+        }
         self.norm(Place::Head, Module::HeadNorm, hidden);
         self.bias(Place::Head, Module::LmHead, &[vocabulary(self.architecture)]);
     }
 
     fn layer_norms(&mut self, hidden: Dim) {
-        if self.architecture.family == Family::Bert {
+        if self.architecture.family.has_norms_after_sums() {
             self.norm(Place::Layer, Module::PostAttentionNorm, hidden);
             self.norm(Place::Layer, Module::PostMlpNorm, hidden);
             return;
         }
         let family = self.architecture.family;
         if family.has_pre_norms() {
-            self.norm(Place::Layer, Module::InputNorm, hidden);
+            let place = if family.first_has_no_input_norm() { Place::LaterLayer } else { Place::Layer };
+            self.norm(place, Module::InputNorm, hidden);
         }
         self.norm(Place::Layer, Module::PostAttentionNorm, hidden);
         if family.has_post_norms() {
@@ -415,8 +425,9 @@ impl List<'_> {
     }
 }
 
-/// Whether one projection makes q, k and v: `Phi3Attention.qkv_proj`, `GPT2Attention.c_attn`, `GPTNeoXAttention.query_key_value`.
+/// Whether one projection makes q, k and v: `Phi3Attention.qkv_proj`, `GPT2Attention.c_attn`, `GPTNeoXAttention.query_key_value`,
+/// `ModernBertAttention.Wqkv`.
 pub(crate) fn has_one_qkv(architecture: &Architecture) -> bool {
     architecture.family.has_fused_projections()
-        || matches!(architecture.family, Family::Gpt2 | Family::GptNeox)
+        || matches!(architecture.family, Family::Gpt2 | Family::GptNeox | Family::ModernBert)
 }

@@ -140,6 +140,10 @@ impl Writer<'_> {
         if !self.pass.architecture.has_rope() {
             return heads;
         }
+        if self.pass.architecture.family.rotates_in_fp32() {
+            let (query, key) = self.rope_in_fp32(heads.query, heads.key);
+            return Heads { query, key, ..heads };
+        }
         let query = self.rope(heads.query, What::Query);
         let key = self.rope(heads.key, What::Key);
         Heads { query, key, ..heads }

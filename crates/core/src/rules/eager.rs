@@ -3,7 +3,6 @@
 use super::Writer;
 use super::attention::Heads;
 use crate::ledger::{Dims, Module, What};
-use crate::model::Family;
 use crate::tape::{Step, Storage, Var};
 use crate::units::Dtype;
 
@@ -84,11 +83,10 @@ impl Writer<'_> {
         capped
     }
 
-    /// Softmax, in fp32 but for GPT-2's and BERT's in its own dtype outside of autocast, back to 16 bits, and dropout.
+    /// Softmax, in fp32 but for GPT-2's and BERT's kin in its own dtype outside of autocast, back to 16 bits, and dropout.
     fn probabilities(&mut self, scores: Var) -> Var {
         let compute = self.pass.compute();
-        let keeps_dtype = matches!(self.pass.architecture.family, Family::Gpt2 | Family::Bert)
-            && self.pass.autocast.is_none();
+        let keeps_dtype = self.pass.architecture.family.softmax_keeps_dtype() && self.pass.autocast.is_none();
         let dtype = if keeps_dtype { compute } else { Dtype::Fp32 };
         let wide = self.cast(scores, Module::Attention, What::Fp32Copy, dtype);
         let softmax = self.storage(What::Softmax, self.score_dims(), dtype);

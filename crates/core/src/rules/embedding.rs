@@ -19,8 +19,8 @@ const ROWS_PER_RUN: u64 = 10;
 /// What stands before the first layer.
 pub(crate) fn embedding(pass: &Pass, mode: Mode) -> Block {
     let mut writer = Writer::new(pass, mode, pass.trained.embedding());
-    if let Some(token_types) = pass.architecture.token_types {
-        let output = writer.bert_embedding(token_types);
+    if pass.architecture.family.is_masked() {
+        let output = writer.bert_embedding();
         return writer.tape.finish(None, output, false);
     }
     let tokens = writer.tokens(SORTS_ABOVE);
@@ -48,14 +48,14 @@ pub(crate) fn embedding(pass: &Pass, mode: Mode) -> Block {
 
 /// Whether the first layer's input is what the embedding has made, without positions or dropout.
 pub(crate) const fn hands_lookup_on(architecture: &Architecture) -> bool {
-    architecture.positions.is_none() && !architecture.embedding_dropout
+    architecture.positions.is_none() && !architecture.embedding_dropout && !architecture.family.is_masked()
 }
 
 impl Writer<'_> {
     /// The lookup of the token embedding.
     pub(crate) fn tokens(&mut self, sorts_above: u64) -> Var {
         let shape = [self.pass.vocabulary(), self.pass.hidden()];
-        let mut steps = self.sort_buffers(sorts_above);
+        let mut steps = self.sort_buffers(sorts_above, self.pass.architecture.vocabulary);
         if self.pass.architecture.tied {
             steps.extend(self.tied_gradient(&shape));
         } else {
@@ -71,7 +71,7 @@ impl Writer<'_> {
 
     /// The decoder's lookup of the same table.
     pub(crate) fn second_lookup(&mut self, ids: Var) -> Var {
-        let mut steps = self.sort_buffers(SORTS_ABOVE);
+        let mut steps = self.sort_buffers(SORTS_ABOVE, self.pass.architecture.vocabulary);
         let gradient = Storage {
             name: Name::gradient_of(Module::Embedding, What::Weight),
             category: Category::Temporaries,
@@ -112,12 +112,12 @@ impl Writer<'_> {
 
     /// Sums of the gradient in fp32 for runs of at most ten equal ids, and what sorts and cuts the ids into them
     /// (`EmbeddingBackwardKernel.cu`, `embedding_backward_cuda_kernel`: `NROWS_PER_THREAD`).
-    fn sort_buffers(&self, sorts_above: u64) -> Vec<Step> {
+    pub(crate) fn sort_buffers(&self, sorts_above: u64, rows: Count) -> Vec<Step> {
         let tokens = self.pass.rows.saturating_mul(self.pass.sequence);
         if tokens <= sorts_above {
             return Vec::new();
         }
-        let segments = tokens.min(self.pass.architecture.vocabulary.get());
+        let segments = tokens.min(rows.get());
         let partial = (tokens / ROWS_PER_RUN).saturating_add(segments);
         let indices =
             tokens.saturating_mul(2).saturating_add(segments.saturating_mul(3)).saturating_add(partial);

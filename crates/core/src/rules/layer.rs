@@ -34,6 +34,8 @@ pub(crate) struct LayerGraph {
 pub(crate) enum LayerPlace {
     /// Among the layers of a decoder, or of BERT.
     Layer,
+    /// The first of them, where it reads the embedding without a norm.
+    FirstWithoutNorm,
     /// In the encoder of an encoder-decoder.
     Encoder,
     /// Between its encoder and its decoder.
@@ -51,9 +53,11 @@ pub(crate) fn layer(pass: &Pass, mode: Mode, kind: LayerKind) -> Block {
         LayerPlace::Encoder => writer.encoder_layer(input),
         LayerPlace::Bridge => writer.bridge(input),
         LayerPlace::Decoder => writer.decoder_layer(input),
-        LayerPlace::Layer if pass.architecture.family == Family::Bert => writer.norms_after_sums(input),
+        LayerPlace::Layer if pass.architecture.family.has_norms_after_sums() => {
+            writer.norms_after_sums(input)
+        }
         LayerPlace::Layer if pass.architecture.parallel_residual => writer.branches_in_parallel(input, kind),
-        LayerPlace::Layer => writer.branches_in_sequence(input, kind),
+        LayerPlace::Layer | LayerPlace::FirstWithoutNorm => writer.branches_in_sequence(input, kind),
     };
     writer.tape.drop(input);
     writer.tape.finish(Some(input), output, false)
@@ -71,13 +75,17 @@ pub(crate) fn residual_stream(pass: &Pass, name: Name) -> Storage {
 
 impl Writer<'_> {
     fn attention_branch(&mut self, x: Var, kind: LayerKind) -> Var {
-        let normed = self.norm_before(x, Module::InputNorm);
+        let normed = if kind.place == LayerPlace::FirstWithoutNorm {
+            self.tape.view(x, &[], &[Step::Pass(x)])
+        } else {
+            self.norm_before(x, Module::InputNorm)
+        };
         let mut branch = self.attention(normed, kind.is_windowed);
         self.tape.drop(normed);
         if self.pass.architecture.family.has_post_norms() {
             branch = self.norm_of_branch(branch, Module::PostAttentionNorm);
         }
-        let branch = self.residual_dropout(branch, Module::AttentionDropout);
+        let branch = self.dropout_after_attention(branch);
         self.scaled(branch, Module::Attention)
     }
 
@@ -124,7 +132,8 @@ impl Writer<'_> {
         if has_post_norms {
             branch = self.norm_of_branch(branch, Module::PostMlpNorm);
         }
-        let branch = self.residual_dropout(branch, Module::MlpDropout);
+        let is_dropped = !self.pass.architecture.family.drops_within_mlp_alone();
+        let branch = if is_dropped { self.residual_dropout(branch, Module::MlpDropout) } else { branch };
         self.scaled(branch, Module::DownProj)
     }
 
@@ -145,6 +154,23 @@ impl Writer<'_> {
         let scaled = self.map(x, module, What::Scaled, &[]);
         self.tape.drop(x);
         scaled
+    }
+
+    /// Dropout after the output projection: `DistilBertSelfAttention` has none, `ModernBertAttention.out_drop` has the probability that
+    /// attention's has. Takes over the caller's `branch`.
+    pub(crate) fn dropout_after_attention(&mut self, branch: Var) -> Var {
+        let a = &self.pass.architecture;
+        let is_dropped = match a.family {
+            Family::DistilBert => false,
+            Family::ModernBert => a.attention_dropout,
+            _ => a.residual_dropout,
+        };
+        if !is_dropped {
+            return branch;
+        }
+        let dropped = self.dropout(branch, Module::AttentionDropout);
+        self.tape.drop(branch);
+        dropped
     }
 
     /// Takes over the caller's `branch`.

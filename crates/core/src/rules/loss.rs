@@ -15,13 +15,14 @@ pub(crate) fn head(pass: &Pass, mode: Mode, scenario: &Scenario) -> Block {
     let mut writer = Writer::new(pass, mode, pass.trained.head());
     let input = residual_stream(pass, Name::of(Module::Layer, What::Output));
     let input = writer.tape.input(input, pass.follows(pass.architecture.blocks()));
-    if matches!(pass.architecture.family, Family::Bert | Family::T5) {
+    if pass.architecture.family.is_masked() || pass.architecture.family == Family::T5 {
         let is_t5 = pass.architecture.family == Family::T5;
         let (logits, named) = if is_t5 {
             let (logits, named) = writer.t5_logits(input);
             (logits, named.to_vec())
         } else {
-            (writer.masked_lm_logits(input), Vec::new())
+            let (logits, named) = writer.masked_lm_logits(input);
+            (logits, vec![named])
         };
         let loss = writer.masked_cross_entropy(logits);
         // `sequence_output` in Python.

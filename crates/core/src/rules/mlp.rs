@@ -32,11 +32,11 @@ impl Writer<'_> {
     pub(crate) fn mlp(&mut self, x: Var) -> Var {
         let family = self.pass.architecture.family;
         let width = self.pass.ffn();
-        if self.pass.architecture.is_gated() && !family.has_fused_projections() {
+        if self.pass.architecture.is_gated() && !family.has_fused_gate() {
             let gated = Gated { gate: Module::GateProj, up: Module::UpProj, down: Module::DownProj, width };
             return self.gated_mlp(x, &gated);
         }
-        let inner = if family.has_fused_projections() { self.fused_gate(x) } else { self.plain(x) };
+        let inner = if family.has_fused_gate() { self.fused_gate(x) } else { self.plain(x) };
         let output = self.down(inner, Module::DownProj, width);
         self.tape.drop(inner);
         output
@@ -95,7 +95,7 @@ impl Writer<'_> {
         for var in [active, gate, up, both] {
             self.tape.drop(var);
         }
-        product
+        self.before_down(product)
     }
 
     fn plain(&mut self, x: Var) -> Var {
@@ -118,12 +118,16 @@ impl Writer<'_> {
         }
     }
 
-    /// T5's dropout before the last projection, and the conversion to that projection's dtype. Takes over the caller's `x`.
+    /// T5's and ModernBERT's dropout before the last projection, and T5's conversion to that projection's dtype. Takes over the caller's `x`.
     fn before_down(&mut self, x: Var) -> Var {
-        if self.pass.architecture.family != Family::T5 {
+        let family = self.pass.architecture.family;
+        if family != Family::T5 && !family.drops_within_mlp_alone() {
             return x;
         }
         let dropped = self.residual_dropout(x, Module::InnerDropout);
+        if family != Family::T5 {
+            return dropped;
+        }
         let converted = self.cast(dropped, Module::DownProj, What::Fp32Copy, self.pass.weight);
         self.tape.drop(dropped);
         converted

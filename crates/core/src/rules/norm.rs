@@ -30,7 +30,8 @@ impl Writer<'_> {
         match self.pass.architecture.family.norm() {
             NormKind::Rms => self.rms_norm(x, norm),
             NormKind::RmsGemma => self.gemma_norm(x, norm),
-            NormKind::LayerNorm => self.layer_norm(x, norm),
+            NormKind::LayerNorm => self.layer_norm(x, norm, true),
+            NormKind::LayerNormWithoutBias => self.layer_norm(x, norm, false),
             NormKind::T5 => self.t5_norm(x, norm),
             NormKind::RmsWide => self.wide_rms_norm(x, norm),
         }
@@ -146,18 +147,18 @@ impl Writer<'_> {
     }
 
     /// `torch.nn.LayerNorm`: keeps its input, and mean and 1 / deviation of each row in fp32. An fp32 operator under autocast.
-    fn layer_norm(&mut self, x: Var, norm: &Norm<'_>) -> Var {
+    fn layer_norm(&mut self, x: Var, norm: &Norm<'_>, has_bias: bool) -> Var {
         let dtype = if self.pass.autocast.is_some() { Dtype::Fp32 } else { self.tape.dtype(x) };
         let input = self.cast(x, norm.module, What::Fp32Copy, dtype);
         let output = self.made(norm.module, What::Output, norm.full(), dtype);
         let mean = self.tape.constant(self.made(norm.module, What::Mean, norm.per_row(), Dtype::Fp32));
         let deviation =
             self.tape.constant(self.made(norm.module, What::InverseStd, norm.per_row(), Dtype::Fp32));
-        let steps = [
-            self.gradient(input),
-            self.parameter_gradient(norm.module, What::Weight, &[norm.width]),
-            self.parameter_gradient(norm.module, What::Bias, &[norm.width]),
-        ];
+        let mut steps =
+            vec![self.gradient(input), self.parameter_gradient(norm.module, What::Weight, &[norm.width])];
+        if has_bias {
+            steps.push(self.parameter_gradient(norm.module, What::Bias, &[norm.width]));
+        }
         let output = self.tape.operator(output, &[input, mean, deviation], &steps);
         for statistic in [mean, deviation, input] {
             self.tape.drop(statistic);

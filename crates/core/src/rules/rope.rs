@@ -7,8 +7,47 @@ use super::Writer;
 use super::elementwise::promoted;
 use crate::ledger::{Module, What};
 use crate::tape::{Step, Var};
+use crate::units::Dtype;
 
 impl Writer<'_> {
+    /// `(x.float() * cos + rotate_half(x.float()) * sin)` of both, and then both back in their own dtype
+    /// (`apply_rotary_pos_emb` of `modeling_modernbert.py`). Takes over the caller's queries and keys.
+    pub(crate) fn rope_in_fp32(&mut self, query: Var, key: Var) -> (Var, Var) {
+        let wide = [(query, What::Query), (key, What::Key)].map(|(x, what)| self.rotated_in_fp32(x, what));
+        let [query, key] =
+            [(query, wide[0], What::Query), (key, wide[1], What::Key)].map(|(x, wide, what)| {
+                let back = self.cast(wide, Module::Rope, what, self.tape.dtype(x));
+                self.tape.drop(x);
+                back
+            });
+        for sum in wide {
+            self.tape.drop(sum);
+        }
+        (query, key)
+    }
+
+    fn rotated_in_fp32(&mut self, x: Var, what: What) -> Var {
+        let dims = self.tape.storage(x).dims;
+        let make = |writer: &Self, what| writer.made(Module::Rope, what, dims, Dtype::Fp32);
+        let copy = self.cast(x, Module::Rope, What::Fp32Copy, Dtype::Fp32);
+        let gradient = self.gradient(copy);
+        let times_cos = self.tape.operator(make(self, What::TimesCos), &[], &[gradient]);
+        self.tape.drop(copy);
+        let copy = self.cast(x, Module::Rope, What::Fp32Copy, Dtype::Fp32);
+        let zeros = self.temporary(Module::Rope, What::Rotated, dims, Dtype::Fp32);
+        let steps = [Step::Temporary(zeros), self.gradient(copy)];
+        let rotated = self.tape.operator(make(self, What::Rotated), &[], &steps);
+        self.tape.drop(copy);
+        let gradient = self.gradient(rotated);
+        let times_sin = self.tape.operator(make(self, What::TimesSin), &[], &[gradient]);
+        self.tape.drop(rotated);
+        let steps = [Step::Pass(times_cos), Step::Pass(times_sin)];
+        let sum = self.tape.operator(make(self, what), &[], &steps);
+        self.tape.drop(times_cos);
+        self.tape.drop(times_sin);
+        sum
+    }
+
     /// `x * cos + rotate_half(x) * sin`, and, where the family concatenates the part that isn't rotated, that copy.
     /// Takes over the caller's `x`.
     pub(crate) fn rope(&mut self, x: Var, what: What) -> Var {

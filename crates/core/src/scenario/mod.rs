@@ -164,12 +164,12 @@ impl Scenario {
                 });
             }
         }
-        if let Some(rows) = a.positions.filter(|rows| self.sequence_length > *rows) {
+        if let Some(longest) = a.longest_sequence().filter(|&longest| self.sequence_length.get() > longest) {
             return Err(Error::OutOfRange {
                 field: Field::new("s"),
                 given: self.sequence_length.to_string(),
                 min: limits::SEQUENCE_LENGTH.0.into(),
-                max: rows.get(),
+                max: longest,
             });
         }
         if !a.heads.get().is_multiple_of(a.kv_heads.get()) {
@@ -198,7 +198,7 @@ impl Scenario {
         if self.stack == Stack::Torch26 && (a.experts.is_some() || a.latent.is_some()) {
             return Err(unsupported("stack", self.stack.key(), &["current"]));
         }
-        if matches!(a.family, Family::Bert | Family::T5) {
+        if a.family.is_masked() || a.family == Family::T5 {
             self.check_encoder()?;
         }
         if a.decoder.is_some() {

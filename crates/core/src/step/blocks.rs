@@ -22,6 +22,7 @@ pub(crate) fn kind_of(pass: &Pass, index: u64) -> LayerKind {
         is_windowed: reaches && a.is_windowed(index),
         is_sparse: a.is_sparse(index),
         place: match a.layers.get() {
+            _ if index == 0 && a.family.first_has_no_input_norm() => LayerPlace::FirstWithoutNorm,
             _ if a.decoder.is_none() => LayerPlace::Layer,
             layers if index < layers => LayerPlace::Encoder,
             layers if index == layers => LayerPlace::Bridge,

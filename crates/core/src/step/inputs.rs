@@ -1,7 +1,7 @@
 //! What a step is given and what the model holds beside its parameters: the batch, masks, RoPE's tables, buffers.
 
 use crate::ledger::{Category, Dim, Dims, Instant, Module, Name, Symbol, What};
-use crate::model::{Architecture, Family};
+use crate::model::Architecture;
 use crate::plan::{Pass, rotary_dim};
 use crate::scenario::{Attention, Objective, Padding, Scenario, Stack};
 use crate::tape::Storage;
@@ -35,9 +35,11 @@ pub(crate) fn buffers(scenario: &Scenario, pass: &Pass) -> Vec<(Storage, u64)> {
         let mask = buffer(Module::Attention, What::Mask, &[positions, positions], Dtype::Bool);
         buffers.push((mask, a.layers.get()));
     }
-    if a.token_types.is_some() {
-        // `BertEmbeddings`' buffers `position_ids` and `token_type_ids`.
-        buffers.push((buffer(Module::TokenTypeEmbedding, What::TokenIds, &[positions], Dtype::Int64), 2));
+    if a.family.is_masked() {
+        // `BertEmbeddings`' buffers `position_ids` and, where there are types, `token_type_ids`.
+        let copies = 1 + u64::from(a.token_types.is_some());
+        buffers
+            .push((buffer(Module::TokenTypeEmbedding, What::TokenIds, &[positions], Dtype::Int64), copies));
     }
     buffers
 }
@@ -99,9 +101,12 @@ fn masks(scenario: &Scenario, pass: &Pass) -> Option<Input> {
     let reaches = a.window.is_some_and(|window| pass.sequence >= window.size.get());
     let sequence = pass.sequence();
     let of_batch = Dims::new(&[pass.batch(), sequence, sequence]);
+    // Without padding an encoder's attention is not masked at all but for windows.
+    let is_encoder = a.family.is_masked() || a.decoder.is_some();
+    let has_full = has_full && (!is_encoder || pass.is_padded());
+    let has_windowed = has_windowed && (!is_encoder || reaches || pass.is_padded());
+    let needs_none = !has_full && !has_windowed;
     let of_all = u64::from(has_full) + u64::from(has_windowed);
-    // Without padding an encoder's attention is not masked at all.
-    let needs_none = matches!(a.family, Family::Bert | Family::T5) && !pass.is_padded();
     let (copies, dims, dtype) = if needs_none {
         return None;
     } else if pass.attention == Attention::Eager {
@@ -129,7 +134,7 @@ fn rope_table(pass: &Pass) -> Storage {
 
 /// Gemma-3 has a table for its windowed layers and one for the others.
 fn rope_kinds(architecture: &Architecture) -> u64 {
-    1 + u64::from(architecture.family == Family::Gemma3Text)
+    1 + u64::from(architecture.family.has_two_ropes())
 }
 
 /// `inv_freq` and the copy of it that the module keeps (`original_inv_freq`), half as many fp32 numbers each as dimensions are rotated.

@@ -28,7 +28,14 @@ pub(super) const fn defaults(family: Family) -> Defaults {
         window: None,
     };
     match family {
-        Family::Llama | Family::Granite | Family::Gpt2 | Family::Bert | Family::T5 => llama,
+        Family::Llama
+        | Family::Granite
+        | Family::Gpt2
+        | Family::Bert
+        | Family::Roberta
+        | Family::DistilBert
+        | Family::ModernBert
+        | Family::T5 => llama,
         Family::GptNeox => {
             Defaults { vocabulary: 50_432, hidden: 6144, ffn: 24_576, layers: 44, heads: 64, ..llama }
         }

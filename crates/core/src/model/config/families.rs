@@ -1,4 +1,4 @@
-//! The families whose keys are their own: GPT-2, BERT, T5.
+//! The families whose keys are their own: GPT-2, T5.
 
 use serde_json::Value;
 
@@ -37,47 +37,6 @@ impl Config {
             embedding_dropout: self.dropout("embd_pdrop", 0.1)?,
             residual_dropout: self.dropout("resid_pdrop", 0.1)?,
             attention_dropout: self.dropout("attn_pdrop", 0.1)?,
-            experts: None,
-            latent: None,
-            decoder: None,
-        })
-    }
-
-    /// `BertForMaskedLM`.
-    pub(super) fn bert(&self) -> Result<Architecture, Error> {
-        for key in ["is_decoder", "add_cross_attention"] {
-            if self.flag(key, false)? {
-                let field = Field::new(key);
-                return Err(Error::Unsupported { field, given: "true".to_owned(), accepted: vec!["false"] });
-            }
-        }
-        let hidden = self.count("hidden_size", limits::WIDTH, 768)?;
-        let heads = self.count("num_attention_heads", limits::HEADS, 12)?;
-        let dropout = self.dropout("hidden_dropout_prob", 0.1)?;
-        Ok(Architecture {
-            family: Family::Bert,
-            vocabulary: self.count("vocab_size", limits::VOCABULARY, 30_522)?,
-            hidden,
-            layers: self.count("num_hidden_layers", limits::LAYERS, 12)?,
-            heads,
-            kv_heads: heads,
-            head_dim: self.head_dim(hidden, heads, None)?,
-            ffn: self.count("intermediate_size", limits::WIDTH, 3072)?,
-            tied: self.flag("tie_word_embeddings", true)?,
-            positions: Some(self.count("max_position_embeddings", limits::SEQUENCE_LENGTH, 512)?),
-            token_types: Some(self.count("type_vocab_size", limits::VOCABULARY, 2)?),
-            rotary: None,
-            parallel_residual: false,
-            qkv_bias: true,
-            output_bias: true,
-            mlp_bias: true,
-            activation: self.activation("hidden_act", Activation::OneKernel)?,
-            window: None,
-            attention_softcap: false,
-            logit_softcap: false,
-            embedding_dropout: dropout,
-            residual_dropout: dropout,
-            attention_dropout: self.dropout("attention_probs_dropout_prob", 0.1)?,
             experts: None,
             latent: None,
             decoder: None,

@@ -3,6 +3,7 @@
 //! Source of the defaults: `configuration_<family>.py` of transformers 5.23.0.
 
 mod defaults;
+mod encoders;
 mod families;
 mod sparse;
 
@@ -14,6 +15,9 @@ use super::{Activation, Architecture, Family, SlidingWindow};
 use crate::error::{Error, Field};
 use crate::scenario::limits;
 use crate::units::Count;
+
+/// Families whose modelling file is RoBERTa's under another name (`modeling_xlm_roberta.py`, `modeling_camembert.py`).
+const SAME_AS_ROBERTA: [&str; 2] = ["xlm-roberta", "camembert"];
 
 /// The longest `config.json` that is read, in bytes; the longest on the hub have some hundred thousand.
 const LONGEST: usize = 2_000_000;
@@ -53,7 +57,9 @@ pub fn from_config(json: &str) -> Result<Architecture, Error> {
     let family = config.family()?;
     match family {
         Family::Gpt2 => config.gpt2(),
-        Family::Bert => config.bert(),
+        Family::Bert | Family::Roberta => config.bert(family),
+        Family::DistilBert => config.distilbert(),
+        Family::ModernBert => config.modernbert(),
         Family::T5 => config.t5(),
         _ => config.decoder(family),
     }
@@ -69,6 +75,7 @@ impl Config {
         let accepted = || Family::ALL.iter().map(|family| family.key()).collect();
         match self.get("model_type") {
             None => Err(Error::Missing { field }),
+            Some(Value::String(given)) if SAME_AS_ROBERTA.contains(&given.as_str()) => Ok(Family::Roberta),
             Some(Value::String(given)) => Family::from_key(given).ok_or_else(|| Error::Unsupported {
                 field,
                 given: Error::shown(given),
@@ -290,12 +297,12 @@ impl Config {
             _ => None,
         };
         let window = SlidingWindow { size, first, full_every };
-        self.check_layer_types(window, layers)?;
+        self.check_layer_types(layers, |index| window.covers(index))?;
         Ok(Some(window))
     }
 
     /// An explicit `layer_types` has to say the same as the pattern.
-    fn check_layer_types(&self, window: SlidingWindow, layers: Count) -> Result<(), Error> {
+    fn check_layer_types(&self, layers: Count, is_windowed: impl Fn(u64) -> bool) -> Result<(), Error> {
         let Some(value) = self.get("layer_types") else {
             return Ok(());
         };
@@ -307,7 +314,7 @@ impl Config {
         let types = value.as_array().ok_or_else(unsupported)?;
         let agrees = types.len() as u64 == layers.get()
             && types.iter().zip(0..).all(|(kind, index)| {
-                let expected = if window.covers(index) { "sliding_attention" } else { "full_attention" };
+                let expected = if is_windowed(index) { "sliding_attention" } else { "full_attention" };
                 kind.as_str() == Some(expected)
             });
         if agrees { Ok(()) } else { Err(unsupported()) }

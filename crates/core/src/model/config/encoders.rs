@@ -1,0 +1,153 @@
+//! Encoders that are trained with masked language modelling: BERT and its kin.
+
+use super::Config;
+use crate::error::{Error, Field};
+use crate::model::{Activation, Architecture, Family, SlidingWindow};
+use crate::scenario::limits;
+use crate::units::Count;
+
+impl Config {
+    /// `BertForMaskedLM`, `RobertaForMaskedLM`. Absent keys are filled in as `configuration_bert.py`, `configuration_roberta.py` do.
+    pub(super) fn bert(&self, family: Family) -> Result<Architecture, Error> {
+        self.refuse_decoders()?;
+        let vocabulary = if family == Family::Roberta { 50_265 } else { 30_522 };
+        let hidden = self.count("hidden_size", limits::WIDTH, 768)?;
+        let heads = self.count("num_attention_heads", limits::HEADS, 12)?;
+        let dropout = self.dropout("hidden_dropout_prob", 0.1)?;
+        Ok(Architecture {
+            family,
+            vocabulary: self.count("vocab_size", limits::VOCABULARY, vocabulary)?,
+            hidden,
+            layers: self.count("num_hidden_layers", limits::LAYERS, 12)?,
+            heads,
+            kv_heads: heads,
+            head_dim: self.head_dim(hidden, heads, None)?,
+            ffn: self.count("intermediate_size", limits::WIDTH, 3072)?,
+            tied: self.flag("tie_word_embeddings", true)?,
+            positions: Some(self.count("max_position_embeddings", limits::SEQUENCE_LENGTH, 512)?),
+            token_types: Some(self.count("type_vocab_size", limits::VOCABULARY, 2)?),
+            rotary: None,
+            parallel_residual: false,
+            qkv_bias: true,
+            output_bias: true,
+            mlp_bias: true,
+            activation: self.activation("hidden_act", Activation::OneKernel)?,
+            window: None,
+            attention_softcap: false,
+            logit_softcap: false,
+            embedding_dropout: dropout,
+            residual_dropout: dropout,
+            attention_dropout: self.dropout("attention_probs_dropout_prob", 0.1)?,
+            experts: None,
+            latent: None,
+            decoder: None,
+        })
+    }
+
+    /// `DistilBertForMaskedLM`.
+    pub(super) fn distilbert(&self) -> Result<Architecture, Error> {
+        let hidden = self.count("dim", limits::WIDTH, 768)?;
+        let heads = self.count("n_heads", limits::HEADS, 12)?;
+        let dropout = self.dropout("dropout", 0.1)?;
+        Ok(Architecture {
+            family: Family::DistilBert,
+            vocabulary: self.count("vocab_size", limits::VOCABULARY, 30_522)?,
+            hidden,
+            layers: self.count("n_layers", limits::LAYERS, 6)?,
+            heads,
+            kv_heads: heads,
+            head_dim: self.head_dim(hidden, heads, None)?,
+            ffn: self.count("hidden_dim", limits::WIDTH, 3072)?,
+            tied: self.flag("tie_word_embeddings", true)?,
+            positions: Some(self.count("max_position_embeddings", limits::SEQUENCE_LENGTH, 512)?),
+            token_types: None,
+            rotary: None,
+            parallel_residual: false,
+            qkv_bias: true,
+            output_bias: true,
+            mlp_bias: true,
+            activation: self.activation("activation", Activation::OneKernel)?,
+            window: None,
+            attention_softcap: false,
+            logit_softcap: false,
+            embedding_dropout: dropout,
+            residual_dropout: dropout,
+            attention_dropout: self.dropout("attention_dropout", 0.1)?,
+            experts: None,
+            latent: None,
+            decoder: None,
+        })
+    }
+
+    /// `ModernBertForMaskedLM`.
+    pub(super) fn modernbert(&self) -> Result<Architecture, Error> {
+        for (key, usual) in [
+            ("norm_bias", false),
+            ("classifier_bias", false),
+            ("decoder_bias", true),
+            ("sparse_prediction", false),
+        ] {
+            let given = self.flag(key, usual)?;
+            if given != usual {
+                let accepted = if usual { vec!["true"] } else { vec!["false"] };
+                return Err(Error::Unsupported {
+                    field: Field::new(key),
+                    given: given.to_string(),
+                    accepted,
+                });
+            }
+        }
+        let hidden = self.count("hidden_size", limits::WIDTH, 768)?;
+        let heads = self.count("num_attention_heads", limits::HEADS, 12)?;
+        let layers = self.count("num_hidden_layers", limits::LAYERS, 22)?;
+        let attention_bias = self.flag("attention_bias", false)?;
+        let architecture = Architecture {
+            family: Family::ModernBert,
+            vocabulary: self.count("vocab_size", limits::VOCABULARY, 50_368)?,
+            hidden,
+            layers,
+            heads,
+            kv_heads: heads,
+            head_dim: self.head_dim(hidden, heads, None)?,
+            ffn: self.count("intermediate_size", limits::WIDTH, 1152)?,
+            tied: self.flag("tie_word_embeddings", true)?,
+            positions: None,
+            token_types: None,
+            rotary: None,
+            parallel_residual: false,
+            qkv_bias: attention_bias,
+            output_bias: attention_bias,
+            mlp_bias: self.flag("mlp_bias", false)?,
+            activation: self.activation("hidden_activation", Activation::OneKernel)?,
+            window: self.half_window()?,
+            attention_softcap: false,
+            logit_softcap: false,
+            embedding_dropout: self.dropout("embedding_dropout", 0.0)?,
+            residual_dropout: self.dropout("mlp_dropout", 0.0)?,
+            attention_dropout: self.dropout("attention_dropout", 0.0)?,
+            experts: None,
+            latent: None,
+            decoder: None,
+        };
+        self.check_layer_types(layers, |index| architecture.is_windowed(index))?;
+        Ok(architecture)
+    }
+
+    /// `ModernBertConfig.sliding_window`: half of `local_attention`, to each side.
+    fn half_window(&self) -> Result<Option<SlidingWindow>, Error> {
+        let whole = self.count("local_attention", (2, limits::SEQUENCE_LENGTH.1), 128)?;
+        let every = self.count("global_attn_every_n_layers", limits::LAYERS, 3)?;
+        let size = Count::new(u32::try_from(whole.get() / 2).unwrap_or(1));
+        Ok(Some(SlidingWindow { size, first: Count::new(0), full_every: Some(every) }))
+    }
+
+    fn refuse_decoders(&self) -> Result<(), Error> {
+        for key in ["is_decoder", "add_cross_attention"] {
+            if self.flag(key, false)? {
+                let field = Field::new(key);
+                return Err(Error::Unsupported { field, given: "true".to_owned(), accepted: vec!["false"] });
+            }
+        }
+        Ok(())
+    }
+}
