@@ -89,6 +89,7 @@ impl Parameter {
     pub fn is_at(&self, architecture: &Architecture, index: u64) -> bool {
         let is_of_place = match self.place {
             Place::Layer => true,
+            Place::LaterLayer => index > 0,
             Place::DenseLayer => !architecture.is_sparse(index),
             Place::SparseLayer => architecture.is_sparse(index),
             Place::Embedding | Place::Bridge | Place::DecoderLayer | Place::Head => false,
