@@ -60,3 +60,10 @@ export const estimate = (link) =>
   JSON.parse(execFileSync(`${ROOT}target/debug/vram`, ['estimate', '--link', link, '--format', 'json'], {
     encoding: 'utf8', maxBuffer: 1 << 26,
   }));
+
+/** Chooses a model by its identifier, as a reader does: by typing and Enter. */
+export async function chooseModel(page, id) {
+  await page.fill('#model', id);
+  const options = await page.$$eval('#model-list [role="option"]', (all) => all.map((option) => option.dataset.value));
+  await page.click(`#model-${options.indexOf(id)}`);
+}

@@ -4,12 +4,15 @@ use std::path::Path;
 
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 use serde_json::Value;
+use vram_core::hub::{DEFAULT_HUB, Repository};
 use vram_core::link::{self, Reading};
+use vram_core::model::weights::Evidence;
 use vram_core::model::{Model, from_config};
-use vram_core::{Error, Field, Scenario};
+use vram_core::{Error, Field, Scenario, presets};
 use vram_text::{Lang, field_name};
 
 use crate::failure::{Failure, read};
+use crate::{client, weights};
 
 /// How a scenario is given: a link or a file, a model, and a flag for each field of a link. Flags win over a link or a file, which win
 /// over the defaults.
@@ -31,6 +34,12 @@ struct Source {
     /// A model's config.json, or the folder that holds it
     #[arg(long, value_name = "PATH", conflicts_with = "model")]
     config: Option<String>,
+    /// The hub that is asked where --model is a name such as Qwen/Qwen3-8B; HF_TOKEN is sent to it
+    #[arg(long, value_name = "URL", default_value = DEFAULT_HUB)]
+    hub: String,
+    /// Ask the hub for the headers of the model's weights too, and compare their parameters
+    #[arg(long)]
+    check_weights: bool,
 }
 
 /// The flag of a field: its key with hyphens, but for those whose key is an abbreviation.
@@ -77,23 +86,57 @@ impl FromArgMatches for Asked {
     }
 }
 
+/// What was asked, and what the model's weights say of it.
+#[derive(Clone, Debug)]
+pub struct Resolved {
+    /// The scenario.
+    pub scenario: Scenario,
+    /// What lies beside the configuration, or what the hub has.
+    pub evidence: Option<Evidence>,
+}
+
 impl Asked {
     /// The scenario.
     ///
     /// # Errors
     /// [`Failure::Input`] with every field that could not be taken; [`Failure::File`].
     pub fn scenario(&self) -> Result<Scenario, Failure> {
+        self.resolve().map(|resolved| resolved.scenario)
+    }
+
+    /// The scenario with what weights say, where there are some.
+    ///
+    /// # Errors
+    /// Those of [`Asked::scenario`], and what is wrong with the weights' headers.
+    pub fn resolve(&self) -> Result<Resolved, Failure> {
         let mut scenario = self.base()?;
         let mut problems = Vec::new();
+        let mut evidence = None;
+        let repository = self.repository()?;
         if let Some(path) = &self.source.config {
-            scenario.model = Model { preset: None, architecture: from_config(&read(&config_path(path))?)? };
+            let path = config_path(path);
+            scenario.model = Model { preset: None, architecture: from_config(&read(&path)?)? };
+            evidence = weights::beside(&path, &scenario.model.architecture)?;
+        } else if let Some(repository) = &repository {
+            let architecture = client::architecture(repository)?;
+            if self.source.check_weights {
+                evidence = client::evidence(repository, &architecture)?;
+            }
+            scenario.model = Model { preset: None, architecture };
         }
-        for (key, value) in &self.fields {
+        presets::recognise(&mut scenario.model, None);
+        for (key, value) in self.fields.iter().filter(|(key, _)| *key != "model" || repository.is_none()) {
             problems.extend(link::set(&mut scenario, key, value).err());
         }
         link::forget_name_of_other_dimensions(&mut scenario);
         problems.extend(scenario.validate().err());
-        if problems.is_empty() { Ok(scenario) } else { Err(Failure::Input(problems)) }
+        if problems.is_empty() { Ok(Resolved { scenario, evidence }) } else { Err(Failure::Input(problems)) }
+    }
+
+    /// The model on a hub, where `--model` names one; names of presets have no slash.
+    fn repository(&self) -> Result<Option<Repository>, Error> {
+        let named = self.fields.iter().find(|(key, value)| *key == "model" && value.contains('/'));
+        named.map(|(_, id)| Repository::new(id, &self.source.hub)).transpose()
     }
 
     fn base(&self) -> Result<Scenario, Failure> {

@@ -2,33 +2,52 @@
 
 use serde_json::{Value, json};
 use vram_core::ledger::{Category, Instant};
+use vram_core::model::weights::Evidence;
 use vram_core::units::Bytes;
 use vram_core::why::why;
 use vram_core::{Estimate, Scenario, link};
 use vram_text::{
-    Lang, Unit, Verdict, Word, category, format_bytes, headline, instant, name, peak_label, phase, verdict,
-    why_this_peak,
+    Lang, Unit, Verdict, Word, category, evidence, format_bytes, headline, instant, name, peak_label, phase,
+    verdict, why_this_peak,
 };
 
 use crate::failure::Failure;
 use crate::output::{Format, Table};
 
-/// Prints an estimate.
+/// How a result is printed.
+#[derive(Clone, Copy, Debug)]
+pub struct Style {
+    /// As table, JSON, …
+    pub format: Format,
+    /// The unit of sizes.
+    pub unit: Unit,
+    /// The language of words.
+    pub lang: Lang,
+}
+
+/// Prints an estimate, and what the model's weights say of it.
 ///
 /// # Errors
 /// [`Failure::Output`].
 pub fn print(
     estimate: &Estimate,
     scenario: &Scenario,
-    format: Format,
-    unit: Unit,
-    lang: Lang,
+    of_weights: Option<&Evidence>,
+    style: &Style,
 ) -> Result<String, Failure> {
+    let Style { format, unit, lang } = *style;
+    let below = || of_weights.map(|of| format!("\n{}\n", evidence(of, lang))).unwrap_or_default();
     match format {
-        Format::Json => Ok(json(estimate, scenario).to_string() + "\n"),
+        Format::Json => {
+            let mut json = json(estimate, scenario);
+            if let (Some(of), Value::Object(keys)) = (of_weights, &mut json) {
+                keys.insert("weights".to_owned(), crate::weights::json(of));
+            }
+            Ok(json.to_string() + "\n")
+        }
         Format::Csv => entries(estimate, lang).csv(),
-        Format::Markdown => Ok(text(estimate, scenario, unit, lang, Table::markdown)),
-        Format::Table => Ok(text(estimate, scenario, unit, lang, Table::text)),
+        Format::Markdown => Ok(text(estimate, scenario, unit, lang, Table::markdown) + &below()),
+        Format::Table => Ok(text(estimate, scenario, unit, lang, Table::text) + &below()),
         Format::Svg => crate::estimate::svg(estimate, scenario, unit, lang),
     }
 }

@@ -2,7 +2,9 @@
 
 pub mod accuracy;
 pub mod asked;
+pub mod client;
 pub mod estimate;
 pub mod failure;
 pub mod lists;
 pub mod output;
+pub mod weights;

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use vram::accuracy::{MeasuredReport, Report, read_file, read_measured};
-use vram::asked::Asked;
+use vram::asked::{Asked, Resolved};
+use vram::estimate::Style;
 use vram::failure::Failure;
 use vram::output::Format;
 use vram::{estimate, lists};
@@ -89,10 +90,12 @@ fn run(command: &Command) -> Result<(String, bool), Failure> {
     let Command { format, lang, unit, .. } = *command;
     match &command.task {
         Task::Estimate { asked, check } => {
-            let scenario = asked.scenario()?;
+            let Resolved { scenario, evidence } = asked.resolve()?;
             let estimate = vram_core::estimate_with_replay(&scenario)?;
             let fits = Verdict::of(&estimate, scenario.gpu.capacity) != Verdict::Exceeds;
-            Ok((estimate::print(&estimate, &scenario, format, unit, lang)?, fits || !check))
+            let printed =
+                estimate::print(&estimate, &scenario, evidence.as_ref(), &Style { format, unit, lang })?;
+            Ok((printed, fits || !check))
         }
         Task::Link { asked } => Ok((vram_core::link::write(&asked.scenario()?) + "\n", true)),
         Task::Models => Ok((lists::models(format, lang)?, true)),

@@ -3,6 +3,8 @@
 use core::fmt;
 use std::borrow::Cow;
 
+use crate::hub::Trouble;
+
 /// A place where a reader can give a value: a control, a flag, a link's key, a key of `config.json`.
 ///
 /// The string is the key of the link and of the scenario file (for instance `batch`), or, for a
@@ -120,6 +122,15 @@ pub enum Error {
         /// What was given.
         given: String,
     },
+    /// A hub that gave no configuration.
+    Hub {
+        /// The model, `owner/name`.
+        id: String,
+        /// The hub's address.
+        hub: String,
+        /// Why.
+        trouble: Trouble,
+    },
     /// Each number is in range, but together they need more than an exbibyte.
     TooLarge,
 }
@@ -149,7 +160,7 @@ impl Error {
             | Self::TooLong { field, .. }
             | Self::Unsupported { field, .. }
             | Self::BadEncoding { field, .. } => Some(field),
-            Self::NotJson { .. } | Self::FutureVersion { .. } | Self::TooLarge => None,
+            Self::NotJson { .. } | Self::FutureVersion { .. } | Self::Hub { .. } | Self::TooLarge => None,
         }
     }
 }

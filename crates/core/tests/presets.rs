@@ -2,44 +2,48 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that fails is a test that panics")]
 
+use serde::Deserialize;
 use vram_core::model::parameter_count;
 use vram_core::ready::Ready;
 use vram_core::{Scenario, estimate, gpu, presets};
 
-/// Totals of `model.safetensors.index.json` or of the model's page on the hub.
-const PUBLISHED: [(&str, u64); 23] = [
-    ("phi-3-mini-4k-instruct", 3_821_079_552),
-    ("phi-3-medium-4k-instruct", 13_960_238_080),
-    ("llama-2-7b", 6_738_415_616),
-    ("llama-3.1-8b", 8_030_261_248),
-    ("llama-3.1-70b", 70_553_706_496),
-    ("llama-3.2-1b", 1_235_814_400),
-    ("llama-3.2-3b", 3_212_749_824),
-    ("mistral-7b-v0.1", 7_241_732_096),
-    ("qwen2.5-0.5b", 494_032_768),
-    ("qwen2.5-7b", 7_615_616_512),
-    ("qwen2.5-14b", 14_770_033_664),
-    ("qwen3-8b", 8_190_735_360),
-    ("gemma-2-2b", 2_614_341_888),
-    ("gemma-3-1b", 999_885_952),
-    ("gpt2", 124_439_808),
-    ("pythia-1.4b", 1_414_647_808),
-    ("bert-base-uncased", 109_514_298),
-    ("t5-base", 222_903_552),
-    ("mixtral-8x7b", 46_702_792_704),
-    ("qwen3-30b-a3b", 30_532_122_624),
-    ("olmoe-1b-7b", 6_919_161_856),
-    ("deepseek-v2-lite", 15_706_484_224),
-    ("tinyllama-1.1b", 1_100_048_384),
-];
+/// A row of `assets/models.toml`, which says where each count is published.
+#[derive(Deserialize)]
+struct Row {
+    id: String,
+    parameters: u64,
+    published: String,
+    #[serde(default)]
+    separate_head: u64,
+}
+
+#[derive(Deserialize)]
+struct Rows {
+    model: Vec<Row>,
+}
 
 #[test]
 fn parameter_counts_are_the_published_ones() {
-    for (id, published) in PUBLISHED {
-        let architecture = presets::find(id).unwrap().architecture().unwrap();
-        assert_eq!(parameter_count(&architecture), published, "{id}");
+    let rows: Rows = toml::from_str(include_str!("../../../assets/models.toml")).unwrap();
+    for Row { id, parameters, published, separate_head } in &rows.model {
+        let preset = presets::find(id).unwrap();
+        let counted = parameter_count(&preset.architecture().unwrap());
+        assert_eq!(counted + separate_head, *parameters, "{id}: {published}");
+        assert_eq!(counted, preset.parameters, "{id}");
     }
-    assert_eq!(presets::all().len(), PUBLISHED.len());
+    assert_eq!(presets::all().len(), rows.model.len());
+    assert!(rows.model.len() >= 60, "{}", rows.model.len());
+}
+
+#[test]
+fn every_preset_has_its_family_and_a_name_of_its_own() {
+    for preset in presets::all() {
+        assert_eq!(preset.family(), preset.architecture().unwrap().family.key(), "{}", preset.id);
+        let same = |other: &&presets::Preset| other.id == preset.id || other.name == preset.name;
+        assert_eq!(presets::all().iter().filter(same).count(), 1, "{}", preset.id);
+        assert_eq!(preset.source.split('/').count(), 2, "{}", preset.id);
+        assert!(!preset.licence.is_empty(), "{}", preset.id);
+    }
 }
 
 #[test]
@@ -57,4 +61,26 @@ fn every_ready_scenario_has_an_estimate_and_is_recognised() {
         assert!(estimate(&scenario).is_ok());
         assert_eq!(Ready::of(&scenario), Some(ready));
     }
+}
+
+#[test]
+fn presets_are_found_by_name_size_family_and_source() {
+    let found = |query| presets::matching(query).map(|preset| preset.id).collect::<Vec<_>>();
+    assert_eq!(found("qwen3 8b"), ["qwen3-8b"]);
+    assert_eq!(found("EleutherAI 12b"), ["pythia-12b"]);
+    assert_eq!(found("gpt_neox 70m"), ["pythia-70m"]);
+    assert_eq!(found("").len(), presets::all().len());
+    assert!(found("no such model").is_empty());
+}
+
+#[test]
+fn edited_dimensions_lose_the_presets_name_and_get_it_back() {
+    let mut model = presets::find("llama-3.1-8b").unwrap().model().unwrap();
+    let layers = model.architecture.layers;
+    model.architecture.layers = vram_core::units::Count::new(31);
+    presets::recognise(&mut model, Some("llama-3.1-8b"));
+    assert_eq!(model.preset, None);
+    model.architecture.layers = layers;
+    presets::recognise(&mut model, Some("llama-3.1-8b"));
+    assert_eq!(model.preset.as_deref(), Some("llama-3.1-8b"));
 }

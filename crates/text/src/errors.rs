@@ -2,7 +2,7 @@
 
 use vram_core::{Error, Field};
 
-use crate::{Lang, Word, format_count};
+use crate::{Lang, Word, format_count, hub};
 
 /// A field in the reader's words, with its key.
 pub fn field_name(field: &Field, lang: Lang) -> String {
@@ -34,6 +34,8 @@ pub fn field_name(field: &Field, lang: Lang) -> String {
         "held" => Word::HeldLabel,
         "kv_cache" => Word::KvCacheLabel,
         "stack" => Word::StackLabel,
+        "hub_id" => Word::HubId,
+        "hub" => Word::HubAddress,
         "gpu" | "gpu_mib" => Word::GpuLabel,
         key => return format!("\"{key}\""),
     };
@@ -51,6 +53,17 @@ pub fn error_sentence(error: &Error, lang: Lang) -> String {
     }
 }
 
+/// What is accepted; of a long list the first ones, and how many more there are.
+fn listed(accepted: &[&str], between: &str) -> String {
+    const MOST: usize = 40;
+    const SHOWN: usize = 12;
+    if accepted.len() <= MOST {
+        return accepted.join(between);
+    }
+    let shown = accepted.get(..SHOWN).unwrap_or(accepted).join(between);
+    format!("{shown}{between}… (+{})", accepted.len() - SHOWN)
+}
+
 fn english(error: &Error) -> String {
     let name = |field: &Field| field_name(field, Lang::En);
     match error {
@@ -61,7 +74,7 @@ fn english(error: &Error) -> String {
             format_count(*max)
         ),
         Error::UnknownChoice { field, given, accepted } | Error::Unsupported { field, given, accepted } => {
-            format!("{}: \"{given}\" was given; accepted are {}.", name(field), accepted.join(", "))
+            format!("{}: \"{given}\" was given; accepted are {}.", name(field), listed(accepted, ", "))
         }
         Error::Missing { field } => format!("{} is missing, and there is no default for it.", name(field)),
         Error::Doubled { field } => format!("{} is given twice; the first value counts.", name(field)),
@@ -91,6 +104,7 @@ fn english(error: &Error) -> String {
             "{}: \"{given}\" was given; after each % two hexadecimal digits of UTF-8 text are accepted.",
             name(field)
         ),
+        Error::Hub { id, hub, trouble } => hub::trouble(*trouble, id, hub, Lang::En),
         Error::TooLarge => {
             "Each value is accepted by itself, but together they need more than an exbibyte; smaller values are accepted.".to_owned()
         }
@@ -108,7 +122,7 @@ fn chinese(error: &Error) -> String {
             format_count(*max)
         ),
         Error::UnknownChoice { field, given, accepted } | Error::Unsupported { field, given, accepted } => {
-            format!("{}：给出的是“{given}”，可选值为 {}。", name(field), accepted.join("、"))
+            format!("{}：给出的是“{given}”，可选值为 {}。", name(field), listed(accepted, "、"))
         }
         Error::Missing { field } => format!("缺少 {}，且它没有默认值。", name(field)),
         Error::Doubled { field } => format!("{} 出现了两次，以第一个值为准。", name(field)),
@@ -140,6 +154,7 @@ fn chinese(error: &Error) -> String {
                 name(field)
             )
         }
+        Error::Hub { id, hub, trouble } => hub::trouble(*trouble, id, hub, Lang::Zh),
         Error::TooLarge => "各个值单独看都可接受，但合起来需要超过 1 EiB 的显存，请改用较小的值。".to_owned(),
         other => other.to_string(),
     }
@@ -148,6 +163,11 @@ fn chinese(error: &Error) -> String {
 fn kind_in_chinese(accepted: &str) -> &str {
     match accepted {
         "object" => "JSON 对象",
+        "owner/name" => "“所有者/名称”，如 Qwen/Qwen3-8B",
+        "https://…" => "以 https:// 开头的地址",
+        "readable file" => "可读取的文件",
+        "tensor" => "带 dtype、shape 与 data_offsets 的张量",
+        "file name" => "不含路径的文件名",
         "true or false" => "true 或 false",
         "number from 0 to 1" => "0 到 1 之间的数",
         other => other,

@@ -4,7 +4,9 @@
 
 pub mod accuracy;
 mod choices;
+mod dimensions;
 mod errors;
+mod hub;
 mod names;
 mod sentences;
 mod sizes;
@@ -18,7 +20,9 @@ pub use choices::{
     held, instant, instant_in, kv_cache, log_probs, lora_targets, objective, optimizer, padding, ready,
     recipe, stack, trained_kinds, trainer, zero_grad,
 };
+pub use dimensions::dimension;
 pub use errors::{error_sentence, field_name};
+pub use hub::{evidence, will_ask};
 pub use names::name;
 pub use sentences::{
     Verdict, cost_beside_weights, headline, left_out, lifetime, peak_label, segment, verdict, was,

@@ -68,3 +68,24 @@ pub(crate) fn NumberField(
         />
     }
 }
+
+/// A field for a whole number whose words are not a fixed text; its id is the key.
+#[component]
+pub(crate) fn PlainNumber(key: &'static str, label: Signal<String>) -> impl IntoView {
+    let store = expect_context::<Store>();
+    let value = Memo::new(move |_| store.field(key));
+    let is_invalid = move || store.problems.with(|problems| problems.contains_key(key));
+    view! {
+        <input
+            id=key
+            type="text"
+            inputmode="numeric"
+            autocomplete="off"
+            aria-label=move || label.get()
+            aria-invalid=move || is_invalid().then_some("true")
+            aria-describedby="problems"
+            prop:value=move || value.get()
+            on:input=move |event| store.set_field(key, &event_target_value(&event))
+        />
+    }
+}

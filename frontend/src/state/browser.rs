@@ -60,10 +60,25 @@ async fn text(asked: js_sys::Promise) -> Option<String> {
     wasm_bindgen_futures::JsFuture::from(response.text().ok()?).await.ok()?.as_string()
 }
 
-/// Calls `done` with the text of a file that the reader has chosen; none where the browser can't read it.
-pub(crate) fn text_of_file(file: &web_sys::File, done: impl FnOnce(Option<String>) + 'static) {
-    let text = file.text();
-    leptos::task::spawn_local(async move {
-        done(wasm_bindgen_futures::JsFuture::from(text).await.ok().and_then(|text| text.as_string()));
-    });
+/// Files that the reader has chosen or dropped.
+pub(crate) fn list_of_files(files: Option<web_sys::FileList>) -> Vec<web_sys::File> {
+    files.map(|files| (0..files.length()).filter_map(|at| files.get(at)).collect()).unwrap_or_default()
+}
+
+/// Calls `act` when a key is pressed that is not meant for a field.
+pub(crate) fn on_key(key: &'static str, act: impl Fn() + 'static) {
+    let pressed = move |event: web_sys::KeyboardEvent| {
+        let target = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
+        let is_in_field = target
+            .is_some_and(|target| matches!(target.tag_name().as_str(), "INPUT" | "TEXTAREA" | "SELECT"));
+        if event.key() == key && !is_in_field && !event.ctrl_key() && !event.meta_key() && !event.alt_key() {
+            event.prevent_default();
+            act();
+        }
+    };
+    let closure = Closure::<dyn FnMut(web_sys::KeyboardEvent)>::new(pressed);
+    if let Some(window) = web_sys::window() {
+        let _ = window.add_event_listener_with_callback("keydown", closure.as_ref().unchecked_ref());
+    }
+    closure.forget();
 }

@@ -1,16 +1,17 @@
-//! What the browser remembers of a reader: language and unit. A scenario is remembered by its link alone.
+//! What the browser remembers of a reader: language, unit, the hub's address, loaded models. A scenario is remembered by its link alone.
 
+use vram_core::hub::DEFAULT_HUB;
 use vram_text::{Lang, Unit};
 
 fn storage() -> Option<web_sys::Storage> {
     web_sys::window()?.local_storage().ok().flatten()
 }
 
-fn get(key: &str) -> Option<String> {
+pub(super) fn get(key: &str) -> Option<String> {
     storage()?.get_item(key).ok().flatten()
 }
 
-fn set(key: &str, value: &str) {
+pub(super) fn set(key: &str, value: &str) {
     if let Some(storage) = storage() {
         // A browser that remembers nothing is fine.
         let _ = storage.set_item(key, value);
@@ -37,4 +38,13 @@ pub(crate) fn remember_lang(lang: Lang) {
 
 pub(crate) fn remember_unit(unit: Unit) {
     set("unit", unit.label());
+}
+
+/// The hub of the last visit, or Hugging Face's.
+pub(crate) fn hub_address() -> String {
+    get("hub").unwrap_or_else(|| DEFAULT_HUB.to_owned())
+}
+
+pub(crate) fn remember_hub_address(address: &str) {
+    set("hub", address);
 }

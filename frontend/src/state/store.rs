@@ -7,14 +7,15 @@ use std::sync::Arc;
 use leptos::prelude::*;
 use vram_chart::Segment;
 use vram_core::ledger::Instant;
-use vram_core::model::{Model, from_config};
 use vram_core::ready::Ready;
 use vram_core::scenario::Optimizer;
 use vram_core::units::Bytes;
-use vram_core::{Error, Estimate, Scenario, estimate, estimate_with_replay, link};
+use vram_core::{Error, Estimate, Scenario, estimate, estimate_with_replay, link, presets};
 use vram_text::{Lang, Unit, Word};
 
 use super::browser::{on_media, on_window};
+use super::kept::{self, Kept};
+use super::own::OfWeights;
 use super::{history, memory, pause};
 
 /// What the bars were before the optimizer was changed.
@@ -24,9 +25,6 @@ pub(crate) struct Ghost {
     pub(crate) totals: Vec<Bytes>,
     pub(crate) peak: Bytes,
 }
-
-/// Where problems of a pasted configuration stand.
-const CONFIG: &str = "config.json";
 
 /// A scenario and its estimate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +50,14 @@ pub(crate) struct Store {
     pub(crate) is_dark: RwSignal<bool>,
     /// What Share says.
     pub(crate) shared: RwSignal<Option<Word>>,
+    /// The models that the reader has loaded, the newest first.
+    pub(crate) kept: RwSignal<Vec<Kept>>,
+    /// What the weights of a model say of it.
+    pub(crate) evidence: RwSignal<OfWeights>,
+    /// What is to be said while a hub is asked, and after.
+    pub(crate) hub_says: RwSignal<Option<Word>>,
+    /// The last preset: the one that edited dimensions go back to where several have the same.
+    last_preset: RwSignal<Option<String>>,
 }
 
 impl Store {
@@ -71,6 +77,10 @@ impl Store {
             unit: RwSignal::new(memory::unit()),
             is_dark: RwSignal::new(false),
             shared: RwSignal::default(),
+            kept: RwSignal::new(kept::recall()),
+            evidence: RwSignal::default(),
+            hub_says: RwSignal::default(),
+            last_preset: RwSignal::default(),
         };
         store.read_address();
         history::replace(store.link());
@@ -128,7 +138,7 @@ impl Store {
         self.answered.with(|answered| read(&answered.scenario))
     }
 
-    fn with_scenario_untracked<T>(self, read: impl FnOnce(&Scenario) -> T) -> T {
+    pub(super) fn with_scenario_untracked<T>(self, read: impl FnOnce(&Scenario) -> T) -> T {
         self.answered.with_untracked(|answered| read(&answered.scenario))
     }
 
@@ -148,7 +158,13 @@ impl Store {
     pub(crate) fn set_field(self, key: &'static str, value: &str) {
         let before = self.answered.get_untracked();
         let mut scenario = before.scenario.clone();
-        let taken = link::set(&mut scenario, key, value).and_then(|()| estimate(&scenario));
+        let taken = link::set(&mut scenario, key, value).and_then(|()| {
+            if link::is_dimension(key) {
+                let last = self.last_preset.get_untracked();
+                presets::recognise(&mut scenario.model, last.as_deref());
+            }
+            estimate(&scenario)
+        });
         match taken {
             Ok(estimate) => {
                 self.remember_ghost(&before, &scenario);
@@ -156,42 +172,21 @@ impl Store {
                 self.forget_problems_of(key);
                 if key == "model" { history::push(&self.link()) } else { history::replace(self.link()) }
             }
-            Err(error) => self.problems.update(|problems| {
-                problems.insert(key.to_owned(), error);
-            }),
+            Err(error) => self.add_problem(key, error),
         }
     }
 
-    /// Takes the model of a `config.json`; what can't be taken becomes a problem, and the model stays as it was.
-    pub(crate) fn set_config(self, text: &str) {
-        match self.of_config(text) {
-            Ok((scenario, estimate)) => {
-                self.take(scenario, estimate);
-                self.forget_problems_of(CONFIG);
-                history::push(&self.link());
-            }
-            Err(error) => self.problems.update(|problems| {
-                problems.insert(CONFIG.to_owned(), error);
-            }),
-        }
-    }
-
-    /// The same where the text is a configuration that can be taken, and nothing where it isn't (yet).
-    pub(crate) fn set_config_if_whole(self, text: &str) {
-        if self.of_config(text).is_ok() {
-            self.set_config(text);
-        }
-    }
-
-    fn of_config(self, text: &str) -> Result<(Scenario, Estimate), Error> {
-        let mut scenario = self.with_scenario_untracked(Scenario::clone);
-        scenario.model = Model { preset: None, architecture: from_config(text)? };
-        let estimate = estimate(&scenario)?;
-        Ok((scenario, estimate))
+    pub(super) fn add_problem(self, key: &str, error: Error) {
+        self.problems.update(|problems| {
+            problems.insert(key.to_owned(), error);
+        });
     }
 
     /// Shows the estimate, and its allocator figures from a replay when the reader pauses.
     fn answer(self, scenario: Scenario, estimate: Estimate) {
+        if scenario.model.preset.is_some() {
+            self.last_preset.set(scenario.model.preset.clone());
+        }
         self.answered.set(Answered { scenario, estimate: Some(Arc::new(estimate)) });
         pause::then(move || {
             let scenario = self.with_scenario_untracked(Scenario::clone);
@@ -201,7 +196,7 @@ impl Store {
         });
     }
 
-    fn take(self, scenario: Scenario, estimate: Estimate) {
+    pub(super) fn take(self, scenario: Scenario, estimate: Estimate) {
         self.answer(scenario, estimate);
         if self.shared.get_untracked().is_some() {
             self.shared.set(None);
@@ -209,7 +204,7 @@ impl Store {
     }
 
     /// A field that was taken has no problem any more, and the whole fits together again.
-    fn forget_problems_of(self, key: &str) {
+    pub(super) fn forget_problems_of(self, key: &str) {
         let is_over = |field: &String| field == key || field.is_empty();
         if self.problems.with_untracked(|problems| problems.keys().any(is_over)) {
             self.problems.update(|problems| problems.retain(|field, _| !is_over(field)));

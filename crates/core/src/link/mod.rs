@@ -46,6 +46,11 @@ pub fn fields(scenario: &Scenario) -> impl Iterator<Item = (&'static str, String
     keys::all().filter(|key| (key.matters)(scenario)).map(|key| (key.name, (key.write)(scenario)))
 }
 
+/// Whether a field is a dimension of the model (or its family), but not its name.
+pub fn is_dimension(name: &str) -> bool {
+    name != "model" && keys::of_model(name)
+}
+
 /// The value of one field; none for a key that links don't have.
 pub fn value(scenario: &Scenario, name: &str) -> Option<String> {
     keys::find(name).map(|key| (key.write)(scenario))

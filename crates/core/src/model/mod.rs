@@ -5,6 +5,7 @@
 mod config;
 mod parameters;
 mod sparse;
+pub mod weights;
 
 pub use config::from_config;
 pub use parameters::{LayerRange, Parameter, Place, parameter_count, parameters};

@@ -8,6 +8,7 @@ macro_rules! of {
 }
 
 mod adapters;
+mod dimensions;
 mod freezing;
 mod kernels;
 mod objective;
@@ -16,14 +17,17 @@ mod training_loop;
 use leptos::prelude::*;
 use vram_core::ready::Ready;
 use vram_core::scenario::{Optimizer, Recipe};
-use vram_core::{gpu, link, model, presets};
-use vram_text::{Lang, Unit, Word, format_bytes, optimizer, parameter_count, ready, recipe};
+use vram_core::{gpu, link};
+use vram_text::{Lang, Unit, Word, format_bytes, optimizer, ready, recipe};
 
 use super::choice::{Choice, Select};
-use super::number::{NumberField, Slider};
+use super::model::ModelChoice;
+use super::number::Slider;
 use super::own_model::OwnModel;
+use super::search::Search;
 use crate::state::Store;
 use adapters::AdaptersGroup;
+use dimensions::DimensionsGroup;
 use freezing::FreezingGroup;
 use kernels::{CheckpointingGroup, Kernels};
 use objective::ObjectiveGroup;
@@ -32,16 +36,6 @@ use training_loop::{Accumulation, Loop};
 const MICRO_BATCHES: &[u32] = &[1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128];
 const SEQUENCE_LENGTHS: &[u32] =
     &[64, 128, 256, 512, 1024, 2048, 4096, 8192, 16_384, 32_768, 65_536, 131_072];
-
-fn models(_: Lang) -> Vec<Choice> {
-    let count = |preset: &presets::Preset| {
-        preset.architecture().map(|a| model::parameter_count(&a)).unwrap_or_default()
-    };
-    presets::all()
-        .iter()
-        .map(|preset| (preset.id, format!("{} · {}", preset.name, parameter_count(count(preset)))))
-        .collect()
-}
 
 fn gpus(_: Lang) -> Vec<Choice> {
     gpu::all()
@@ -68,8 +62,10 @@ pub(crate) fn Controls() -> impl IntoView {
             aria-label=move || store.word(Word::Settings)
             on:submit=|event| event.prevent_default()
         >
-            <Select key="model" label=Word::Model choices=models />
+            <Search />
+            <ModelChoice />
             <OwnModel />
+            <DimensionsGroup />
             <Slider key="b" label=Word::MicroBatch steps=MICRO_BATCHES />
             <Slider key="s" label=Word::SequenceLength steps=SEQUENCE_LENGTHS />
             <Select key="recipe" label=Word::Precision choices=of!(Recipe, recipe) />

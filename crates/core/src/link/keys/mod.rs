@@ -166,6 +166,11 @@ pub(super) fn find(name: &str) -> Option<&'static Key> {
     all().find(|key| key.name == name)
 }
 
+/// Whether a field belongs to the model.
+pub(super) fn of_model(name: &str) -> bool {
+    model::KEYS.iter().any(|key| key.name == name)
+}
+
 fn is_set(field: Field, text: &str) -> Result<bool, Error> {
     match text {
         "1" | "true" => Ok(true),
