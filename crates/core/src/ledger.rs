@@ -290,6 +290,8 @@ pub enum Part {
     Decoder,
     /// Attention of the decoder to what the encoder has made.
     Cross,
+    /// The vision tower in front of a language model.
+    Vision,
 }
 
 impl Part {
@@ -299,6 +301,7 @@ impl Part {
             Self::Main => "",
             Self::Decoder => "decoder.",
             Self::Cross => "decoder.cross_attention.",
+            Self::Vision => "vision_tower.",
         }
     }
 }

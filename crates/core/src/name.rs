@@ -40,6 +40,10 @@ names! {
         EmbeddingNorm = "embeddings.LayerNorm",
         /// Dropout on the embeddings.
         EmbeddingDropout = "embedding_dropout",
+        /// The convolution that makes a token of each patch of an image.
+        PatchEmbedding = "patch_embeddings",
+        /// The token before the patches.
+        ClassToken = "cls_token",
         /// Rotary position embedding.
         Rope = "rotary_emb",
         /// The decoder layer as a whole: its input and output, the residual stream.
@@ -116,6 +120,12 @@ names! {
         HeadTransform = "transform.dense",
         /// The norm after it.
         HeadNorm = "transform.LayerNorm",
+        /// The projection of the class token to the classes.
+        Classifier = "classifier",
+        /// The first linear layer between a vision tower and a language model.
+        ProjectorUp = "multi_modal_projector.linear_1",
+        /// The second one.
+        ProjectorDown = "multi_modal_projector.linear_2",
         /// The projection to the vocabulary.
         LmHead = "lm_head",
         /// The loss.
@@ -170,6 +180,8 @@ names! {
         Scaled = "scaled",
         /// 1 + weight.
         OnePlusWeight = "one_plus_weight",
+        /// Pixels of the images.
+        Pixels = "pixel_values",
         /// Token ids.
         TokenIds = "token_ids",
         /// Labels.

@@ -1,9 +1,9 @@
 //! What this GPU runs: dimensions and dtypes of one pass through the model, from the scenario.
 
 use crate::ledger::{Dim, Module, Symbol};
-use crate::model::Architecture;
+use crate::model::{Architecture, Tower};
 use crate::scenario::{
-    Attention, AutocastScope, Held, KvCache, LoraTargets, Objective, Padding, Scenario, Stack,
+    Attention, AutocastScope, Checkpointing, Held, KvCache, LoraTargets, Objective, Padding, Scenario, Stack,
 };
 use crate::trained::Trained;
 use crate::units::Dtype;
@@ -70,19 +70,40 @@ pub(crate) struct Pass {
     pub(crate) stack: Stack,
     /// What autocast is entered around.
     pub(crate) autocast_scope: AutocastScope,
+    /// Which layers are checkpointed: that keeps what is handed to them.
+    pub(crate) checkpointing: Checkpointing,
     /// Whether gradients are added into those of an earlier micro-batch.
     pub(crate) accumulates: bool,
     /// Whether it is the frozen reference model's.
     pub(crate) is_reference: bool,
+    /// The passes of what stands in front of the language model.
+    pub(crate) front: Option<Box<Front>>,
+}
+
+/// What stands in front of a language model.
+#[derive(Clone, Debug)]
+pub(crate) struct Front {
+    pub(crate) of: Tower,
+    /// The pass through the vision tower: a row an image.
+    pub(crate) tower: Pass,
+    /// The pass through the projector: what it reads of each image.
+    pub(crate) features: Pass,
 }
 
 impl Pass {
     /// The trained model's pass.
     pub(crate) fn of_policy(scenario: &Scenario) -> Self {
+        let pass = Self::of_text(scenario);
+        let front = pass.architecture.tower.map(|tower| Box::new(Front::of(scenario, &pass, tower)));
+        Self { front, ..pass }
+    }
+
+    fn of_text(scenario: &Scenario) -> Self {
+        let image = scenario.model.architecture.image;
         Self {
             architecture: scenario.model.architecture,
             rows: scenario.micro_batch.get().saturating_mul(scenario.objective.sequences_per_sample()),
-            sequence: scenario.sequence_length.get(),
+            sequence: image.map_or(scenario.sequence_length.get(), |image| image.positions()),
             weight: scenario.weight(),
             autocast: scenario.recipe.is_autocast().then(|| scenario.recipe.compute()),
             // scaled_dot_product_attention has no soft-capping (`sdpa_attention_forward` refuses it).
@@ -93,12 +114,14 @@ impl Pass {
             // `use_cache` is switched off by transformers where layers are checkpointed.
             fills_cache: scenario.kv_cache == KvCache::Filled
                 && !scenario.checkpointing.is_on()
-                && !scenario.model.architecture.family.is_masked(),
+                && !scenario.model.architecture.has_own_objective(),
             held: if scenario.objective == Objective::CausalLm { scenario.held } else { Held::Loss },
             stack: scenario.stack,
             autocast_scope: scenario.autocast_scope,
+            checkpointing: scenario.checkpointing,
             accumulates: scenario.gradient_accumulation.get() > 1,
             is_reference: false,
+            front: None,
         }
     }
 
@@ -194,6 +217,32 @@ impl Pass {
 
     pub(crate) const fn vocabulary(&self) -> Dim {
         Dim::new(Symbol::Vocabulary, self.architecture.vocabulary.get())
+    }
+}
+
+impl Front {
+    /// Whether nothing of the tower is trained.
+    pub(crate) const fn is_frozen(&self) -> bool {
+        !self.tower.trained.is_anything()
+    }
+
+    fn of(scenario: &Scenario, text: &Pass, tower: Tower) -> Self {
+        let architecture = tower.architecture();
+        let rows = text.rows.saturating_mul(scenario.vision.images.get());
+        let features = Pass {
+            architecture,
+            rows,
+            sequence: tower.tokens(),
+            attention: scenario.attention,
+            padding: Padding::None,
+            ..text.clone()
+        };
+        let of_tower = Pass {
+            sequence: tower.image.positions(),
+            trained: if scenario.vision.frozen_tower { Trained::NONE } else { text.trained },
+            ..features.clone()
+        };
+        Self { of: tower, tower: of_tower, features }
     }
 }
 

@@ -18,6 +18,8 @@ pub fn field_name(field: &Field, lang: Lang) -> String {
         "trainer" => Word::TrainerLabel,
         "zero_grad" => Word::ZeroGradLabel,
         "objective" => Word::ObjectiveLabel,
+        "images" => Word::ImagesLabel,
+        "frozen_tower" => Word::FrozenTowerLabel,
         "freeze_embedding" => Word::FreezeEmbeddingLabel,
         "freeze_layers" => Word::FreezeLayersLabel,
         "freeze_count" => Word::FreezeCountLabel,

@@ -10,6 +10,7 @@ pub fn name(name: Name, lang: Lang) -> String {
     let part = match name.part {
         Part::Main => "",
         Part::Decoder => lang.pick("decoder ", "解码器 "),
+        Part::Vision => lang.pick("vision tower ", "视觉塔 "),
         Part::Cross => lang.pick("decoder, cross-attention ", "解码器交叉注意力 "),
     };
     let module = module(name.module, lang);
@@ -27,6 +28,8 @@ const fn module(module: Module, lang: Lang) -> &'static str {
         Module::Batch => lang.pick("batch", "数据批"),
         Module::EmbeddingDropout => lang.pick("dropout on embeddings", "嵌入 dropout"),
         Module::PositionEmbedding => lang.pick("position embedding", "位置嵌入"),
+        Module::PatchEmbedding => lang.pick("patch embedding", "图像块嵌入"),
+        Module::ClassToken => lang.pick("class token", "分类 token"),
         Module::Layer => lang.pick("layer", "层"),
         Module::Attention => lang.pick("attention", "注意力"),
         Module::AttentionDropout => lang.pick("dropout after attention", "注意力后的 dropout"),
@@ -69,6 +72,7 @@ const fn what(what: What, lang: Lang) -> &'static str {
         What::Normalised => lang.pick("normalised input", "归一化后的输入"),
         What::Scaled => lang.pick("normalised input times weight", "归一化输入乘权重"),
         What::OnePlusWeight => lang.pick("1 + weight", "1 + 权重"),
+        What::Pixels => lang.pick("pixels", "像素"),
         What::TokenIds => lang.pick("token ids", "token id"),
         What::Labels => lang.pick("labels", "标签"),
         What::ShiftedLabels => lang.pick("labels moved by one", "错开一位的标签"),

@@ -33,6 +33,11 @@ const fn by_module(module: Module, what: What) -> &'static str {
         Module::Embedding | Module::PositionEmbedding | Module::EmbeddingDropout => {
             "aten/src/ATen/native/cuda/Embedding.cu; FINDINGS §7"
         }
+        Module::PatchEmbedding | Module::ClassToken => {
+            "transformers, ViTEmbeddings; torch, slow_conv2d (without cuDNN)"
+        }
+        Module::ProjectorUp | Module::ProjectorDown => "transformers, LlavaMultiModalProjector",
+        Module::Classifier => "transformers, ViTForImageClassification",
         Module::Rope => "transformers, apply_rotary_pos_emb; FINDINGS §3",
         Module::InputNorm
         | Module::PostAttentionNorm

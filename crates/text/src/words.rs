@@ -71,6 +71,9 @@ words! {
     ZeroGradLabel: "Gradients are freed", "梯度何时释放";
     ReferenceLabel: "Reference model", "参考模型";
     ObjectiveLabel: "Objective and reference model", "训练目标与参考模型";
+    VisionLabel: "Images", "图像";
+    ImagesLabel: "Images of a sample", "每个样本的图像数";
+    FrozenTowerLabel: "Freeze the vision tower", "冻结视觉塔";
     FreezingLabel: "Frozen parts", "冻结部分";
     FreezeEmbeddingLabel: "Freeze the embedding", "冻结嵌入层";
     FreezeLayersLabel: "Freeze layers", "冻结层";

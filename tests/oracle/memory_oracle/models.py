@@ -73,6 +73,8 @@ def published_config(config):
     defaults = type(config)().to_dict()
     values = {k: v for k, v in config.to_dict().items()
               if k not in UNPUBLISHED and (v is not None or defaults.get(k) is not None)}
+    if config.model_type in multimodal.IMAGE_CLASSIFIERS:
+        values["num_labels"] = config.num_labels
     if values.get("is_encoder_decoder") is False:
         del values["is_encoder_decoder"]
     return json.loads(json.dumps(values))

@@ -3,11 +3,13 @@
 //! No model's name is known here; a model is what its configuration says.
 
 mod config;
+mod image;
 mod parameters;
 mod sparse;
 pub mod weights;
 
 pub use config::from_config;
+pub use image::{Image, Tower};
 pub use parameters::{LayerRange, Parameter, Place, parameter_count, parameters};
 pub(crate) use parameters::{adapters, elements, has_one_qkv};
 pub use sparse::{Decoder, Experts, Latent};
@@ -61,6 +63,10 @@ pub enum Family {
     DistilBert,
     /// `modernbert`
     ModernBert,
+    /// `vit`
+    Vit,
+    /// `clip_vision_model`, a tower in front of a language model; no model of its own.
+    ClipVision,
     /// `t5`
     T5,
     /// `granite`
@@ -73,7 +79,7 @@ pub enum Family {
 
 impl Family {
     /// Every family, in the order in which they are listed to readers.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Llama,
         Self::Mistral,
         Self::Qwen2,
@@ -91,6 +97,7 @@ impl Family {
         Self::Roberta,
         Self::DistilBert,
         Self::ModernBert,
+        Self::Vit,
         Self::T5,
         Self::Granite,
         Self::Olmo2,
@@ -117,6 +124,8 @@ impl Family {
             Self::Roberta => "roberta",
             Self::DistilBert => "distilbert",
             Self::ModernBert => "modernbert",
+            Self::Vit => "vit",
+            Self::ClipVision => "clip_vision_model",
             Self::T5 => "t5",
             Self::Granite => "granite",
             Self::Olmo2 => "olmo2",
@@ -132,9 +141,14 @@ impl Family {
     /// The layer normalisation that the family's modelling file has.
     pub const fn norm(self) -> NormKind {
         match self {
-            Self::Gpt2 | Self::GptNeox | Self::Bert | Self::Roberta | Self::DistilBert | Self::Starcoder2 => {
-                NormKind::LayerNorm
-            }
+            Self::Gpt2
+            | Self::GptNeox
+            | Self::Bert
+            | Self::Roberta
+            | Self::DistilBert
+            | Self::Vit
+            | Self::ClipVision
+            | Self::Starcoder2 => NormKind::LayerNorm,
             Self::ModernBert => NormKind::LayerNormWithoutBias,
             Self::Olmo2 => NormKind::RmsWide,
             Self::Gemma2 | Self::Gemma3Text => NormKind::RmsGemma,
@@ -196,7 +210,8 @@ impl Family {
 
     /// Whether the MLP is gated (three projections) or plain (two).
     pub const fn has_gated_mlp(self) -> bool {
-        !matches!(self, Self::Gpt2 | Self::GptNeox | Self::Starcoder2) && !self.has_norms_after_sums()
+        !matches!(self, Self::Gpt2 | Self::GptNeox | Self::Starcoder2 | Self::Vit | Self::ClipVision)
+            && !self.has_norms_after_sums()
     }
 
     /// Whether it is an encoder that is trained with masked language modelling (`BertForMaskedLM` and its kin).
@@ -276,13 +291,15 @@ pub enum Activation {
     Relu,
     /// The tanh formula written out in Python (`gelu_new`: `NewGELUActivation`), which saves each step.
     NewGelu,
+    /// `x * sigmoid(1.702 * x)` in Python (`QuickGELUActivation`).
+    QuickGelu,
 }
 
 impl Activation {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::OneKernel, Self::Relu, Self::NewGelu];
+    pub const ALL: [Self; 4] = [Self::OneKernel, Self::Relu, Self::NewGelu, Self::QuickGelu];
     /// The words of all kinds, in the same order.
-    pub const KEYS: &'static [&'static str] = &["one_kernel", "relu", "gelu_new"];
+    pub const KEYS: &'static [&'static str] = &["one_kernel", "relu", "gelu_new", "quick_gelu"];
 
     /// The kind that a word names.
     pub fn from_key(key: &str) -> Option<Self> {
@@ -295,6 +312,7 @@ impl Activation {
             Self::OneKernel => "one_kernel",
             Self::Relu => "relu",
             Self::NewGelu => "gelu_new",
+            Self::QuickGelu => "quick_gelu",
         }
     }
 }
@@ -377,6 +395,10 @@ pub struct Architecture {
     pub latent: Option<Latent>,
     /// The decoder behind the layers, which are then an encoder.
     pub decoder: Option<Decoder>,
+    /// The image that the layers read in place of tokens.
+    pub image: Option<Image>,
+    /// The vision tower in front of the layers.
+    pub tower: Option<Tower>,
 }
 
 impl Architecture {
@@ -423,7 +445,7 @@ impl Architecture {
 
     /// Whether positions are rotated into queries and keys.
     pub const fn has_rope(&self) -> bool {
-        self.positions.is_none() && self.decoder.is_none()
+        self.positions.is_none() && self.decoder.is_none() && self.image.is_none()
     }
 
     /// The MLP has three projections instead of two.
@@ -431,9 +453,16 @@ impl Architecture {
         self.decoder.map_or_else(|| self.family.has_gated_mlp(), |decoder| decoder.is_gated)
     }
 
+    /// Whether it is trained with a loss of its own and no other: an encoder, or with what it reads beside text.
+    pub fn has_own_objective(&self) -> bool {
+        self.family.is_masked() || self.decoder.is_some() || self.image.is_some() || self.tower.is_some()
+    }
+
     /// The blocks between embedding and head: the layers and, of an encoder-decoder, what joins both and the decoder's layers.
     pub fn blocks(&self) -> u64 {
-        self.layers.get() + self.decoder.map_or(0, |decoder| decoder.layers.get() + 1)
+        self.layers.get()
+            + self.decoder.map_or(0, |decoder| decoder.layers.get() + 1)
+            + self.tower.map_or(0, |tower| tower.layers.get() + 1)
     }
 
     /// Dimensions of a head that RoPE rotates.

@@ -3,6 +3,8 @@
 //! Shapes follow the modules of transformers (`modeling_llama.py` and its kin); GPT-2's `Conv1D` holds the
 //! transposed matrix, which changes no count.
 
+mod images;
+
 use super::{Architecture, Decoder, Experts, Family, Latent, NormKind};
 use crate::ledger::{Dim, Dims, Module, Name, Part, Symbol, What};
 
@@ -19,7 +21,13 @@ pub enum Place {
     DenseLayer,
     /// In every layer that has experts.
     SparseLayer,
-    /// Between encoder and decoder; once.
+    /// In every layer of a vision tower that the projector's input goes through.
+    TowerLayer,
+    /// In every layer of the tower behind those.
+    UnusedTowerLayer,
+    /// In the tower behind its layers; once, and nothing needs it.
+    UnusedTower,
+    /// Between encoder and decoder, or between tower and language model; once.
     Bridge,
     /// In every layer of the decoder behind an encoder.
     DecoderLayer,
@@ -71,7 +79,7 @@ impl Parameter {
 
     /// How many such tensors the model has.
     pub fn copies(&self, architecture: &Architecture) -> u64 {
-        if self.layers != LayerRange::ALL && self.is_in_layer() && self.place != Place::DecoderLayer {
+        if self.layers != LayerRange::ALL && self.is_in_stack() {
             let layers = self.layers.from..self.layers.to.min(architecture.layers.get());
             return layers.filter(|&index| self.is_at(architecture, index)).count() as u64;
         }
@@ -81,7 +89,11 @@ impl Parameter {
             Place::DenseLayer => architecture.layers.get() - architecture.sparse_layers(),
             Place::SparseLayer => architecture.sparse_layers(),
             Place::DecoderLayer => architecture.decoder.map_or(0, |decoder| decoder.layers.get()),
-            Place::Embedding | Place::Bridge | Place::Head => 1,
+            Place::TowerLayer => architecture.tower.map_or(0, |tower| tower.used.get()),
+            Place::UnusedTowerLayer => {
+                architecture.tower.map_or(0, |tower| tower.layers.get().saturating_sub(tower.used.get()))
+            }
+            Place::Embedding | Place::Bridge | Place::Head | Place::UnusedTower => 1,
         }
     }
 
@@ -92,21 +104,35 @@ impl Parameter {
             Place::LaterLayer => index > 0,
             Place::DenseLayer => !architecture.is_sparse(index),
             Place::SparseLayer => architecture.is_sparse(index),
-            Place::Embedding | Place::Bridge | Place::DecoderLayer | Place::Head => false,
+            _ => false,
         };
         is_of_place && self.layers.contains(index)
     }
 
+    /// Whether it stands in one of the layers that freezing counts: those of a decoder-only model or of an encoder.
+    const fn is_in_stack(&self) -> bool {
+        matches!(self.place, Place::Layer | Place::LaterLayer | Place::DenseLayer | Place::SparseLayer)
+    }
+
     /// Whether it stands in a layer.
     pub fn is_in_layer(&self) -> bool {
-        !matches!(self.place, Place::Embedding | Place::Bridge | Place::Head)
+        !matches!(self.place, Place::Embedding | Place::Bridge | Place::Head | Place::UnusedTower)
+    }
+
+    /// Whether nothing that the loss depends on reads it, so that it never gets a gradient.
+    pub fn is_unused(&self) -> bool {
+        matches!(self.place, Place::UnusedTowerLayer | Place::UnusedTower)
     }
 
     /// Whether it is an embedding or the projection to the vocabulary.
     pub fn is_of_vocabulary(&self) -> bool {
         matches!(
             self.name.module,
-            Module::Embedding | Module::PositionEmbedding | Module::TokenTypeEmbedding | Module::LmHead
+            Module::Embedding
+                | Module::PositionEmbedding
+                | Module::TokenTypeEmbedding
+                | Module::LmHead
+                | Module::Classifier
         )
     }
 
@@ -121,6 +147,13 @@ pub fn parameters(architecture: &Architecture) -> Vec<Parameter> {
     let a = architecture;
     let hidden = Dim::new(Symbol::Hidden, a.hidden.get());
     let mut list = List { architecture: a, parameters: Vec::with_capacity(32) };
+    if let Some(image) = a.image {
+        list.of_images(hidden, &image);
+        return list.parameters;
+    }
+    if let Some(tower) = a.tower {
+        list.tower(hidden, &tower);
+    }
     list.matrix(Place::Embedding, Module::Embedding, &[vocabulary(a)], &[hidden]);
     if let Some(positions) = a.positions {
         let rows = Dim::new(Symbol::Positions, positions.get());
@@ -159,7 +192,11 @@ pub(crate) fn adapters(
     is_target: impl Fn(Module) -> bool,
 ) -> Vec<Parameter> {
     let mut adapters = Vec::new();
-    for parameter in parameters.iter().filter(|p| p.is_in_layer() && is_target(p.name.module)) {
+    // The linear layer before BERT's projection to the vocabulary is one like those in the layers.
+    let has_adapter = |p: &&Parameter| {
+        (p.is_in_layer() || p.name.module == Module::HeadTransform) && is_target(p.name.module)
+    };
+    for parameter in parameters.iter().filter(has_adapter) {
         let Some((rows, columns)) = parameter.matrix else { continue };
         let mut matrix = |what, rows: Dim, columns: Dim| {
             adapters.push(Parameter {

@@ -100,6 +100,14 @@ impl<'a> Player<'a> {
             with_size().filter(|(parameter, _)| is_here(parameter.place)).map(|(_, &size)| size).collect()
         };
         let mut all = at(&|place| place == Place::Embedding);
+        let tower = architecture.tower;
+        for _ in 0..tower.map_or(0, |tower| tower.used.get()) {
+            all.extend(at(&|place| place == Place::TowerLayer));
+        }
+        for _ in 0..tower.map_or(0, |tower| tower.layers.get().saturating_sub(tower.used.get())) {
+            all.extend(at(&|place| place == Place::UnusedTowerLayer));
+        }
+        all.extend(at(&|place| place == Place::UnusedTower));
         for index in 0..architecture.layers.get() {
             let here = with_size().filter(|(parameter, _)| parameter.is_at(architecture, index));
             all.extend(here.map(|(_, &size)| size));
@@ -197,7 +205,8 @@ impl<'a> Player<'a> {
         head.put(blocks.head.ends().input, handed);
         head.play(&blocks.head.events(Run::Forward), None, &mut self.allocator);
         self.reference_forward();
-        for layer in if is_checkpointed { &mut without_graph } else { &mut layers } {
+        let is_run_once = |layer: &&mut Played<'_>| layer.run == Run::Backward;
+        for layer in without_graph.iter_mut().chain(layers.iter_mut().filter(is_run_once)) {
             let events = layer.block.leaving_autocast();
             layer.play(events, None, &mut self.allocator);
         }
@@ -256,7 +265,7 @@ impl<'a> Player<'a> {
         for mut layer in layers.into_iter().rev() {
             let ends = layer.block.ends();
             layer.put(ends.incoming, handed);
-            let held = if self.is_checkpointed() { ends.input } else { None };
+            let held = if layer.run == Run::Backward { None } else { ends.input };
             layer.play(&layer.block.events(layer.run), held, &mut self.allocator);
             handed = layer.take(ends.result);
             layer.end(&mut self.gradients, &mut self.allocator);

@@ -2,7 +2,7 @@
 
 use super::Writer;
 use super::layer::residual_stream;
-use crate::ledger::{Category, Dim, Dims, Module, Name, Symbol, What};
+use crate::ledger::{Category, Dim, Dims, Module, Name, Part, Symbol, What};
 use crate::model::Architecture;
 use crate::plan::Pass;
 use crate::tape::{Block, Mode, Step, Storage, Var};
@@ -10,7 +10,7 @@ use crate::units::{Count, Dtype};
 
 /// Up to here `embedding_dense_backward` adds row by row; from here on it sorts the ids
 /// (`aten/src/ATen/native/cuda/Embedding.cu`: `num_indices <= 3072 && padding_idx < 0`).
-const SORTS_ABOVE: u64 = 3072;
+pub(crate) const SORTS_ABOVE: u64 = 3072;
 /// With a padding index it always sorts.
 pub(crate) const SORTS_WITH_PADDING: u64 = 0;
 /// Sorted ids that one thread sums (`NROWS_PER_THREAD`).
@@ -18,7 +18,19 @@ const ROWS_PER_RUN: u64 = 10;
 
 /// What stands before the first layer.
 pub(crate) fn embedding(pass: &Pass, mode: Mode) -> Block {
+    if let Some(front) = &pass.front {
+        let (tower, is_frozen) = (&front.tower, front.is_frozen());
+        let mut writer =
+            Writer::new(tower, if is_frozen { Mode::NoGrad } else { mode }, tower.trained.embedding());
+        writer.part = Part::Vision;
+        let output = writer.image_embedding(&front.of.image);
+        return writer.tape.finish(None, output, false);
+    }
     let mut writer = Writer::new(pass, mode, pass.trained.embedding());
+    if let Some(image) = pass.architecture.image {
+        let output = writer.image_embedding(&image);
+        return writer.tape.finish(None, output, false);
+    }
     if pass.architecture.family.is_masked() {
         let output = writer.bert_embedding();
         return writer.tape.finish(None, output, false);
@@ -48,7 +60,11 @@ pub(crate) fn embedding(pass: &Pass, mode: Mode) -> Block {
 
 /// Whether the first layer's input is what the embedding has made, without positions or dropout.
 pub(crate) const fn hands_lookup_on(architecture: &Architecture) -> bool {
-    architecture.positions.is_none() && !architecture.embedding_dropout && !architecture.family.is_masked()
+    architecture.positions.is_none()
+        && !architecture.embedding_dropout
+        && !architecture.family.is_masked()
+        && architecture.image.is_none()
+        && architecture.tower.is_none()
 }
 
 impl Writer<'_> {

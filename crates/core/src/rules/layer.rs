@@ -2,9 +2,9 @@
 
 use super::Writer;
 use super::norm::Norm;
-use crate::ledger::{Category, Dims, Module, Name, What};
+use crate::ledger::{Category, Dims, Module, Name, Part, What};
 use crate::model::Family;
-use crate::plan::Pass;
+use crate::plan::{Front, Pass};
 use crate::tape::{Block, Mode, Step, Storage, Var};
 
 /// What tells one layer of a model from another.
@@ -36,6 +36,12 @@ pub(crate) enum LayerPlace {
     Layer,
     /// The first of them, where it reads the embedding without a norm.
     FirstWithoutNorm,
+    /// In a vision tower.
+    Tower,
+    /// In a vision tower, where nothing needs its output: what it keeps goes away with the tower's output.
+    UnusedTower,
+    /// Between a vision tower and a language model.
+    Projector,
     /// In the encoder of an encoder-decoder.
     Encoder,
     /// Between its encoder and its decoder.
@@ -44,8 +50,20 @@ pub(crate) enum LayerPlace {
     Decoder,
 }
 
+impl LayerPlace {
+    /// Whether it is a layer, which can be checkpointed.
+    pub(crate) const fn is_layer(self) -> bool {
+        !matches!(self, Self::Bridge | Self::Projector)
+    }
+}
+
 /// One decoder layer.
 pub(crate) fn layer(pass: &Pass, mode: Mode, kind: LayerKind) -> Block {
+    if let (Some(front), LayerPlace::Tower | LayerPlace::UnusedTower | LayerPlace::Projector) =
+        (&pass.front, kind.place)
+    {
+        return in_front(pass, front, mode, kind);
+    }
     let mut writer = Writer::new(pass, mode, pass.trained.layer(kind.graph.is_trained));
     let input = residual_stream(pass, Name::of(Module::Layer, What::Input));
     let input = writer.tape.input(input, kind.graph.follows);
@@ -57,7 +75,26 @@ pub(crate) fn layer(pass: &Pass, mode: Mode, kind: LayerKind) -> Block {
             writer.norms_after_sums(input)
         }
         LayerPlace::Layer if pass.architecture.parallel_residual => writer.branches_in_parallel(input, kind),
-        LayerPlace::Layer | LayerPlace::FirstWithoutNorm => writer.branches_in_sequence(input, kind),
+        _ => writer.branches_in_sequence(input, kind),
+    };
+    writer.tape.drop(input);
+    writer.tape.finish(Some(input), output, false)
+}
+
+/// A layer of a vision tower, or what leads from it to the language model.
+fn in_front(pass: &Pass, front: &Front, mode: Mode, kind: LayerKind) -> Block {
+    let is_frozen = front.is_frozen();
+    let is_projector = kind.place == LayerPlace::Projector;
+    let is_plain = kind.place == LayerPlace::UnusedTower || is_frozen && !is_projector;
+    let trains = if is_projector { &front.features } else { &front.tower }.trained.layer(true);
+    let mut writer = Writer::new(&front.tower, if is_plain { Mode::NoGrad } else { mode }, trains);
+    writer.part = Part::Vision;
+    let input = residual_stream(&front.tower, writer.name(Module::Layer, What::Input));
+    let input = writer.tape.input(input, !is_frozen);
+    let output = if is_projector {
+        writer.projected_into_text(input, &front.of, &front.features, pass)
+    } else {
+        writer.branches_in_sequence(input, kind)
     };
     writer.tape.drop(input);
     writer.tape.finish(Some(input), output, false)

@@ -65,6 +65,9 @@ impl Writer<'_> {
             steps.push(Step::Scratch(self.workspace(false)));
         }
         if linear.has_bias && self.trains(linear.module, What::Bias) {
+            // The bias's gradient is summed from the node's own when the node has run.
+            let nothing = Dims::new(&[Dim::number(0)]);
+            steps.push(Step::Raw(self.temporary(linear.module, What::Bias, nothing, compute)));
             steps.push(self.partial_sums(linear.module, &self.pass.tokens(), linear.output));
             steps.push(self.parameter_gradient(linear.module, What::Bias, linear.output));
         }
@@ -81,13 +84,13 @@ impl Writer<'_> {
         [linear.output, linear.input].concat()
     }
 
-    fn weight_gradient(&self, linear: &Linear<'_>) -> Step {
+    pub(crate) fn weight_gradient(&self, linear: &Linear<'_>) -> Step {
         let gradient = self.parameter_gradient(linear.weight_of, What::Weight, &Self::shape(linear));
         if linear.module == Module::LmHead { self.head_gradient(gradient) } else { gradient }
     }
 
     /// Autocast's copy of the weight, and of the bias, where autocast is on and they have another dtype.
-    fn weight_cast(&mut self, linear: &Linear<'_>, compute: Dtype) -> Option<Var> {
+    pub(crate) fn weight_cast(&mut self, linear: &Linear<'_>, compute: Dtype) -> Option<Var> {
         if self.pass.weight == compute {
             return None;
         }

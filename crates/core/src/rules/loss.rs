@@ -15,11 +15,15 @@ pub(crate) fn head(pass: &Pass, mode: Mode, scenario: &Scenario) -> Block {
     let mut writer = Writer::new(pass, mode, pass.trained.head());
     let input = residual_stream(pass, Name::of(Module::Layer, What::Output));
     let input = writer.tape.input(input, pass.follows(pass.architecture.blocks()));
-    if pass.architecture.family.is_masked() || pass.architecture.family == Family::T5 {
+    let single = Pass { sequence: 1, ..pass.clone() };
+    if pass.architecture.has_own_objective() && pass.architecture.tower.is_none() {
         let is_t5 = pass.architecture.family == Family::T5;
         let (logits, named) = if is_t5 {
             let (logits, named) = writer.t5_logits(input);
             (logits, named.to_vec())
+        } else if pass.architecture.image.is_some() {
+            let (logits, named) = writer.class_logits(input, &single);
+            (logits, vec![named])
         } else {
             let (logits, named) = writer.masked_lm_logits(input);
             (logits, vec![named])

@@ -109,6 +109,7 @@ impl Writer<'_> {
         match self.pass.architecture.activation {
             Activation::OneKernel => self.map(x, Module::Activation, What::Output, &[x]),
             Activation::NewGelu => self.new_gelu(x),
+            Activation::QuickGelu => self.quick_gelu(x),
             Activation::Relu => {
                 let storage = self.tape.storage(x);
                 let output = self.made(Module::Activation, What::Output, storage.dims, storage.dtype);
@@ -131,6 +132,19 @@ impl Writer<'_> {
         let converted = self.cast(dropped, Module::DownProj, What::Fp32Copy, self.pass.weight);
         self.tape.drop(dropped);
         converted
+    }
+
+    /// `x * sigmoid(1.702 * x)` (`QuickGELUActivation`).
+    fn quick_gelu(&mut self, x: Var) -> Var {
+        let scaled = self.map(x, Module::Activation, What::Step, &[]);
+        let storage = self.tape.storage(scaled);
+        let gradient = self.gradient(scaled);
+        let sigmoid = self.made(Module::Activation, What::Product, storage.dims, storage.dtype);
+        let sigmoid = self.tape.operator_keeping_output(sigmoid, &[], &[gradient]);
+        self.tape.drop(scaled);
+        let output = self.product(x, sigmoid, Module::Activation, What::Output);
+        self.tape.drop(sigmoid);
+        output
     }
 
     /// `0.5 * x * (1 + tanh(c * (x + 0.044715 * x³)))`, step by step (`NewGELUActivation`). `pow` is an fp32 operator under autocast.

@@ -20,6 +20,7 @@ mod preference;
 mod reduction;
 mod rope;
 mod t5;
+mod vision;
 
 pub(crate) use embedding::{embedding, hands_lookup_on};
 pub(crate) use layer::{LayerGraph, LayerKind, LayerPlace, layer};

@@ -52,8 +52,8 @@ impl Writer<'_> {
     pub(crate) fn bridge(&mut self, x: Var) -> Var {
         let normed = self.norm_of_tokens(x, Module::FinalNorm);
         let encoded = self.dropped_out(normed, Module::MlpDropout);
-        // The decoder's layers keep it, and the sum of their gradients comes back.
-        let keeps = self.pass.autocast.is_none();
+        // The decoder's layers, or their checkpoints, keep it, and the sum of their gradients comes back.
+        let keeps = self.pass.autocast.is_none() || self.pass.checkpointing.is_on();
         let saved: &[Var] = if keeps { &[encoded] } else { &[] };
         let used = self.tape.view(encoded, saved, &[Step::Pass(encoded)]);
         self.tape.expect_gradient(used);

@@ -3,6 +3,7 @@
 mod choices;
 mod freezing;
 mod trainer;
+mod vision;
 
 pub use choices::{
     AdapterDtype, Attention, AutocastScope, BaseDtype, Checkpointing, Held, KvCache, LogProbs, Lora,
@@ -11,10 +12,11 @@ pub use choices::{
 
 pub use freezing::{Freezing, FrozenLayers, TrainedKinds};
 pub use trainer::Trainer;
+pub use vision::Vision;
 
 use crate::error::{Error, Field};
 use crate::gpu::Gpu;
-use crate::model::{Activation, Architecture, Family, Model, SlidingWindow};
+use crate::model::{Activation, Architecture, Family, Model, SlidingWindow, Tower};
 use crate::trained::Trained;
 use crate::units::{Bytes, Count, Dtype};
 
@@ -55,6 +57,8 @@ pub struct Scenario {
     pub held: Held,
     /// Whether the forward pass fills a key-value cache.
     pub kv_cache: KvCache,
+    /// Images of a sample, and how a vision tower is trained.
+    pub vision: Vision,
     /// The versions of torch and transformers.
     pub stack: Stack,
     /// The GPU that it should fit on. No byte of the ledger depends on it.
@@ -91,6 +95,8 @@ impl Default for Scenario {
             experts: None,
             latent: None,
             decoder: None,
+            image: None,
+            tower: None,
         };
         Self {
             model: Model { preset: Some("phi-3-mini-4k-instruct".to_owned()), architecture },
@@ -110,6 +116,7 @@ impl Default for Scenario {
             autocast_scope: AutocastScope::Step,
             held: Held::Loss,
             kv_cache: KvCache::Off,
+            vision: Vision::default(),
             stack: Stack::Current,
             gpu: Gpu { id: "h100-80gb".to_owned(), capacity: Bytes::mib(81_559) },
         }
@@ -125,6 +132,7 @@ impl Scenario {
         let a = &self.model.architecture;
         let window = a.window.map(|window| window.size);
         let (experts, latent) = (a.experts, a.latent);
+        let image = a.image.or(a.tower.map(|tower| tower.image));
         let every = a.window.and_then(|window| window.full_every);
         let numbers = [
             ("b", Some(self.micro_batch), limits::MICRO_BATCH),
@@ -148,6 +156,15 @@ impl Scenario {
             ("shared_ffn", experts.and_then(|experts| experts.shared_ffn), limits::WIDTH),
             ("sparse_every", experts.map(|experts| experts.every), limits::LAYERS),
             ("decoder_layers", a.decoder.map(|decoder| decoder.layers), limits::LAYERS),
+            ("image_size", image.map(|image| image.size), limits::IMAGE_SIZE),
+            ("patch_size", image.map(|image| image.patch), limits::IMAGE_SIZE),
+            ("channels", image.map(|image| image.channels), limits::CHANNELS),
+            ("tower_hidden", a.tower.map(|tower| tower.hidden), limits::WIDTH),
+            ("tower_layers", a.tower.map(|tower| tower.layers), limits::LAYERS),
+            ("tower_heads", a.tower.map(|tower| tower.heads), limits::HEADS),
+            ("tower_ffn", a.tower.map(|tower| tower.ffn), limits::WIDTH),
+            ("tower_used", a.tower.map(|tower| tower.used), limits::LAYERS),
+            ("images", Some(self.vision.images), limits::IMAGES),
             ("latent", latent.map(|latent| latent.rank), limits::WIDTH),
             ("query_latent", latent.and_then(|latent| latent.query_rank), limits::WIDTH),
             ("value_dim", latent.map(|latent| latent.value), limits::HEADS),
@@ -198,14 +215,25 @@ impl Scenario {
         if self.stack == Stack::Torch26 && (a.experts.is_some() || a.latent.is_some()) {
             return Err(unsupported("stack", self.stack.key(), &["current"]));
         }
-        if a.family.is_masked() || a.family == Family::T5 {
+        if a.has_own_objective() {
             self.check_encoder()?;
         }
         if a.decoder.is_some() {
             self.check_encoder_decoder()?;
         }
+        match (a.image.is_some(), a.family == Family::Vit) {
+            (false, true) => return Err(Error::Missing { field: Field::new("image_size") }),
+            (true, false) => return Err(unsupported("family", a.family.key(), &["vit"])),
+            _ => {}
+        }
+        if a.image.is_some() && self.padding != Padding::None {
+            return Err(unsupported("padding", self.padding.key(), &["none"]));
+        }
+        if let Some(tower) = a.tower {
+            self.check_tower(&tower)?;
+        }
         if self.lora.rank.is_none() {
-            self.freezing.check(&Trained::of(self), a.decoder.is_some())?;
+            self.freezing.check(&Trained::of(self), a.decoder.is_some() || a.tower.is_some())?;
         }
         // PEFT multiplies adapters of all experts into a whole weight.
         if self.lora.rank.is_some() && a.experts.is_some() && self.lora.targets == LoraTargets::AllLinear {
@@ -246,7 +274,8 @@ impl Scenario {
 }
 
 impl Scenario {
-    /// An encoder is trained with masked language modelling; with adapters, pairs or on the older stack no run has shown it.
+    /// An encoder is trained with masked language modelling; pairs or the older stack no run has shown, nor adapters on models of several
+    /// stacks of layers.
     fn check_encoder(&self) -> Result<(), Error> {
         if self.stack != Stack::Current {
             return Err(unsupported("stack", self.stack.key(), &["current"]));
@@ -254,19 +283,52 @@ impl Scenario {
         if self.objective != Objective::CausalLm {
             return Err(unsupported("objective", self.objective.key(), &["causal_lm"]));
         }
-        match self.lora.rank {
+        match self.lora.rank.filter(|_| !self.model.architecture.family.is_masked()) {
             Some(rank) => Err(unsupported("lora_rank", &rank.to_string(), &["0"])),
             None => Ok(()),
         }
+    }
+
+    /// Images have to fit among the tokens of a sample.
+    fn check_tower(&self, tower: &Tower) -> Result<(), Error> {
+        if !tower.hidden.get().is_multiple_of(tower.heads.get()) {
+            return Err(Error::NotDivisible {
+                field: Field::new("tower_hidden"),
+                given: tower.hidden.get(),
+                by: Field::new("tower_heads"),
+                divisor: tower.heads.get(),
+            });
+        }
+        if tower.used > tower.layers {
+            return Err(Error::OutOfRange {
+                field: Field::new("tower_used"),
+                given: tower.used.to_string(),
+                min: 1,
+                max: tower.layers.get(),
+            });
+        }
+        let tokens = tower.tokens().saturating_mul(self.vision.images.get());
+        if self.sequence_length.get() < tokens {
+            return Err(Error::OutOfRange {
+                field: Field::new("s"),
+                given: self.sequence_length.to_string(),
+                min: tokens,
+                max: limits::SEQUENCE_LENGTH.1.into(),
+            });
+        }
+        if self.padding == Padding::Padded {
+            return Err(unsupported("padding", self.padding.key(), &["none", "ones"]));
+        }
+        if self.kv_cache != KvCache::Off {
+            return Err(unsupported("kv_cache", self.kv_cache.key(), &["off"]));
+        }
+        Ok(())
     }
 
     /// What the decoder's layers share with each other is followed in a plain pass alone.
     fn check_encoder_decoder(&self) -> Result<(), Error> {
         if self.attention != Attention::Sdpa {
             return Err(unsupported("attention", self.attention.key(), &["sdpa"]));
-        }
-        if self.checkpointing != Checkpointing::Off {
-            return Err(unsupported("checkpointing", self.checkpointing.key(), &["off"]));
         }
         if self.padding == Padding::Padded {
             return Err(unsupported("padding", self.padding.key(), &["none", "ones"]));
@@ -298,6 +360,12 @@ pub mod limits {
     pub const EXPERTS: (u32, u32) = (1, 65_536);
     /// Hidden width, MLP width.
     pub const WIDTH: (u32, u32) = (1, 4_194_304);
+    /// Pixels of an image's side, or of a patch's.
+    pub const IMAGE_SIZE: (u32, u32) = (1, 65_536);
+    /// Colours of an image.
+    pub const CHANNELS: (u32, u32) = (1, 1024);
+    /// Images of a sample.
+    pub const IMAGES: (u32, u32) = (1, 4096);
     /// Rank of LoRA's adapters.
     pub const LORA_RANK: (u32, u32) = (1, 65_536);
     /// Rows of an embedding.

@@ -16,6 +16,21 @@ pub(crate) struct Kind {
 
 /// What layer `index` is in this pass; a window only matters to sequences that reach it.
 pub(crate) fn kind_of(pass: &Pass, index: u64) -> LayerKind {
+    if let Some(front) = &pass.front {
+        let (used, all) = (front.of.used.get(), front.of.layers.get());
+        let place = match index {
+            _ if index < used => LayerPlace::Tower,
+            _ if index < all => LayerPlace::UnusedTower,
+            _ if index == all => LayerPlace::Projector,
+            _ => return kind_in_text(pass, index.saturating_sub(all + 1)),
+        };
+        let graph = LayerGraph { is_trained: true, follows: true };
+        return LayerKind { is_windowed: false, is_sparse: false, place, graph };
+    }
+    kind_in_text(pass, index)
+}
+
+fn kind_in_text(pass: &Pass, index: u64) -> LayerKind {
     let a = &pass.architecture;
     let reaches = a.window.is_some_and(|window| pass.sequence >= window.size.get());
     LayerKind {
@@ -55,6 +70,16 @@ pub(crate) struct LayerBlocks {
     pub(crate) run: Run,
 }
 
+/// Whether checkpointing keeps the input of a block and runs it again: not of what stands between stacks of layers, nor of a frozen tower.
+fn can_be_checkpointed(pass: &Pass, place: LayerPlace) -> bool {
+    let is_frozen = pass.front.as_ref().is_some_and(|front| front.is_frozen());
+    match place {
+        LayerPlace::Tower => !is_frozen,
+        LayerPlace::UnusedTower => false,
+        _ => place.is_layer(),
+    }
+}
+
 /// A model's blocks.
 pub(crate) struct Blocks {
     pub(crate) embedding: Block,
@@ -77,11 +102,17 @@ impl Blocks {
         };
         let layers = kinds(pass)
             .into_iter()
-            .map(|kind| LayerBlocks {
-                kind,
-                without_graph: is_checkpointed.then(|| rules::layer(pass, Mode::NoGrad, kind.layer)),
-                with_graph: rules::layer(pass, with_graph, kind.layer),
-                run,
+            .map(|kind| {
+                if !is_checkpointed || !can_be_checkpointed(pass, kind.layer.place) {
+                    let with_graph = rules::layer(pass, Mode::Grad, kind.layer);
+                    return LayerBlocks { kind, without_graph: None, with_graph, run: Run::Backward };
+                }
+                LayerBlocks {
+                    kind,
+                    without_graph: Some(rules::layer(pass, Mode::NoGrad, kind.layer)),
+                    with_graph: rules::layer(pass, with_graph, kind.layer),
+                    run,
+                }
             })
             .collect();
         Self {

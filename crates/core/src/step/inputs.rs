@@ -1,7 +1,7 @@
 //! What a step is given and what the model holds beside its parameters: the batch, masks, RoPE's tables, buffers.
 
 use crate::ledger::{Category, Dim, Dims, Instant, Module, Name, Symbol, What};
-use crate::model::Architecture;
+use crate::model::{Architecture, Image};
 use crate::plan::{Pass, rotary_dim};
 use crate::scenario::{Attention, Objective, Padding, Scenario, Stack};
 use crate::tape::Storage;
@@ -52,8 +52,16 @@ pub(crate) fn inputs(scenario: &Scenario, pass: &Pass) -> Vec<Input> {
         copies: 1,
         until: Instant::BackwardEmbedding,
     };
+    if let Some(image) = pass.architecture.image {
+        let labels = storage(Module::Batch, What::Labels, Dims::new(&[pass.batch()]), Dtype::Int64);
+        let labels = Input { storage: labels, copies: 1, until: Instant::BackwardEmbedding };
+        return vec![pixels(&image, pass), labels];
+    }
     let follows = (0..pass.architecture.blocks()).any(|index| pass.trains_or_follows(index));
     let mut inputs = vec![of_batch(What::TokenIds)];
+    if let Some(front) = &pass.front {
+        inputs.push(pixels(&front.of.image, &front.tower));
+    }
     if scenario.objective == Objective::CausalLm {
         inputs.push(of_batch(What::Labels));
     }
@@ -72,6 +80,14 @@ pub(crate) fn inputs(scenario: &Scenario, pass: &Pass) -> Vec<Input> {
     inputs
 }
 
+/// Images in fp32, as a processor makes them.
+fn pixels(image: &Image, pass: &Pass) -> Input {
+    let side = Dim::number(image.size.get());
+    let dims = Dims::new(&[pass.batch(), Dim::number(image.channels.get()), side, side]);
+    let storage = storage(Module::Batch, What::Pixels, dims, Dtype::Fp32);
+    Input { storage, copies: 1, until: Instant::BackwardEmbedding }
+}
+
 fn storage(module: Module, what: What, dims: Dims, dtype: Dtype) -> Storage {
     Storage { name: Name::of(module, what), category: Category::Activations, dims, dtype }
 }
@@ -85,9 +101,15 @@ fn relative_positions(pass: &Pass) -> [Input; 3] {
         storage(Module::RelativePositions, What::TokenIds, Dims::new(&[sequence, sequence]), Dtype::Int64);
     let bias = storage(Module::RelativePositions, What::Output, of_heads, pass.weight);
     let zeros = storage(Module::RelativePositions, What::Output, of_heads, pass.compute());
+    // Checkpoints keep the biases that are handed to them, and the first layer of each half makes its rows again.
+    let (of_rows, of_bias, until) = if pass.checkpointing.is_on() {
+        (0, 2, Instant::BackwardLastVisited)
+    } else {
+        (2, 1, Instant::Forward)
+    };
     [
-        Input { storage: rows, copies: 2, until: Instant::BackwardLastVisited },
-        Input { storage: bias, copies: 1, until: Instant::Forward },
+        Input { storage: rows, copies: of_rows, until: Instant::BackwardLastVisited },
+        Input { storage: bias, copies: of_bias, until },
         Input { storage: zeros, copies: 1, until: Instant::BackwardFirstVisited },
     ]
 }
@@ -102,7 +124,7 @@ fn masks(scenario: &Scenario, pass: &Pass) -> Option<Input> {
     let sequence = pass.sequence();
     let of_batch = Dims::new(&[pass.batch(), sequence, sequence]);
     // Without padding an encoder's attention is not masked at all but for windows.
-    let is_encoder = a.family.is_masked() || a.decoder.is_some();
+    let is_encoder = a.family.is_masked() || a.decoder.is_some() || a.image.is_some();
     let has_full = has_full && (!is_encoder || pass.is_padded());
     let has_windowed = has_windowed && (!is_encoder || reaches || pass.is_padded());
     let needs_none = !has_full && !has_windowed;

@@ -1,5 +1,6 @@
 //! Which parameters are trained: the model's, some of them, or the adapters'.
 
+use crate::ledger::Part;
 use crate::model::{self, Parameter, parameters};
 use crate::plan::Adapters;
 use crate::scenario::Scenario;
@@ -17,7 +18,13 @@ impl Parameters {
         let model = parameters(&scenario.model.architecture);
         let adapters = Adapters::of(scenario)
             .map(|adapters| model::adapters(&model, adapters.rank, |module| adapters.target(module)));
-        let own = Trained::of(scenario).among(&model);
+        // Only the tower behind the projector's layer never gets a gradient, and a frozen tower none at all.
+        let is_kept = |parameter: &Parameter| {
+            let is_frozen = parameter.name.part == Part::Vision && scenario.vision.frozen_tower;
+            !is_frozen && !parameter.is_unused()
+        };
+        let mut own = Trained::of(scenario).among(&model);
+        own.retain(is_kept);
         Self { model, adapters, own }
     }
 

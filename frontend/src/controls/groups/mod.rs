@@ -13,6 +13,7 @@ mod freezing;
 mod kernels;
 mod objective;
 mod training_loop;
+mod vision;
 
 use leptos::prelude::*;
 use vram_core::ready::Ready;
@@ -32,6 +33,7 @@ use freezing::FreezingGroup;
 use kernels::{CheckpointingGroup, Kernels};
 use objective::ObjectiveGroup;
 use training_loop::{Accumulation, Loop};
+use vision::VisionGroup;
 
 const MICRO_BATCHES: &[u32] = &[1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128];
 const SEQUENCE_LENGTHS: &[u32] =
@@ -56,6 +58,9 @@ fn listed(keys: &[&'static str], text: &dyn Fn(usize) -> &'static str) -> Vec<Ch
 #[component]
 pub(crate) fn Controls() -> impl IntoView {
     let store = expect_context::<Store>();
+    // The sequence of a model of images is their patches.
+    let reads_tokens =
+        Memo::new(move |_| store.with_scenario(|scenario| scenario.model.architecture.image.is_none()));
     view! {
         <form
             class="controls"
@@ -67,7 +72,9 @@ pub(crate) fn Controls() -> impl IntoView {
             <OwnModel />
             <DimensionsGroup />
             <Slider key="b" label=Word::MicroBatch steps=MICRO_BATCHES />
-            <Slider key="s" label=Word::SequenceLength steps=SEQUENCE_LENGTHS />
+            <Show when=move || reads_tokens.get()>
+                <Slider key="s" label=Word::SequenceLength steps=SEQUENCE_LENGTHS />
+            </Show>
             <Select key="recipe" label=Word::Precision choices=of!(Recipe, recipe) />
             <Select key="optimizer" label=Word::OptimizerLabel choices=of!(Optimizer, optimizer) />
             <Group title=Word::GpuLabel value=gpu_value>
@@ -76,6 +83,7 @@ pub(crate) fn Controls() -> impl IntoView {
             <Kernels />
             <CheckpointingGroup />
             <Accumulation />
+            <VisionGroup />
             <FreezingGroup />
             <AdaptersGroup />
             <ObjectiveGroup />

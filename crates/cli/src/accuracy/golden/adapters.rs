@@ -19,7 +19,9 @@ pub(super) fn lora(train: &Value) -> Result<Lora, Unsupported> {
     let targets = match given["targets"].as_array() {
         None => LoraTargets::AllLinear,
         Some(names) => match names.iter().filter_map(Value::as_str).collect::<Vec<_>>().as_slice() {
-            ["q_proj", "v_proj"] | ["qkv_proj" | "query_key_value"] => LoraTargets::QueryValue,
+            ["q_proj", "v_proj"] | ["query", "value"] | ["qkv_proj" | "query_key_value"] => {
+                LoraTargets::QueryValue
+            }
             ["q_proj", "k_proj", "v_proj", "o_proj"]
             | ["qkv_proj", "o_proj"]
             | ["query_key_value", "dense"] => LoraTargets::Attention,

@@ -165,6 +165,10 @@ fn scenario(run: &Value) -> Result<Scenario, Unsupported> {
     scenario.autocast_scope = word(&train["autocast_style"], AutocastScope::Step, autocast_scope)?;
     scenario.held = if train["keep_outputs"] == true { Held::Outputs } else { Held::Loss };
     scenario.kv_cache = if train["use_cache"] == true { KvCache::Filled } else { KvCache::Off };
+    if !train["images"].is_null() {
+        scenario.vision.images = number(train, "images")?;
+    }
+    scenario.vision.frozen_tower = frozen_tower(&train["frozen"])?;
     if !train["layers"].is_null() {
         scenario.model.architecture.layers = number(train, "layers")?;
     }
@@ -174,6 +178,15 @@ fn scenario(run: &Value) -> Result<Scenario, Unsupported> {
         scenario.model.architecture.attention_dropout = false;
     }
     Ok(scenario)
+}
+
+/// Of what the kit freezes by part, the vision tower.
+fn frozen_tower(frozen: &Value) -> Result<bool, Unsupported> {
+    match frozen.as_array().map(Vec::as_slice) {
+        None | Some([]) => Ok(false),
+        Some([part]) if part == "vision_tower" => Ok(true),
+        Some(_) => Err(Unsupported(format!("frozen {frozen}"))),
+    }
 }
 
 fn unsupported(error: &Error) -> String {

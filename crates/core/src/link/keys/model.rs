@@ -3,10 +3,30 @@
 use super::{CUSTOM, Key, always, is_set, none_for_zero, unknown, zero_for_none};
 use crate::error::{Error, Field};
 use crate::link::count;
-use crate::model::{Activation, Architecture, Decoder, Experts, Family, Latent, SlidingWindow};
+use crate::model::{Activation, Architecture, Decoder, Experts, Family, Image, Latent, SlidingWindow, Tower};
 use crate::presets;
 use crate::scenario::{Scenario, limits};
 use crate::units::Count;
+
+/// A whole number of the image that is read.
+macro_rules! of_image {
+    ($name:literal, $range:expr, |$image:ident| $place:expr) => {
+        Key {
+            name: $name,
+            write: |s| zero_for_none(image(s).map(|$image| $place)),
+            read: |s, field, text| {
+                let number = count(field, text, $range)?;
+                let a = &mut s.model.architecture;
+                if let Some($image) = a.image.as_mut().or(a.tower.as_mut().map(|tower| &mut tower.image)) {
+                    $place = number;
+                }
+                Ok(())
+            },
+            words: &[],
+            matters: |s| image(s).is_some(),
+        }
+    };
+}
 
 pub(super) const KEYS: &[Key] = &[
     Key {
@@ -105,6 +125,59 @@ pub(super) const KEYS: &[Key] = &[
     of_part!("buckets", limits::VOCABULARY, decoder, Count::ONE, |decoder| decoder.buckets),
     flag_of_part!("gated", decoder, |decoder| decoder.is_gated),
     flag_of_part!("scaled_output", decoder, |decoder| decoder.scales_output),
+    Key {
+        name: "image_size",
+        write: |s| zero_for_none(image(s).map(|image| image.size)),
+        read: |s, field, text| {
+            let size = none_for_zero(field, text, limits::IMAGE_SIZE)?;
+            match (size, &mut s.model.architecture.tower) {
+                (Some(size), Some(tower)) => tower.image.size = size,
+                (size, _) => s.model.architecture.image = size.map(|size| Image { size, ..ONE_PIXEL }),
+            }
+            Ok(())
+        },
+        words: &[],
+        matters: |s| image(s).is_some(),
+    },
+    of_image!("patch_size", limits::IMAGE_SIZE, |image| image.patch),
+    of_image!("channels", limits::CHANNELS, |image| image.channels),
+    Key {
+        name: "tower_hidden",
+        write: |s| zero_for_none(s.model.architecture.tower.map(|tower| tower.hidden)),
+        read: |s, field, text| {
+            let hidden = none_for_zero(field, text, limits::WIDTH)?;
+            let a = &mut s.model.architecture;
+            // The image is the tower's.
+            a.tower = hidden.map(|hidden| {
+                let image = a.image.take().or(a.tower.map(|tower| tower.image)).unwrap_or(ONE_PIXEL);
+                Tower { image, hidden, ..ONE_TOWER }
+            });
+            Ok(())
+        },
+        words: &[],
+        matters: has_tower,
+    },
+    of_part!("tower_layers", limits::LAYERS, tower, Count::ONE, |tower| tower.layers).when(has_tower),
+    of_part!("tower_used", limits::LAYERS, tower, Count::ONE, |tower| tower.used).when(has_tower),
+    of_part!("tower_heads", limits::HEADS, tower, Count::ONE, |tower| tower.heads).when(has_tower),
+    of_part!("tower_ffn", limits::WIDTH, tower, Count::ONE, |tower| tower.ffn).when(has_tower),
+    Key {
+        name: "tower_act",
+        write: |s| tower(s).activation.key().to_owned(),
+        read: |s, field, text| {
+            let activation =
+                Activation::from_key(text).ok_or_else(|| unknown(field, text, Activation::KEYS))?;
+            if let Some(tower) = &mut s.model.architecture.tower {
+                tower.activation = activation;
+            }
+            Ok(())
+        },
+        words: Activation::KEYS,
+        matters: has_tower,
+    },
+    flag_of_part!("tower_attn_drop", tower, |tower| tower.attention_dropout).when(has_tower),
+    flag_of_part!("tower_class", tower, |tower| tower.keeps_class).when(has_tower),
+    flag_of_part!("projector_bias", tower, |tower| tower.projector_bias).when(has_tower),
     flag!("attn_softcap", |s| s.model.architecture.attention_softcap),
     flag!("logit_softcap", |s| s.model.architecture.logit_softcap),
     flag!("embd_drop", |s| s.model.architecture.embedding_dropout),
@@ -126,6 +199,37 @@ const ONE_EXPERT: Experts = Experts {
 /// The same of a decoder behind an encoder.
 const ONE_LAYER: Decoder =
     Decoder { layers: Count::ONE, buckets: Count::ONE, is_gated: false, scales_output: false };
+
+/// And of an image.
+const ONE_PIXEL: Image = Image { size: Count::ONE, patch: Count::ONE, channels: Count::ONE };
+
+/// And of a vision tower.
+const ONE_TOWER: Tower = Tower {
+    image: ONE_PIXEL,
+    hidden: Count::ONE,
+    layers: Count::ONE,
+    used: Count::ONE,
+    heads: Count::ONE,
+    ffn: Count::ONE,
+    activation: Activation::QuickGelu,
+    attention_dropout: false,
+    keeps_class: false,
+    projector_bias: true,
+};
+
+/// What is read of images, by the layers or by the tower in front of them.
+fn image(scenario: &Scenario) -> Option<Image> {
+    let a = &scenario.model.architecture;
+    a.image.or(a.tower.map(|tower| tower.image))
+}
+
+fn tower(scenario: &Scenario) -> Tower {
+    scenario.model.architecture.tower.unwrap_or(ONE_TOWER)
+}
+
+fn has_tower(scenario: &Scenario) -> bool {
+    scenario.model.architecture.tower.is_some()
+}
 
 fn read_model(scenario: &mut Scenario, field: Field, text: &str) -> Result<(), Error> {
     if text == CUSTOM {

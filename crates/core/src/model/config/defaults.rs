@@ -35,6 +35,8 @@ pub(super) const fn defaults(family: Family) -> Defaults {
         | Family::Roberta
         | Family::DistilBert
         | Family::ModernBert
+        | Family::Vit
+        | Family::ClipVision
         | Family::T5 => llama,
         Family::GptNeox => {
             Defaults { vocabulary: 50_432, hidden: 6144, ffn: 24_576, layers: 44, heads: 64, ..llama }

@@ -41,6 +41,8 @@ impl Config {
             experts: None,
             latent: None,
             decoder: None,
+            image: None,
+            tower: None,
         })
     }
 
@@ -76,6 +78,8 @@ impl Config {
             experts: None,
             latent: None,
             decoder: None,
+            image: None,
+            tower: None,
         })
     }
 
@@ -128,6 +132,8 @@ impl Config {
             experts: None,
             latent: None,
             decoder: None,
+            image: None,
+            tower: None,
         };
         self.check_layer_types(layers, |index| architecture.is_windowed(index))?;
         Ok(architecture)

@@ -40,6 +40,8 @@ impl Config {
             experts: None,
             latent: None,
             decoder: None,
+            image: None,
+            tower: None,
         })
     }
 
@@ -81,6 +83,8 @@ impl Config {
                 is_gated,
                 scales_output: self.flag("tie_word_embeddings", true)?,
             }),
+            image: None,
+            tower: None,
         })
     }
 

@@ -5,6 +5,7 @@
 mod defaults;
 mod encoders;
 mod families;
+mod images;
 mod sparse;
 
 use serde_json::{Map, Value};
@@ -54,25 +55,35 @@ pub fn from_config(json: &str) -> Result<Architecture, Error> {
         });
     };
     let config = Config { keys };
-    let family = config.family()?;
-    match family {
-        Family::Gpt2 => config.gpt2(),
-        Family::Bert | Family::Roberta => config.bert(family),
-        Family::DistilBert => config.distilbert(),
-        Family::ModernBert => config.modernbert(),
-        Family::T5 => config.t5(),
-        _ => config.decoder(family),
+    if config.get("model_type").and_then(Value::as_str) == Some(LLAVA) {
+        return config.llava();
     }
+    config.of_family(config.family()?)
 }
+
+/// A language model behind a vision tower: its family is that of its `text_config`.
+const LLAVA: &str = "llava";
 
 struct Config {
     keys: Map<String, Value>,
 }
 
 impl Config {
+    fn of_family(&self, family: Family) -> Result<Architecture, Error> {
+        match family {
+            Family::Gpt2 => self.gpt2(),
+            Family::Bert | Family::Roberta => self.bert(family),
+            Family::DistilBert => self.distilbert(),
+            Family::ModernBert => self.modernbert(),
+            Family::T5 => self.t5(),
+            Family::Vit => self.vit(),
+            _ => self.decoder(family),
+        }
+    }
+
     fn family(&self) -> Result<Family, Error> {
         let field = Field::new("model_type");
-        let accepted = || Family::ALL.iter().map(|family| family.key()).collect();
+        let accepted = || Family::ALL.iter().map(|family| family.key()).chain([LLAVA]).collect();
         match self.get("model_type") {
             None => Err(Error::Missing { field }),
             Some(Value::String(given)) if SAME_AS_ROBERTA.contains(&given.as_str()) => Ok(Family::Roberta),
@@ -145,12 +156,13 @@ impl Config {
     /// `ACT2FN` of transformers: which functions are one kernel, and which are formulas in Python.
     fn activation(&self, key: &'static str, default: Activation) -> Result<Activation, Error> {
         const ONE_KERNEL: [&str; 4] = ["silu", "swish", "gelu", "gelu_pytorch_tanh"];
-        let accepted = || ONE_KERNEL.into_iter().chain(["relu", "gelu_new"]).collect();
+        let accepted = || ONE_KERNEL.into_iter().chain(["relu", "gelu_new", "quick_gelu"]).collect();
         match self.get(key) {
             None => Ok(default),
             Some(Value::String(name)) if ONE_KERNEL.contains(&name.as_str()) => Ok(Activation::OneKernel),
             Some(Value::String(name)) if name == "relu" => Ok(Activation::Relu),
             Some(Value::String(name)) if name == "gelu_new" => Ok(Activation::NewGelu),
+            Some(Value::String(name)) if name == "quick_gelu" => Ok(Activation::QuickGelu),
             Some(other) => Err(Error::Unsupported {
                 field: Field::new(key),
                 given: Error::shown(other.as_str().unwrap_or(&other.to_string())),
@@ -216,6 +228,8 @@ impl Config {
             experts: self.experts(family)?,
             latent,
             decoder: None,
+            image: None,
+            tower: None,
         })
     }
 

@@ -1,0 +1,28 @@
+//! Images of a sample, and whether the tower that reads them is trained.
+
+use leptos::prelude::*;
+use vram_text::Word;
+
+use super::super::choice::Select;
+use super::super::number::NumberField;
+use super::{Group, switch};
+use crate::state::Store;
+
+/// What is asked of a model with a vision tower.
+#[component]
+pub(super) fn VisionGroup() -> impl IntoView {
+    let store = expect_context::<Store>();
+    let has_tower =
+        Memo::new(move |_| store.with_scenario(|scenario| scenario.model.architecture.tower.is_some()));
+    view! {
+        <Show when=move || has_tower.get()>
+            <Group title=Word::VisionLabel value=|s, _| s.vision.images.to_string()>
+                <div class="control">
+                    <label for="images">{move || store.word(Word::ImagesLabel)}</label>
+                    <NumberField key="images" label=Word::ImagesLabel is_main=true />
+                </div>
+                <Select key="frozen_tower" label=Word::FrozenTowerLabel choices=switch />
+            </Group>
+        </Show>
+    }
+}
