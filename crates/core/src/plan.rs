@@ -80,7 +80,7 @@ impl Pass {
     /// The trained model's pass.
     pub(crate) fn of_policy(scenario: &Scenario) -> Self {
         Self {
-            architecture: scenario.model.architecture,
+            architecture: scenario.architecture(),
             rows: scenario.micro_batch.get().saturating_mul(scenario.objective.sequences_per_sample()),
             sequence: scenario.sequence_length.get(),
             weight: scenario.weight(),
@@ -190,6 +190,11 @@ impl Pass {
     /// What RoPE rotates of a head.
     pub(crate) fn rotary_dim(&self) -> Dim {
         rotary_dim(&self.architecture)
+    }
+
+    /// Dtype of cosines and sines.
+    pub(crate) const fn rope_dtype(&self) -> Dtype {
+        if self.architecture.family.has_fp32_tables() { Dtype::Fp32 } else { self.weight }
     }
 
     pub(crate) const fn vocabulary(&self) -> Dim {

@@ -3,6 +3,7 @@
 mod choices;
 mod freezing;
 mod trainer;
+mod vocabulary;
 
 pub use choices::{
     AdapterDtype, Attention, AutocastScope, BaseDtype, Checkpointing, Held, KvCache, LogProbs, Lora,
@@ -11,10 +12,11 @@ pub use choices::{
 
 pub use freezing::{Freezing, FrozenLayers, TrainedKinds};
 pub use trainer::Trainer;
+pub use vocabulary::Vocabulary;
 
 use crate::error::{Error, Field};
 use crate::gpu::Gpu;
-use crate::model::{Activation, Architecture, Family, Model, SlidingWindow};
+use crate::model::{Activation, Architecture, Family, Mixer, Model, Pattern};
 use crate::trained::Trained;
 use crate::units::{Bytes, Count, Dtype};
 
@@ -23,6 +25,8 @@ use crate::units::{Bytes, Count, Dtype};
 pub struct Scenario {
     /// What is trained.
     pub model: Model,
+    /// Rows that are added to its vocabulary.
+    pub vocabulary: Vocabulary,
     /// Samples in one forward pass.
     pub micro_batch: Count,
     /// Tokens of each sequence, padding included.
@@ -78,11 +82,13 @@ impl Default for Scenario {
             token_types: None,
             rotary: None,
             parallel_residual: false,
+            has_qk_norm: true,
             qkv_bias: false,
             output_bias: false,
             mlp_bias: false,
             activation: Activation::OneKernel,
-            window: Some(SlidingWindow { size: Count::new(2047), first: Count::new(0), full_every: None }),
+            window: Some(Count::new(2047)),
+            pattern: Pattern::all(Mixer::Window),
             attention_softcap: false,
             logit_softcap: false,
             embedding_dropout: false,
@@ -94,6 +100,7 @@ impl Default for Scenario {
         };
         Self {
             model: Model { preset: Some("phi-3-mini-4k-instruct".to_owned()), architecture },
+            vocabulary: Vocabulary::default(),
             micro_batch: Count::new(2),
             sequence_length: Count::new(256),
             gradient_accumulation: Count::ONE,
@@ -123,9 +130,7 @@ impl Scenario {
     /// [`Error::OutOfRange`], [`Error::NotDivisible`]: the first that is found, by the key of the link.
     pub fn validate(&self) -> Result<(), Error> {
         let a = &self.model.architecture;
-        let window = a.window.map(|window| window.size);
         let (experts, latent) = (a.experts, a.latent);
-        let every = a.window.and_then(|window| window.full_every);
         let numbers = [
             ("b", Some(self.micro_batch), limits::MICRO_BATCH),
             ("s", Some(self.sequence_length), limits::SEQUENCE_LENGTH),
@@ -133,6 +138,7 @@ impl Scenario {
             ("freeze_count", Some(self.freezing.count), limits::LAYERS),
             ("lora_rank", self.lora.rank, limits::LORA_RANK),
             ("vocab", Some(a.vocabulary), limits::VOCABULARY),
+            ("vocab_multiple", self.vocabulary.multiple_of, limits::VOCABULARY),
             ("hidden", Some(a.hidden), limits::WIDTH),
             ("layers", Some(a.layers), limits::LAYERS),
             ("heads", Some(a.heads), limits::HEADS),
@@ -140,8 +146,7 @@ impl Scenario {
             ("head_dim", Some(a.head_dim), limits::HEADS),
             ("ffn", Some(a.ffn), limits::WIDTH),
             ("positions", a.positions, limits::SEQUENCE_LENGTH),
-            ("window", window, limits::SEQUENCE_LENGTH),
-            ("window_full_every", every, limits::LAYERS),
+            ("window", a.window, limits::SEQUENCE_LENGTH),
             ("experts", experts.map(|experts| experts.count), limits::EXPERTS),
             ("experts_per_token", experts.map(|experts| experts.per_token), limits::EXPERTS),
             ("expert_ffn", experts.map(|experts| experts.ffn), limits::WIDTH),
@@ -218,6 +223,11 @@ impl Scenario {
         Ok(())
     }
 
+    /// The model as it is trained: with the rows that are added to its vocabulary.
+    pub fn architecture(&self) -> Architecture {
+        self.vocabulary.padded(&self.model.architecture)
+    }
+
     /// Dtype of the weights that the forward pass reads from.
     pub fn weight(&self) -> Dtype {
         match (self.lora.rank, self.lora.base) {
@@ -241,7 +251,12 @@ impl Scenario {
 
     /// Whether eager attention runs although SDPA was asked for: soft-capped scores need it.
     pub fn attention_that_runs(&self) -> Attention {
-        if self.model.architecture.attention_softcap { Attention::Eager } else { self.attention }
+        let a = &self.model.architecture;
+        if a.attention_softcap || a.family.needs_eager_attention() {
+            Attention::Eager
+        } else {
+            self.attention
+        }
     }
 }
 

@@ -14,7 +14,7 @@ pub(crate) struct Parameters {
 
 impl Parameters {
     pub(crate) fn of(scenario: &Scenario) -> Self {
-        let model = parameters(&scenario.model.architecture);
+        let model = parameters(&scenario.architecture());
         let adapters = Adapters::of(scenario)
             .map(|adapters| model::adapters(&model, adapters.rank, |module| adapters.target(module)));
         let own = Trained::of(scenario).among(&model);
