@@ -7,8 +7,8 @@ use vram_core::units::Bytes;
 use vram_core::why::why;
 use vram_core::{Estimate, Scenario, link};
 use vram_text::{
-    Lang, Unit, Verdict, Word, category, evidence, format_bytes, headline, instant, name, peak_label, phase,
-    verdict, why_this_peak,
+    Lang, Unit, Verdict, Word, category, evidence, format_bytes, headline, instant, name, notice, peak_label,
+    phase, verdict, why_this_peak,
 };
 
 use crate::failure::Failure;
@@ -143,6 +143,7 @@ pub fn json(estimate: &Estimate, scenario: &Scenario) -> Value {
             "device": estimate.device.likely.get(),
             "device_range": band(estimate.device),
         },
+        "notices": estimate.notices.iter().map(|notice| notice.key()).collect::<Vec<_>>(),
         "parameters": estimate.parameters,
         "gpu": { "id": scenario.gpu.id, "capacity": scenario.gpu.capacity.get() },
         "verdict": Verdict::of(estimate, scenario.gpu.capacity).key(),
@@ -201,6 +202,7 @@ fn text(
         headline(estimate, scenario, unit, lang),
         why_this_peak(&why(scenario, estimate), estimate, unit, lang),
     );
+    let heading = estimate.notices.iter().fold(heading, |text, &of| text + notice(of, lang) + "\n\n");
     heading + &print(&moments(estimate, unit, lang)) + "\n" + &print(&readable_entries(estimate, unit, lang))
 }
 

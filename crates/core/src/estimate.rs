@@ -3,6 +3,7 @@
 use crate::allocator;
 use crate::error::Error;
 use crate::ledger::{Category, Entry, Instant};
+use crate::notice::Notice;
 use crate::replay::replay;
 use crate::scenario::Scenario;
 use crate::step;
@@ -49,6 +50,8 @@ pub struct Estimate {
     pub instants: [InstantTotal; Instant::ALL.len()],
     /// The instant at which most is alive.
     pub peak: Instant,
+    /// What was assumed.
+    pub notices: Vec<Notice>,
     /// Trainable parameters.
     pub parameters: u64,
     /// Memory over time, layer by layer.
@@ -98,6 +101,7 @@ pub fn estimate(scenario: &Scenario) -> Result<Estimate, Error> {
         entries,
         instants,
         peak,
+        notices: Notice::of(scenario),
         parameters: step::trained_elements(scenario),
         timeline: timeline::points(scenario, &instants, &layers),
         allocated,

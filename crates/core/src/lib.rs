@@ -12,6 +12,7 @@ pub mod ledger;
 pub mod link;
 pub mod model;
 mod name;
+pub mod notice;
 mod optimizer;
 mod plan;
 pub mod presets;

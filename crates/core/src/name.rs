@@ -76,6 +76,8 @@ names! {
         KvANorm = "kv_a_layernorm",
         /// Latent attention's second projection of keys and values.
         KvBProj = "kv_b_proj",
+        /// A learned number for each head that takes part in the softmax of its scores.
+        Sinks = "sinks",
         /// Output projection of attention.
         OProj = "o_proj",
         /// Dropout after attention.
@@ -108,6 +110,8 @@ names! {
         SharedUpProj = "shared_experts.up_proj",
         /// Down projection of the shared experts.
         SharedDownProj = "shared_experts.down_proj",
+        /// The gate by which the shared experts' output is multiplied.
+        SharedGate = "shared_expert_gate",
         /// Dropout within the MLP.
         InnerDropout = "inner_dropout",
         /// Dropout after the MLP.
@@ -178,6 +182,8 @@ names! {
         Normalised = "normalised",
         /// The normalised input times the weight, in fp32.
         Scaled = "scaled",
+        /// The input with its mean taken away.
+        Centred = "centred",
         /// 1 + weight.
         OnePlusWeight = "one_plus_weight",
         /// Pixels of the images.

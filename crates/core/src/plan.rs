@@ -101,7 +101,7 @@ impl Pass {
     fn of_text(scenario: &Scenario) -> Self {
         let image = scenario.model.architecture.image;
         Self {
-            architecture: scenario.model.architecture,
+            architecture: scenario.architecture(),
             rows: scenario.micro_batch.get().saturating_mul(scenario.objective.sequences_per_sample()),
             sequence: image.map_or(scenario.sequence_length.get(), |image| image.positions()),
             weight: scenario.weight(),
@@ -213,6 +213,11 @@ impl Pass {
     /// What RoPE rotates of a head.
     pub(crate) fn rotary_dim(&self) -> Dim {
         rotary_dim(&self.architecture)
+    }
+
+    /// Dtype of cosines and sines.
+    pub(crate) const fn rope_dtype(&self) -> Dtype {
+        if self.architecture.family.has_fp32_tables() { Dtype::Fp32 } else { self.weight }
     }
 
     pub(crate) const fn vocabulary(&self) -> Dim {

@@ -25,6 +25,7 @@ pub fn field_name(field: &Field, lang: Lang) -> String {
         "freeze_count" => Word::FreezeCountLabel,
         "freeze_head" => Word::FreezeHeadLabel,
         "trained_kinds" => Word::TrainedKindsLabel,
+        "vocab_multiple" => Word::VocabularyMultiple,
         "lora_rank" => Word::LoraRank,
         "lora_targets" => Word::LoraTargetsLabel,
         "lora_dropout" => Word::LoraDropoutLabel,

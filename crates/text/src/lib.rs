@@ -8,6 +8,7 @@ mod dimensions;
 mod errors;
 mod hub;
 mod names;
+mod notices;
 mod sentences;
 mod sizes;
 mod sources;
@@ -24,6 +25,7 @@ pub use dimensions::dimension;
 pub use errors::{error_sentence, field_name};
 pub use hub::{evidence, will_ask};
 pub use names::name;
+pub use notices::notice;
 pub use sentences::{
     Verdict, cost_beside_weights, headline, left_out, lifetime, peak_label, segment, verdict, was,
 };

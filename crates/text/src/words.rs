@@ -66,6 +66,8 @@ words! {
     CustomGpu: "Other GPU", "其他 GPU";
     AttentionLabel: "Attention", "注意力";
     CheckpointingLabel: "Activation checkpointing", "激活检查点";
+    VocabularyLabel: "Padded vocabulary", "词表填充";
+    VocabularyMultiple: "Rows are a multiple of (0: as the model has them)", "行数取整到该数的倍数（0：与模型一致）";
     AccumulationLabel: "Gradient accumulation", "梯度累积";
     AccumulationNumber: "Micro-batches per step", "每步的微批数";
     ZeroGradLabel: "Gradients are freed", "梯度何时释放";

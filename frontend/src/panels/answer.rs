@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 use vram_text::{
-    Unit, Verdict, Word, cost_beside_weights, format_number, headline, peak_label, verdict, was,
+    Unit, Verdict, Word, cost_beside_weights, format_number, headline, notice, peak_label, verdict, was,
 };
 
 use crate::state::Store;
@@ -39,6 +39,10 @@ pub(crate) fn Answer() -> impl IntoView {
             <p class="headline">
                 {move || store.with(|scenario, estimate| headline(estimate, scenario, store.unit(), store.lang()))}
             </p>
+            {move || store.with(|_, estimate| {
+                let notices = estimate.notices.iter().map(|&of| notice(of, store.lang()));
+                notices.map(|text| view! { <p class="notice" role="note">{text}</p> }).collect_view()
+            })}
             <p class="cost">{move || store.with(|_, estimate| cost_beside_weights(estimate, store.lang()))}</p>
             <p class="was" role="status">
                 {move || store.ghost.get().map(|ghost| was(ghost.optimizer, ghost.peak, store.unit(), store.lang()))}

@@ -1,6 +1,6 @@
 //! What layers read of an image in place of tokens, and the stack of layers that stands in front of a language model.
 
-use super::{Activation, Architecture, Family};
+use super::{Activation, Architecture, Family, Mixer, Pattern};
 use crate::units::Count;
 
 /// An image, cut into patches.
@@ -78,11 +78,13 @@ impl Tower {
             token_types: None,
             rotary: None,
             parallel_residual: false,
+            has_qk_norm: false,
             qkv_bias: true,
             output_bias: true,
             mlp_bias: true,
             activation: self.activation,
             window: None,
+            pattern: Pattern::all(Mixer::Full),
             attention_softcap: false,
             logit_softcap: false,
             embedding_dropout: false,

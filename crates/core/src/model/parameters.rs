@@ -5,7 +5,7 @@
 
 mod images;
 
-use super::{Architecture, Decoder, Experts, Family, Latent, NormKind};
+use super::{Architecture, Branches, Decoder, Experts, Family, Latent, QkNorm};
 use crate::ledger::{Dim, Dims, Module, Name, Part, Symbol, What};
 
 /// Where a parameter stands.
@@ -177,6 +177,9 @@ pub fn parameters(architecture: &Architecture) -> Vec<Parameter> {
     if !a.tied {
         list.matrix(Place::Head, Module::LmHead, &[vocabulary(a)], &[hidden]);
     }
+    if a.family.has_head_bias() {
+        list.bias(Place::Head, Module::LmHead, &[vocabulary(a)]);
+    }
     list.parameters
 }
 
@@ -264,8 +267,11 @@ impl List<'_> {
     }
 
     fn norm(&mut self, place: Place, module: Module, width: Dim) {
-        self.vector(place, module, &[width]);
-        if self.architecture.family.norm() == NormKind::LayerNorm {
+        let kind = self.architecture.family.norm();
+        if kind.has_weight() {
+            self.vector(place, module, &[width]);
+        }
+        if kind.has_bias() {
             self.bias(place, module, &[width]);
         }
     }
@@ -300,13 +306,19 @@ impl List<'_> {
             self.linear(Module::VProj, &key, &[hidden], a.qkv_bias);
         }
         self.linear(Module::OProj, &[hidden], &query, a.output_bias);
-        if a.family.has_qk_norm() {
-            self.norm(Place::Layer, Module::QNorm, head_dim);
-            self.norm(Place::Layer, Module::KNorm, head_dim);
+        if a.family.has_sinks() {
+            self.vector(Place::Layer, Module::Sinks, &query[..1]);
         }
-        if a.family.has_wide_qk_norm() {
-            self.norm(Place::Layer, Module::QNorm, Dim::number(a.query_width()));
-            self.norm(Place::Layer, Module::KNorm, Dim::number(a.kv_width()));
+        match a.qk_norm() {
+            QkNorm::None | QkNorm::WithoutWeights => {}
+            QkNorm::Heads | QkNorm::HeadsAfterRope => {
+                self.norm(Place::Layer, Module::QNorm, head_dim);
+                self.norm(Place::Layer, Module::KNorm, head_dim);
+            }
+            QkNorm::Wide => {
+                self.norm(Place::Layer, Module::QNorm, Dim::number(a.query_width()));
+                self.norm(Place::Layer, Module::KNorm, Dim::number(a.kv_width()));
+            }
         }
     }
 
@@ -403,9 +415,17 @@ impl List<'_> {
     fn experts(&mut self, hidden: Dim, experts: &Experts) {
         let count = Dim::new(Symbol::Experts, experts.count.get());
         let ffn = Dim::new(Symbol::ExpertFfn, experts.ffn.get());
-        self.linear_at(Place::SparseLayer, Module::Router, &[count], &[hidden], false);
+        let has_biases = self.architecture.family.has_expert_biases();
+        self.linear_at(Place::SparseLayer, Module::Router, &[count], &[hidden], has_biases);
         self.stacked(Module::ExpertsUp, count, &[Dim::number(2), ffn], &[hidden]);
         self.stacked(Module::ExpertsDown, count, &[hidden], &[ffn]);
+        if has_biases {
+            self.bias(Place::SparseLayer, Module::ExpertsUp, &[count, Dim::number(2), ffn]);
+            self.bias(Place::SparseLayer, Module::ExpertsDown, &[count, hidden]);
+        }
+        if self.architecture.family.has_shared_gate() {
+            self.linear_at(Place::SparseLayer, Module::SharedGate, &[Dim::number(1)], &[hidden], false);
+        }
         if let Some(width) = experts.shared_ffn {
             let shared = Dim::new(Symbol::SharedFfn, width.get());
             let bias = self.architecture.mlp_bias;
@@ -453,6 +473,9 @@ impl List<'_> {
             let place = if family.first_has_no_input_norm() { Place::LaterLayer } else { Place::Layer };
             self.norm(place, Module::InputNorm, hidden);
         }
+        if self.architecture.branches() == Branches::ParallelOneNorm {
+            return;
+        }
         self.norm(Place::Layer, Module::PostAttentionNorm, hidden);
         if family.has_post_norms() {
             if family.has_pre_norms() {
@@ -466,6 +489,6 @@ impl List<'_> {
 /// Whether one projection makes q, k and v: `Phi3Attention.qkv_proj`, `GPT2Attention.c_attn`, `GPTNeoXAttention.query_key_value`,
 /// `ModernBertAttention.Wqkv`.
 pub(crate) fn has_one_qkv(architecture: &Architecture) -> bool {
-    architecture.family.has_fused_projections()
+    architecture.family.has_fused_qkv()
         || matches!(architecture.family, Family::Gpt2 | Family::GptNeox | Family::ModernBert)
 }

@@ -7,7 +7,7 @@ use super::Writer;
 use super::linear::Linear;
 use super::norm::Norm;
 use crate::ledger::{Dim, Dims, Module, Name, Symbol, What};
-use crate::model::has_one_qkv;
+use crate::model::{Mixer, QkNorm, has_one_qkv};
 use crate::scenario::{Attention, Held, Stack};
 use crate::tape::{Step, Storage, Var};
 use crate::units::Dtype;
@@ -25,15 +25,16 @@ pub(crate) struct Heads {
 
 impl Writer<'_> {
     /// The attention module on `x`, which the caller still holds: its output before dropout.
-    pub(crate) fn attention(&mut self, x: Var, is_windowed: bool) -> Var {
+    pub(crate) fn attention(&mut self, x: Var, mixer: Mixer) -> Var {
         let heads = match self.pass.architecture.latent {
             Some(latent) => self.latent_heads(x, &latent),
-            None => self.projected_heads(x),
+            None => self.projected_heads(x, mixer),
         };
         let caches_heads = self.pass.fills_cache && self.pass.architecture.latent.is_none();
         let heads = if caches_heads { self.through_cache(heads) } else { heads };
         let is_eager = self.pass.attention == Attention::Eager;
-        let output = if is_eager { self.eager_attention(heads) } else { self.sdpa(heads, is_windowed) };
+        let output =
+            if is_eager { self.eager_attention(heads) } else { self.sdpa(heads, mixer == Mixer::Window) };
         let hidden = [self.pass.hidden()];
         let values = [self.pass.heads(), self.pass.value_dim()];
         let projected = self.linear(
@@ -50,13 +51,15 @@ impl Writer<'_> {
         projected
     }
 
-    fn projected_heads(&mut self, x: Var) -> Heads {
+    fn projected_heads(&mut self, x: Var, mixer: Mixer) -> Heads {
         let heads = if has_one_qkv(&self.pass.architecture) {
             self.one_projection(x)
         } else {
             self.three_projections(x)
         };
-        self.positions(heads)
+        let has_positions = mixer != Mixer::FullNoPositions && self.pass.architecture.has_rope();
+        let heads = if has_positions { self.rotated_heads(heads) } else { heads };
+        self.behind_rope(heads, mixer)
     }
 
     fn one_projection(&mut self, x: Var) -> Heads {
@@ -75,7 +78,7 @@ impl Writer<'_> {
         // Each of the three slices fills a whole tensor in backward (`slice_backward`); GPT-2's split concatenates once.
         let steps = [self.gradient(qkv)];
         let (query, key, value);
-        if self.pass.architecture.family.has_fused_projections() {
+        if self.pass.architecture.family.has_fused_qkv() {
             query = self.slice(qkv, Module::QProj, self.pass.heads(), &steps);
             key = self.slice(qkv, Module::KProj, self.pass.kv_heads(), &steps);
             value = self.slice(qkv, Module::VProj, self.pass.kv_heads(), &steps);
@@ -122,31 +125,17 @@ impl Writer<'_> {
         let has_bias = self.pass.architecture.qkv_bias;
         let projected =
             self.linear(x, &Linear { module, weight_of: module, input: &hidden, output: &output, has_bias });
-        let family = self.pass.architecture.family;
         let by_head = [self.pass.batch(), self.pass.sequence(), heads];
-        let (rows, width) = if family.has_qk_norm() {
-            (&by_head[..], self.pass.head_dim())
-        } else if family.has_wide_qk_norm() {
-            (&by_head[..2], Dim::number(heads.value.saturating_mul(self.pass.head_dim().value)))
-        } else {
-            return projected;
+        let (rows, width) = match self.pass.architecture.qk_norm() {
+            QkNorm::Heads => (&by_head[..], self.pass.head_dim()),
+            QkNorm::Wide => {
+                (&by_head[..2], Dim::number(heads.value.saturating_mul(self.pass.head_dim().value)))
+            }
+            QkNorm::None | QkNorm::HeadsAfterRope | QkNorm::WithoutWeights => return projected,
         };
         let normed = self.norm(projected, &Norm { module: norm, rows, width });
         self.tape.drop(projected);
         normed
-    }
-
-    fn positions(&mut self, heads: Heads) -> Heads {
-        if !self.pass.architecture.has_rope() {
-            return heads;
-        }
-        if self.pass.architecture.family.rotates_in_fp32() {
-            let (query, key) = self.rope_in_fp32(heads.query, heads.key);
-            return Heads { query, key, ..heads };
-        }
-        let query = self.rope(heads.query, What::Query);
-        let key = self.rope(heads.key, What::Key);
-        Heads { query, key, ..heads }
     }
 
     /// `DynamicCache.update` concatenates what the cache holds, which is nothing yet, with the new keys and values: copies, whose

@@ -6,7 +6,7 @@ use super::embedding::SORTS_WITH_PADDING;
 use super::layer::residual_stream;
 use super::linear::Linear;
 use crate::ledger::{Dim, Dims, Module, Name, Symbol, What};
-use crate::model::Family;
+use crate::model::{Family, Mixer};
 use crate::tape::{Step, Storage, Var};
 use crate::units::{Count, Dtype};
 
@@ -87,7 +87,7 @@ impl Writer<'_> {
 
     /// Attention and MLP, each added to what it read and normalised after that.
     pub(crate) fn norms_after_sums(&mut self, x: Var) -> Var {
-        let attention = self.attention(x, false);
+        let attention = self.attention(x, Mixer::Full);
         let attention = self.dropout_after_attention(attention);
         let attended = self.summed_and_normed(attention, x, Module::PostAttentionNorm);
         let mlp = self.mlp(attended);

@@ -2,7 +2,8 @@
 
 use super::Writer;
 use super::attention::Heads;
-use crate::ledger::{Dims, Module, What};
+use super::elementwise::promoted;
+use crate::ledger::{Dim, Dims, Module, What};
 use crate::tape::{Step, Storage, Var};
 use crate::units::Dtype;
 
@@ -16,7 +17,9 @@ impl Writer<'_> {
         }
         let (query, key) = (self.operand(heads.query, What::Query), self.operand(heads.key, What::Key));
         let scores = self.scores(query, key);
-        let probabilities = self.probabilities(scores);
+        let has_sinks = self.pass.architecture.family.has_sinks();
+        let probabilities =
+            if has_sinks { self.probabilities_with_sinks(scores) } else { self.probabilities(scores) };
         let value = self.operand(heads.value, What::Value);
         let output = self.storage(What::Output, self.value_dims(), self.pass.compute());
         let steps = [self.gradient(probabilities), self.gradient(value)];
@@ -63,8 +66,11 @@ impl Writer<'_> {
         if self.pass.architecture.attention_softcap {
             scores = self.softcap(scores, Module::Attention);
         }
-        // The causal mask is added out of place; it needs no gradient.
-        let masked = self.tape.operator(self.tape.storage(scores), &[], &[Step::Pass(scores)]);
+        // The causal mask is added out of place; it needs no gradient. It has the dtype of the residual stream.
+        let narrow = self.tape.storage(scores);
+        let dtype = promoted(narrow.dtype, self.pass.weight);
+        let step = self.hand_on(scores, dtype);
+        let masked = self.tape.operator(Storage { dtype, ..narrow }, &[], &[step]);
         self.tape.drop(scores);
         masked
     }
@@ -104,5 +110,42 @@ impl Writer<'_> {
         let dropped = self.dropout(back, Module::Attention);
         self.tape.drop(back);
         dropped
+    }
+
+    /// `softmax(combined - combined.max())` of the scores and a learned number for each head, of which the last column is left
+    /// (`modeling_gpt_oss.py`, `eager_attention_forward`). Takes over the caller's `scores`.
+    fn probabilities_with_sinks(&mut self, scores: Var) -> Var {
+        let module = Module::Attention;
+        let dtype = self.tape.dtype(scores);
+        let (dims, rows) = (self.score_dims(), self.rows(&[self.pass.heads()]));
+        let one_more = Dim::number(self.pass.sequence.saturating_add(1));
+        let wide = Dims::new(&[self.pass.batch(), self.pass.heads(), self.pass.sequence(), one_more]);
+        let sinks = self.parameter_gradient(Module::Sinks, What::Weight, &[self.pass.heads()]);
+        let combined = self.storage(What::MaskedScores, wide, dtype);
+        let combined = self.tape.operator(combined, &[], &[Step::Pass(scores), sinks]);
+        // `max` keeps its indices; its backward fills a whole tensor with zeros.
+        let indices = self.tape.constant(self.storage(What::Step, rows, Dtype::Int64));
+        let gradient = self.gradient(combined);
+        let largest = self.tape.operator(self.storage(What::Step, rows, dtype), &[indices], &[gradient]);
+        let gradient = self.gradient(largest);
+        let shifted = self.storage(What::MaskedScores, wide, dtype);
+        let negative = Step::Raw(Storage { name: self.name(module, What::Step), ..shifted });
+        let shifted = self.tape.operator(shifted, &[], &[Step::Pass(combined), negative, gradient]);
+        for var in [largest, indices, combined] {
+            self.tape.drop(var);
+        }
+        let product = self.temporary(module, What::Softmax, wide, dtype);
+        let gradient = self.gradient(shifted);
+        let softmax = self.storage(What::Softmax, wide, dtype);
+        let softmax = self.tape.operator_keeping_output(softmax, &[], &[Step::Temporary(product), gradient]);
+        self.tape.drop(shifted);
+        let gradient = self.gradient(softmax);
+        let view = self.tape.view(softmax, &[], &[gradient]);
+        self.tape.reshape(view, self.name(module, What::Softmax), dims);
+        let back = self.cast(view, module, What::SoftmaxCast, self.pass.compute());
+        for var in [view, softmax, scores] {
+            self.tape.drop(var);
+        }
+        back
     }
 }

@@ -6,36 +6,31 @@
 use super::Writer;
 use super::linear::Linear;
 use super::mlp::Gated;
+use super::routing::{Routing, count, per_token};
 use crate::ledger::{Dim, Dims, Module, Name, Symbol, What};
-use crate::model::Experts;
-use crate::tape::{Step, Storage, Var};
+use crate::model::{Experts, Routing as RoutingKind};
+use crate::tape::{Step, Var};
 use crate::units::Dtype;
-
-/// What the router has chosen.
-struct Routing {
-    /// A number for each token and chosen expert.
-    weights: Var,
-    /// Which expert that is.
-    indices: Var,
-    /// `_` in Python: named until the block returns.
-    logits: Var,
-}
 
 impl Writer<'_> {
     /// The experts on `x`, which the caller still holds.
     pub(crate) fn sparse_mlp(&mut self, x: Var, experts: &Experts) -> Var {
-        let routing = if self.pass.architecture.family.routes_in_fp32() {
-            self.route_in_fp32(x, experts)
-        } else {
-            self.route(x, experts)
-        };
+        let family = self.pass.architecture.family;
+        if family.routing() == RoutingKind::Everyone {
+            return self.experts_of_everyone(x, experts);
+        }
+        // `Qwen2MoeSparseMoeBlock` runs the shared experts first, the others last.
+        let is_first = family.has_shared_gate();
+        let shared_mlp = experts.shared_ffn.map(Gated::shared);
+        let before = shared_mlp.as_ref().filter(|_| is_first).map(|mlp| self.gated_mlp(x, mlp));
+        let routing = self.routing(x, experts);
         let mut output = self.experts(x, experts, &routing);
-        if let Some(width) = experts.shared_ffn {
-            let shared = self.gated_mlp(x, &Gated::shared(width));
-            let sum = self.sum(output, shared, Module::Experts, What::Output);
-            self.tape.drop(shared);
-            self.tape.drop(output);
-            output = sum;
+        if let Some(shared) = before {
+            let gated = self.gated_by_sigmoid(x, shared);
+            output = self.with_shared(output, gated);
+        } else if let Some(mlp) = &shared_mlp {
+            let shared = self.gated_mlp(x, mlp);
+            output = self.with_shared(output, shared);
         }
         for var in [routing.weights, routing.indices, routing.logits] {
             self.tape.drop(var);
@@ -43,121 +38,34 @@ impl Writer<'_> {
         output
     }
 
-    /// `MixtralTopKRouter`, `Qwen3MoeTopKRouter`: a linear layer, softmax in fp32, the largest few, divided by their sum.
-    fn route(&mut self, x: Var, experts: &Experts) -> Routing {
-        let (hidden, count) = ([self.pass.hidden()], [count(experts)]);
-        let logits = self.linear(
-            x,
-            &Linear {
-                module: Module::Router,
-                weight_of: Module::Router,
-                input: &hidden,
-                output: &count,
-                has_bias: false,
-            },
-        );
-        let casts = self.pass.architecture.family.casts_routing_weights();
-        // `logits.float()`, or `softmax(logits, dtype=torch.float)`.
-        let wide = self.cast(logits, Module::Router, What::LogitsFp32, Dtype::Fp32);
-        let probabilities = self.routing_probabilities(wide, experts);
-        self.tape.drop(wide);
-        let (mut weights, indices) = self.largest(probabilities, experts);
-        if experts.renormalises {
-            weights = self.renormalised(weights);
-        }
-        self.tape.drop(probabilities);
-        if casts {
-            let dtype = self.tape.dtype(logits);
-            let narrow = self.cast(weights, Module::Router, What::RoutingWeights, dtype);
-            self.tape.drop(weights);
-            weights = narrow;
-        }
-        Routing { weights, indices, logits }
+    /// The sum of what routed and shared experts make. Takes over both.
+    fn with_shared(&mut self, routed: Var, shared: Var) -> Var {
+        let sum = self.sum(routed, shared, Module::Experts, What::Output);
+        self.tape.drop(shared);
+        self.tape.drop(routed);
+        sum
     }
 
-    /// `DeepseekV2TopkRouter`: the product of fp32 copies of input and weight, and a scale. Autocast makes 16-bit copies of those.
-    fn route_in_fp32(&mut self, x: Var, experts: &Experts) -> Routing {
-        let (hidden, count) = ([self.pass.hidden()], [count(experts)]);
-        let input = self.cast(x, Module::Router, What::Fp32Copy, Dtype::Fp32);
-        let linear = Linear {
-            module: Module::Router,
-            weight_of: Module::Router,
-            input: &hidden,
-            output: &count,
-            has_bias: false,
-        };
-        let logits = if self.pass.weight == Dtype::Fp32 {
-            self.linear(input, &linear)
-        } else {
-            self.widened_linear(input, &linear)
-        };
-        self.tape.drop(input);
-        let probabilities = self.routing_probabilities(logits, experts);
-        let (chosen, indices) = self.largest(probabilities, experts);
-        self.tape.drop(probabilities);
-        let weights = self.map(chosen, Module::Router, What::RoutingWeights, &[]);
-        self.tape.drop(chosen);
-        Routing { weights, indices, logits }
-    }
-
-    /// A linear layer in fp32 with a copy of its 16-bit weight.
-    fn widened_linear(&mut self, input: Var, linear: &Linear<'_>) -> Var {
-        let shape = [linear.output, linear.input].concat();
-        let weight = self.made(linear.module, What::Fp32Copy, Dims::new(&shape), Dtype::Fp32);
-        let gradient = self.parameter_gradient(linear.module, What::Weight, &shape);
-        let weight = self.tape.operator(weight, &[], &[gradient]);
-        let output = self.made(linear.module, What::Output, self.rows(linear.output), Dtype::Fp32);
-        let workspace = self.workspace(false);
-        let mut steps = vec![self.gradient(input)];
-        let is_trained = self.trains(linear.module, What::Weight);
-        if is_trained {
-            steps.push(self.gradient(weight));
-        }
-        steps.push(Step::Scratch(workspace));
-        let follows = self.tape.requires_grad(input);
-        let saved = [(input, is_trained), (weight, follows)];
-        let saved: Vec<Var> = saved.into_iter().filter_map(|(var, is_kept)| is_kept.then_some(var)).collect();
-        let output = self.tape.operator(output, &saved, &steps);
-        self.tape.scratch(workspace);
-        self.tape.drop(weight);
-        output
-    }
-
-    /// Softmax over the experts, in fp32. Its gradient has the dtype of the logits (`_softmax_backward_data`).
-    fn routing_probabilities(&mut self, logits: Var, experts: &Experts) -> Var {
-        let dims = self.rows(&[count(experts)]);
-        let softmax = self.made(Module::Router, What::Softmax, dims, Dtype::Fp32);
-        let gradient = self.gradient(logits);
-        self.tape.operator_keeping_output(softmax, &[], &[gradient])
-    }
-
-    /// `torch.topk`: values and indices, of which it keeps the indices.
-    fn largest(&mut self, probabilities: Var, experts: &Experts) -> (Var, Var) {
-        let chosen = self.rows(&[per_token(experts)]);
-        let values = self.made(Module::Router, What::RoutingWeights, chosen, Dtype::Fp32);
-        let indices =
-            self.tape.constant(self.made(Module::Router, What::RoutingIndices, chosen, Dtype::Int64));
-        let gradient = self.gradient(probabilities);
-        let values = self.tape.operator_keeping_results(values, &[indices], &[gradient]);
-        (values, indices)
-    }
-
-    /// `weights /= weights.sum(-1, keepdim=True)`: in place, so that the dividend is kept as a copy. Takes over the caller's `weights`.
-    fn renormalised(&mut self, weights: Var) -> Var {
-        let storage = self.tape.storage(weights);
-        let sum = self.made(Module::Router, What::Step, self.rows(&[]), Dtype::Fp32);
-        let sum = self.tape.operator(sum, &[], &[Step::Pass(weights)]);
-        let dividend = self.tape.constant(Storage { name: Name::of(Module::Router, What::Step), ..storage });
-        let steps = [self.gradient(weights), self.gradient(sum)];
-        let quotient = self.tape.view(weights, &[dividend, sum], &steps);
-        for var in [dividend, sum, weights] {
+    /// `sigmoid(shared_expert_gate(x)) * shared`. Takes over the caller's `shared`.
+    fn gated_by_sigmoid(&mut self, x: Var, shared: Var) -> Var {
+        let (hidden, one) = ([self.pass.hidden()], [Dim::number(1)]);
+        let module = Module::SharedGate;
+        let linear = Linear { module, weight_of: module, input: &hidden, output: &one, has_bias: false };
+        let logit = self.linear(x, &linear);
+        let storage = self.made(module, What::Step, self.tape.storage(logit).dims, self.tape.dtype(logit));
+        let gradient = self.gradient(logit);
+        let gate = self.tape.operator_keeping_output(storage, &[], &[gradient]);
+        self.tape.drop(logit);
+        let gated = self.weighted(shared, gate);
+        for var in [gate, shared] {
             self.tape.drop(var);
         }
-        quotient
+        gated
     }
 
     /// `grouped_mm_experts_forward`. The caller still holds `x` and the routing.
     fn experts(&mut self, x: Var, experts: &Experts, routing: &Routing) -> Var {
+        let has_biases = self.pass.architecture.family.has_expert_biases();
         let dtype = self.tape.dtype(x);
         let one_each = self.pairs(experts, &[]);
         let index = |writer: &mut Self| {
@@ -176,12 +84,22 @@ impl Writer<'_> {
         let offsets = int32(self, by_expert);
         let both = self.pairs(experts, &[Dim::number(2), ffn(experts)]);
         let up_shape = [count(experts), Dim::number(2), ffn(experts), self.pass.hidden()];
-        let both = self.grouped(selected, offsets, Module::ExpertsUp, both, &up_shape);
-        let product = self.expert_gate(both, experts);
+        // In Python the chosen biases are named until the next ones are there.
+        let up_bias = has_biases.then(|| self.chosen_biases(sorted, Module::ExpertsUp, both, &up_shape[..3]));
+        let mut both = self.grouped(selected, offsets, Module::ExpertsUp, both, &up_shape);
+        both = self.with_biases(both, up_bias);
+        let product =
+            if has_biases { self.clamped_gate(both, experts) } else { self.expert_gate(both, experts) };
         self.tape.drop(both);
         let output = self.pairs(experts, &[self.pass.hidden()]);
         let down_shape = [count(experts), self.pass.hidden(), ffn(experts)];
+        let down_bias =
+            has_biases.then(|| self.chosen_biases(sorted, Module::ExpertsDown, output, &down_shape[..2]));
+        if let Some(bias) = up_bias {
+            self.tape.drop(bias);
+        }
         let output = self.grouped(product, offsets, Module::ExpertsDown, output, &down_shape);
+        let output = self.with_biases(output, down_bias);
         self.tape.drop(product);
         let weighted = self.weighted(output, weights);
         let back = index(self);
@@ -200,14 +118,67 @@ impl Writer<'_> {
         let result = self.cast(summed, Module::Experts, What::Output, dtype);
         for var in
             [summed, restored, back, output, offsets, counts, counted, weights, selected, sorted, order]
+                .into_iter()
+                .chain(down_bias)
         {
             self.tape.drop(var);
         }
         result
     }
 
+    /// `bias[experts]`: a row for each token and expert that it goes through. Backward adds rows into zeros (`index_backward`).
+    fn chosen_biases(&mut self, index: Var, module: Module, rows: Dims, shape: &[Dim]) -> Var {
+        let output = self.made(module, What::Bias, rows, self.pass.weight);
+        let gradient = self.parameter_gradient(module, What::Bias, shape);
+        let indices = self.temporary(module, What::SortBuffers, self.tape.storage(index).dims, Dtype::Int64);
+        let steps = [gradient, Step::Temporary(indices), Step::Temporary(indices), Step::Temporary(indices)];
+        self.tape.operator(output, &[index], &steps)
+    }
+
+    /// `out.add_(bias)`. Takes over the caller's `x`.
+    fn with_biases(&mut self, x: Var, biases: Option<Var>) -> Var {
+        let Some(biases) = biases else {
+            return x;
+        };
+        let sum = self.tape.view(x, &[], &[Step::Pass(x), Step::Pass(biases)]);
+        self.tape.drop(x);
+        sum
+    }
+
+    /// `(clamp(up) + 1) * clamp(gate) * sigmoid(clamp(gate) * alpha)`, of even and odd columns (`GptOssExperts._apply_gate`).
+    fn clamped_gate(&mut self, both: Var, experts: &Experts) -> Var {
+        let half = self.pairs(experts, &[ffn(experts)]);
+        let mut column = |_: usize| {
+            let steps = [self.gradient(both)];
+            let view = self.tape.view(both, &[], &steps);
+            self.tape.reshape(view, Name::of(Module::ExpertsUp, What::Output), half);
+            view
+        };
+        let (gate, up) = (column(0), column(1));
+        let (clamped, clamped_up) = (
+            self.map(gate, Module::Experts, What::Scaled, &[gate]),
+            self.map(up, Module::Experts, What::Scaled, &[up]),
+        );
+        self.tape.drop(gate);
+        self.tape.drop(up);
+        let scaled = self.map(clamped, Module::Experts, What::Step, &[]);
+        let storage = self.made(Module::Experts, What::Step, half, self.tape.dtype(scaled));
+        let gradient = self.gradient(scaled);
+        let sigmoid = self.tape.operator_keeping_output(storage, &[], &[gradient]);
+        self.tape.drop(scaled);
+        let glu = self.product(clamped, sigmoid, Module::Experts, What::Product);
+        self.tape.drop(sigmoid);
+        let storage = self.made(Module::Experts, What::Step, half, self.tape.dtype(clamped_up));
+        let plus_one = self.tape.operator(storage, &[], &[Step::Pass(clamped_up)]);
+        let product = self.product(plus_one, glu, Module::ExpertsDown, What::Input);
+        for var in [plus_one, glu, clamped, clamped_up] {
+            self.tape.drop(var);
+        }
+        product
+    }
+
     /// `x[index]`: keeps the index. Backward fills a whole tensor with zeros and adds into it (`index_backward`).
-    fn taken(&mut self, x: Var, index: Var, module: Module, dims: Dims) -> Var {
+    pub(super) fn taken(&mut self, x: Var, index: Var, module: Module, dims: Dims) -> Var {
         let output = self.made(module, What::Selected, dims, self.tape.dtype(x));
         let gradient = self.gradient(x);
         let indices = self.temporary(module, What::SortBuffers, self.tape.storage(index).dims, Dtype::Int64);
@@ -251,7 +222,7 @@ impl Writer<'_> {
     }
 
     /// `output * weights.unsqueeze(-1)`, in fp32 where the weights are: keeps both. The weights' gradient is summed from a whole product.
-    fn weighted(&mut self, output: Var, weights: Var) -> Var {
+    pub(super) fn weighted(&mut self, output: Var, weights: Var) -> Var {
         let storage = self.tape.storage(output);
         let dtype = super::elementwise::promoted(storage.dtype, self.tape.dtype(weights));
         let wide = self.made(Module::Experts, What::Weighted, storage.dims, dtype);
@@ -267,14 +238,6 @@ impl Writer<'_> {
     }
 }
 
-const fn count(experts: &Experts) -> Dim {
-    Dim::new(Symbol::Experts, experts.count.get())
-}
-
-const fn per_token(experts: &Experts) -> Dim {
-    Dim::new(Symbol::ExpertsPerToken, experts.per_token.get())
-}
-
-const fn ffn(experts: &Experts) -> Dim {
+pub(super) const fn ffn(experts: &Experts) -> Dim {
     Dim::new(Symbol::ExpertFfn, experts.ffn.get())
 }

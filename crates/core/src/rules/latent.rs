@@ -1,11 +1,12 @@
-//! Multi-head latent attention: `DeepseekV2Attention` (transformers).
+//! Multi-head latent attention: `DeepseekV2Attention`, `DeepseekV3Attention` (transformers).
 
 use super::Writer;
 use super::attention::Heads;
+use super::elementwise::promoted;
 use super::linear::Linear;
 use super::norm::Norm;
 use crate::ledger::{Dim, Dims, Module, Name, Symbol, What};
-use crate::model::Latent;
+use crate::model::{Latent, RopeKind};
 use crate::tape::{Step, Storage, Var};
 use crate::units::Dtype;
 
@@ -32,9 +33,11 @@ impl Writer<'_> {
         let rows = self.pass.tokens();
         let width = Dim::new(Symbol::LatentRank, latent.rank.get());
         let normed = self.norm(compressed, &Norm { module: Module::KvANorm, rows: &rows, width });
-        let (rotated_query, rotated_key) = self.complex_rope(rotated, shared_key);
-        let output = self.made(Module::Attention, What::Query, self.query_dims(), self.tape.dtype(plain));
-        let steps = [Step::Pass(plain), Step::Pass(rotated_query)];
+        let (rotated_query, rotated_key) = self.latent_rope(rotated, shared_key);
+        // `cat` takes the wider dtype of the two.
+        let dtype = promoted(self.tape.dtype(plain), self.tape.dtype(rotated_query));
+        let output = self.made(Module::Attention, What::Query, self.query_dims(), dtype);
+        let steps = [self.hand_on(plain, dtype), self.hand_on(rotated_query, dtype)];
         let query = self.tape.operator(output, &[], &steps);
         let (mut normed, mut rotated_key) = (normed, rotated_key);
         if self.pass.fills_cache {
@@ -112,6 +115,15 @@ impl Writer<'_> {
         self.tape.drop(split);
         self.tape.drop(both);
         (compressed, shared_key)
+    }
+
+    /// The rotated parts, with positions. The caller still holds what is given.
+    fn latent_rope(&mut self, query: Var, key: Var) -> (Var, Var) {
+        if self.pass.architecture.family.rope() == RopeKind::Complex {
+            return self.complex_rope(query, key);
+        }
+        let [query, key] = [query, key].map(|x| self.tape.view(x, &[], &[Step::Pass(x)]));
+        (self.rope_by_halves(query, What::Query), self.rope_by_halves(key, What::Key))
     }
 
     /// `apply_rotary_emb`: fp32 copies, seen as complex numbers, times the frequencies, back to the dtype that was given.

@@ -3,15 +3,15 @@
 use super::Writer;
 use super::norm::Norm;
 use crate::ledger::{Category, Dims, Module, Name, Part, What};
-use crate::model::Family;
+use crate::model::{Branches, Family, Mixer};
 use crate::plan::{Front, Pass};
 use crate::tape::{Block, Mode, Step, Storage, Var};
 
 /// What tells one layer of a model from another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LayerKind {
-    /// Attention is limited to a window that the sequence reaches.
-    pub(crate) is_windowed: bool,
+    /// How it mixes tokens; a window is one that the sequence reaches.
+    pub(crate) mixer: Mixer,
     /// It has experts in place of one MLP.
     pub(crate) is_sparse: bool,
     /// What it is in an encoder-decoder.
@@ -74,7 +74,11 @@ pub(crate) fn layer(pass: &Pass, mode: Mode, kind: LayerKind) -> Block {
         LayerPlace::Layer if pass.architecture.family.has_norms_after_sums() => {
             writer.norms_after_sums(input)
         }
-        LayerPlace::Layer if pass.architecture.parallel_residual => writer.branches_in_parallel(input, kind),
+        LayerPlace::Layer | LayerPlace::FirstWithoutNorm => match pass.architecture.branches() {
+            Branches::Sequence => writer.branches_in_sequence(input, kind),
+            Branches::Parallel => writer.branches_in_parallel(input, kind),
+            Branches::ParallelOneNorm => writer.branches_of_one_norm(input, kind),
+        },
         _ => writer.branches_in_sequence(input, kind),
     };
     writer.tape.drop(input);
@@ -117,7 +121,7 @@ impl Writer<'_> {
         } else {
             self.norm_before(x, Module::InputNorm)
         };
-        let mut branch = self.attention(normed, kind.is_windowed);
+        let mut branch = self.attention(normed, kind.mixer);
         self.tape.drop(normed);
         if self.pass.architecture.family.has_post_norms() {
             branch = self.norm_of_branch(branch, Module::PostAttentionNorm);
@@ -157,6 +161,24 @@ impl Writer<'_> {
         output
     }
 
+    /// Both read what one norm has made (`PhiDecoderLayer`: attention and MLP are added first; `CohereDecoderLayer`: the residual and
+    /// attention).
+    fn branches_of_one_norm(&mut self, x: Var, kind: LayerKind) -> Var {
+        let normed = self.norm_before(x, Module::InputNorm);
+        let attention = self.attention(normed, kind.mixer);
+        let attention = self.residual_dropout(attention, Module::AttentionDropout);
+        let mlp = self.mlp(normed);
+        let mlp = self.residual_dropout(mlp, Module::MlpDropout);
+        let adds_branches_first = self.pass.architecture.family == Family::Phi;
+        let (first, last) = if adds_branches_first { (mlp, x) } else { (x, mlp) };
+        let both = self.sum(attention, first, Module::Layer, What::Residual);
+        let output = self.sum(both, last, Module::Layer, What::Residual);
+        for var in [both, mlp, attention, normed] {
+            self.tape.drop(var);
+        }
+        output
+    }
+
     fn mlp_branch(&mut self, x: Var, kind: LayerKind) -> Var {
         let has_post_norms = self.pass.architecture.family.has_post_norms();
         let before = if has_post_norms { Module::PreMlpNorm } else { Module::PostAttentionNorm };
@@ -188,6 +210,11 @@ impl Writer<'_> {
         if !self.pass.architecture.family.scales_residuals() {
             return x;
         }
+        self.multiplied(x, module)
+    }
+
+    /// `x * number`, which keeps nothing. Takes over the caller's `x`.
+    pub(crate) fn multiplied(&mut self, x: Var, module: Module) -> Var {
         let scaled = self.map(x, module, What::Scaled, &[]);
         self.tape.drop(x);
         scaled

@@ -69,10 +69,12 @@ impl Writer<'_> {
             weight_of,
             input: &hidden,
             output: &vocabulary,
-            has_bias: false,
+            has_bias: self.pass.architecture.family.has_head_bias(),
         };
-        let logits = self.linear(normed, &linear);
-        let logits = self.scaled(logits, Module::LmHead);
+        let mut logits = self.linear(normed, &linear);
+        if self.pass.architecture.family.scales_logits() {
+            logits = self.multiplied(logits, Module::LmHead);
+        }
         if self.pass.architecture.logit_softcap { self.softcap(logits, Module::LmHead) } else { logits }
     }
 

@@ -110,13 +110,31 @@ impl Writer<'_> {
             Activation::OneKernel => self.map(x, Module::Activation, What::Output, &[x]),
             Activation::NewGelu => self.new_gelu(x),
             Activation::QuickGelu => self.quick_gelu(x),
-            Activation::Relu => {
-                let storage = self.tape.storage(x);
-                let output = self.made(Module::Activation, What::Output, storage.dims, storage.dtype);
-                let gradient = self.gradient(x);
-                self.tape.operator_keeping_output(output, &[], &[gradient])
-            }
+            Activation::Relu => self.relu(x, What::Output),
+            Activation::Relu2 => self.relu_squared(x),
         }
+    }
+
+    fn relu(&mut self, x: Var, what: What) -> Var {
+        let storage = self.tape.storage(x);
+        let output = self.made(Module::Activation, what, storage.dims, storage.dtype);
+        let gradient = self.gradient(x);
+        self.tape.operator_keeping_output(output, &[], &[gradient])
+    }
+
+    /// `square(relu(x))`. `pow` is an fp32 operator under autocast; its backward makes two more tensors.
+    fn relu_squared(&mut self, x: Var) -> Var {
+        let positive = self.relu(x, What::Step);
+        let wide = if self.pass.autocast.is_some() { Dtype::Fp32 } else { self.tape.dtype(x) };
+        let base = self.cast(positive, Module::Activation, What::Fp32Copy, wide);
+        let storage = self.tape.storage(base);
+        let temporary = self.temporary(Module::Activation, What::Step, storage.dims, wide);
+        let steps = [Step::Temporary(temporary), Step::Temporary(temporary), self.gradient(base)];
+        let square = self.made(Module::Activation, What::Output, storage.dims, wide);
+        let square = self.tape.operator(square, &[base], &steps);
+        self.tape.drop(base);
+        self.tape.drop(positive);
+        square
     }
 
     /// T5's and ModernBERT's dropout before the last projection, and T5's conversion to that projection's dtype. Takes over the caller's `x`.

@@ -8,6 +8,7 @@ mod bert;
 mod eager;
 mod elementwise;
 mod embedding;
+mod everyone;
 mod experts;
 mod latent;
 mod layer;
@@ -19,6 +20,8 @@ mod norm;
 mod preference;
 mod reduction;
 mod rope;
+mod rope_forms;
+mod routing;
 mod t5;
 mod vision;
 

@@ -32,6 +32,9 @@ impl Writer<'_> {
             NormKind::RmsGemma => self.gemma_norm(x, norm),
             NormKind::LayerNorm => self.layer_norm(x, norm, true),
             NormKind::LayerNormWithoutBias => self.layer_norm(x, norm, false),
+            NormKind::LayerNormOnePlus => self.one_plus_layer_norm(x, norm),
+            NormKind::LayerNormPlain => self.plain_layer_norm(x, norm),
+            NormKind::Centred => self.centred_norm(x, norm),
             NormKind::T5 => self.t5_norm(x, norm),
             NormKind::RmsWide => self.wide_rms_norm(x, norm),
         }
@@ -150,19 +153,106 @@ impl Writer<'_> {
     fn layer_norm(&mut self, x: Var, norm: &Norm<'_>, has_bias: bool) -> Var {
         let dtype = if self.pass.autocast.is_some() { Dtype::Fp32 } else { self.tape.dtype(x) };
         let input = self.cast(x, norm.module, What::Fp32Copy, dtype);
-        let output = self.made(norm.module, What::Output, norm.full(), dtype);
-        let mean = self.tape.constant(self.made(norm.module, What::Mean, norm.per_row(), Dtype::Fp32));
-        let deviation =
-            self.tape.constant(self.made(norm.module, What::InverseStd, norm.per_row(), Dtype::Fp32));
         let mut steps =
             vec![self.gradient(input), self.parameter_gradient(norm.module, What::Weight, &[norm.width])];
         if has_bias {
             steps.push(self.parameter_gradient(norm.module, What::Bias, &[norm.width]));
         }
-        let output = self.tape.operator(output, &[input, mean, deviation], &steps);
-        for statistic in [mean, deviation, input] {
-            self.tape.drop(statistic);
+        let output = self.native_layer_norm(input, norm, &[], &steps);
+        self.tape.drop(input);
+        output
+    }
+
+    /// `native_layer_norm`: keeps its input and its statistics, one of each a row, in fp32.
+    fn native_layer_norm(&mut self, input: Var, norm: &Norm<'_>, kept: &[Var], steps: &[Step]) -> Var {
+        let output = self.made(norm.module, What::Output, norm.full(), self.tape.dtype(input));
+        let mean = self.tape.constant(self.made(norm.module, What::Mean, norm.per_row(), Dtype::Fp32));
+        let deviation =
+            self.tape.constant(self.made(norm.module, What::InverseStd, norm.per_row(), Dtype::Fp32));
+        let saved = [&[input, mean, deviation], kept].concat();
+        let output = self.tape.operator(output, &saved, steps);
+        self.tape.drop(mean);
+        self.tape.drop(deviation);
+        output
+    }
+
+    /// `NemotronLayerNorm1P`: `1 + weight` is a tensor of its own; under autocast, all operands are 16-bit copies.
+    fn one_plus_layer_norm(&mut self, x: Var, norm: &Norm<'_>) -> Var {
+        let compute = self.pass.compute();
+        let width = Dims::new(&[norm.width]);
+        let gradient = self.parameter_gradient(norm.module, What::Weight, &[norm.width]);
+        let scale = self.made(norm.module, What::OnePlusWeight, width, self.pass.weight);
+        let scale = self.tape.operator(scale, &[], &[gradient]);
+        let input = self.cast(x, norm.module, What::InputCast, compute);
+        let narrow = self.cast(scale, norm.module, What::WeightCast, compute);
+        let bias_step = self.parameter_gradient(norm.module, What::Bias, &[norm.width]);
+        let bias = (self.pass.weight != compute).then(|| {
+            let cast = self.made(norm.module, What::BiasCast, width, compute);
+            self.tape.operator(cast, &[], &[bias_step])
+        });
+        let of_bias = bias.map_or(bias_step, |bias| self.gradient(bias));
+        let steps = [self.gradient(input), self.gradient(narrow), of_bias];
+        let kept: Vec<Var> = std::iter::once(narrow).chain(bias).collect();
+        let output = self.native_layer_norm(input, norm, &kept, &steps);
+        for var in kept.into_iter().chain([input, scale]) {
+            self.tape.drop(var);
         }
         output
+    }
+
+    /// `layer_norm(x.float(), …, None, None).to(x.dtype)`.
+    fn plain_layer_norm(&mut self, x: Var, norm: &Norm<'_>) -> Var {
+        let dtype = self.tape.dtype(x);
+        let input = self.cast(x, norm.module, What::Fp32Copy, Dtype::Fp32);
+        let steps = [self.gradient(input)];
+        let wide = self.native_layer_norm(input, norm, &[], &steps);
+        self.tape.drop(input);
+        let output = self.cast(wide, norm.module, What::Output, dtype);
+        self.tape.drop(wide);
+        output
+    }
+
+    /// `(weight.float() * ((x32 - mean) * rsqrt(((x32 - mean)²).mean() + eps))).to(x.dtype)`: the difference is made twice.
+    fn centred_norm(&mut self, x: Var, norm: &Norm<'_>) -> Var {
+        let dtype = self.tape.dtype(x);
+        let x32 = self.cast(x, norm.module, What::Fp32Copy, Dtype::Fp32);
+        let mean = self.made(norm.module, What::Mean, norm.per_row(), Dtype::Fp32);
+        let gradient = self.gradient(x32);
+        let mean = self.tape.operator(mean, &[], &[gradient]);
+        let first = self.centred(x32, mean, norm);
+        let inverse = self.inverse_rms(first, norm);
+        self.tape.drop(first);
+        let second = self.centred(x32, mean, norm);
+        let output = self.made(norm.module, What::Normalised, norm.full(), Dtype::Fp32);
+        let product = self.temporary(norm.module, What::Scaled, norm.full(), Dtype::Fp32);
+        let steps = [self.gradient(second), Step::Raw(product), self.gradient(inverse)];
+        let normalised = self.tape.operator(output, &[second, inverse], &steps);
+        for var in [second, inverse, x32] {
+            self.tape.drop(var);
+        }
+        let scaled = self.weighted_norm(normalised, norm, Dtype::Fp32);
+        self.tape.drop(normalised);
+        let output = self.cast(scaled, norm.module, What::Output, dtype);
+        for var in [scaled, mean] {
+            self.tape.drop(var);
+        }
+        output
+    }
+
+    /// `x32 - mean`; the mean's gradient is summed from a whole one.
+    fn centred(&mut self, x32: Var, mean: Var, norm: &Norm<'_>) -> Var {
+        let output = self.made(norm.module, What::Centred, norm.full(), Dtype::Fp32);
+        let negative = self.temporary(norm.module, What::Centred, norm.full(), Dtype::Fp32);
+        let steps = [Step::Pass(x32), Step::Raw(negative), self.gradient(mean)];
+        self.tape.operator(output, &[], &steps)
+    }
+
+    /// `(x.float() * rsqrt(mean(x.float()²) + eps)).type_as(x)`, without a weight (`Llama4TextL2Norm`).
+    pub(crate) fn norm_without_weight(&mut self, x: Var, norm: &Norm<'_>) -> Var {
+        let dtype = self.tape.dtype(x);
+        let normalised = self.normalise(x, norm);
+        let back = self.cast(normalised, norm.module, What::Output, dtype);
+        self.tape.drop(normalised);
+        back
     }
 }

@@ -4,6 +4,7 @@ mod choices;
 mod freezing;
 mod trainer;
 mod vision;
+mod vocabulary;
 
 pub use choices::{
     AdapterDtype, Attention, AutocastScope, BaseDtype, Checkpointing, Held, KvCache, LogProbs, Lora,
@@ -13,10 +14,11 @@ pub use choices::{
 pub use freezing::{Freezing, FrozenLayers, TrainedKinds};
 pub use trainer::Trainer;
 pub use vision::Vision;
+pub use vocabulary::Vocabulary;
 
 use crate::error::{Error, Field};
 use crate::gpu::Gpu;
-use crate::model::{Activation, Architecture, Family, Model, SlidingWindow, Tower};
+use crate::model::{Activation, Architecture, Family, Mixer, Model, Pattern, Tower};
 use crate::trained::Trained;
 use crate::units::{Bytes, Count, Dtype};
 
@@ -25,6 +27,8 @@ use crate::units::{Bytes, Count, Dtype};
 pub struct Scenario {
     /// What is trained.
     pub model: Model,
+    /// Rows that are added to its vocabulary.
+    pub vocabulary: Vocabulary,
     /// Samples in one forward pass.
     pub micro_batch: Count,
     /// Tokens of each sequence, padding included.
@@ -82,11 +86,13 @@ impl Default for Scenario {
             token_types: None,
             rotary: None,
             parallel_residual: false,
+            has_qk_norm: true,
             qkv_bias: false,
             output_bias: false,
             mlp_bias: false,
             activation: Activation::OneKernel,
-            window: Some(SlidingWindow { size: Count::new(2047), first: Count::new(0), full_every: None }),
+            window: Some(Count::new(2047)),
+            pattern: Pattern::all(Mixer::Window),
             attention_softcap: false,
             logit_softcap: false,
             embedding_dropout: false,
@@ -100,6 +106,7 @@ impl Default for Scenario {
         };
         Self {
             model: Model { preset: Some("phi-3-mini-4k-instruct".to_owned()), architecture },
+            vocabulary: Vocabulary::default(),
             micro_batch: Count::new(2),
             sequence_length: Count::new(256),
             gradient_accumulation: Count::ONE,
@@ -130,10 +137,8 @@ impl Scenario {
     /// [`Error::OutOfRange`], [`Error::NotDivisible`]: the first that is found, by the key of the link.
     pub fn validate(&self) -> Result<(), Error> {
         let a = &self.model.architecture;
-        let window = a.window.map(|window| window.size);
         let (experts, latent) = (a.experts, a.latent);
         let image = a.image.or(a.tower.map(|tower| tower.image));
-        let every = a.window.and_then(|window| window.full_every);
         let numbers = [
             ("b", Some(self.micro_batch), limits::MICRO_BATCH),
             ("s", Some(self.sequence_length), limits::SEQUENCE_LENGTH),
@@ -141,6 +146,7 @@ impl Scenario {
             ("freeze_count", Some(self.freezing.count), limits::LAYERS),
             ("lora_rank", self.lora.rank, limits::LORA_RANK),
             ("vocab", Some(a.vocabulary), limits::VOCABULARY),
+            ("vocab_multiple", self.vocabulary.multiple_of, limits::VOCABULARY),
             ("hidden", Some(a.hidden), limits::WIDTH),
             ("layers", Some(a.layers), limits::LAYERS),
             ("heads", Some(a.heads), limits::HEADS),
@@ -148,8 +154,7 @@ impl Scenario {
             ("head_dim", Some(a.head_dim), limits::HEADS),
             ("ffn", Some(a.ffn), limits::WIDTH),
             ("positions", a.positions, limits::SEQUENCE_LENGTH),
-            ("window", window, limits::SEQUENCE_LENGTH),
-            ("window_full_every", every, limits::LAYERS),
+            ("window", a.window, limits::SEQUENCE_LENGTH),
             ("experts", experts.map(|experts| experts.count), limits::EXPERTS),
             ("experts_per_token", experts.map(|experts| experts.per_token), limits::EXPERTS),
             ("expert_ffn", experts.map(|experts| experts.ffn), limits::WIDTH),
@@ -246,6 +251,11 @@ impl Scenario {
         Ok(())
     }
 
+    /// The model as it is trained: with the rows that are added to its vocabulary.
+    pub fn architecture(&self) -> Architecture {
+        self.vocabulary.padded(&self.model.architecture)
+    }
+
     /// Dtype of the weights that the forward pass reads from.
     pub fn weight(&self) -> Dtype {
         match (self.lora.rank, self.lora.base) {
@@ -269,7 +279,12 @@ impl Scenario {
 
     /// Whether eager attention runs although SDPA was asked for: soft-capped scores need it.
     pub fn attention_that_runs(&self) -> Attention {
-        if self.model.architecture.attention_softcap { Attention::Eager } else { self.attention }
+        let a = &self.model.architecture;
+        if a.attention_softcap || a.family.needs_eager_attention() {
+            Attention::Eager
+        } else {
+            self.attention
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The blocks of a model: each kind of layer once, with how many layers are of it.
 
+use crate::model::Mixer;
 use crate::plan::Pass;
 use crate::rules::{self, LayerGraph, LayerKind, LayerPlace};
 use crate::scenario::{Checkpointing, Scenario};
@@ -25,16 +26,15 @@ pub(crate) fn kind_of(pass: &Pass, index: u64) -> LayerKind {
             _ => return kind_in_text(pass, index.saturating_sub(all + 1)),
         };
         let graph = LayerGraph { is_trained: true, follows: true };
-        return LayerKind { is_windowed: false, is_sparse: false, place, graph };
+        return LayerKind { mixer: Mixer::Full, is_sparse: false, place, graph };
     }
     kind_in_text(pass, index)
 }
 
 fn kind_in_text(pass: &Pass, index: u64) -> LayerKind {
     let a = &pass.architecture;
-    let reaches = a.window.is_some_and(|window| pass.sequence >= window.size.get());
     LayerKind {
-        is_windowed: reaches && a.is_windowed(index),
+        mixer: if a.decoder.is_none() { mixer(pass, index) } else { Mixer::Full },
         is_sparse: a.is_sparse(index),
         place: match a.layers.get() {
             _ if index == 0 && a.family.first_has_no_input_norm() => LayerPlace::FirstWithoutNorm,
@@ -44,6 +44,16 @@ fn kind_in_text(pass: &Pass, index: u64) -> LayerKind {
             _ => LayerPlace::Decoder,
         },
         graph: LayerGraph { is_trained: pass.trained.is_layer(index), follows: pass.follows(index) },
+    }
+}
+
+/// How layer `index` mixes tokens in this pass: a window that the sequence does not reach is none.
+fn mixer(pass: &Pass, index: u64) -> Mixer {
+    let a = &pass.architecture;
+    let reaches = a.window.is_some_and(|window| pass.sequence >= window.get());
+    match a.mixer(index) {
+        Mixer::Window if !reaches => Mixer::Full,
+        mixer => mixer,
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a step is given and what the model holds beside its parameters: the batch, masks, RoPE's tables, buffers.
 
 use crate::ledger::{Category, Dim, Dims, Instant, Module, Name, Symbol, What};
-use crate::model::{Architecture, Image};
+use crate::model::{Architecture, Image, Mixer, RopeKind};
 use crate::plan::{Pass, rotary_dim};
 use crate::scenario::{Attention, Objective, Padding, Scenario, Stack};
 use crate::tape::Storage;
@@ -74,7 +74,10 @@ pub(crate) fn inputs(scenario: &Scenario, pass: &Pass) -> Vec<Input> {
     }
     if pass.architecture.has_rope() {
         // Queries and keys that need a gradient keep the tables that they are multiplied by.
-        let until = if follows { Instant::BackwardLastVisited } else { Instant::Forward };
+        // Where each layer repeats them, only a checkpoint keeps the tables themselves.
+        let repeats = pass.architecture.family.rope().repeats_tables() && !scenario.checkpointing.is_on();
+        let is_kept = follows && !repeats;
+        let until = if is_kept { Instant::BackwardLastVisited } else { Instant::Forward };
         inputs.push(Input { storage: rope_table(pass), copies: 1, until });
     }
     inputs
@@ -114,47 +117,67 @@ fn relative_positions(pass: &Pass) -> [Input; 3] {
     ]
 }
 
-/// The causal masks that layers share, where SDPA can't do with `is_causal`: alive while the layers run, and as arguments of the
-/// checkpoints until the last of them has been recomputed (`masking_utils.py`, `eager_mask`, `sdpa_mask`).
-fn masks(scenario: &Scenario, pass: &Pass) -> Option<Input> {
-    let a = &pass.architecture;
-    let windowed = (0..a.layers.get()).filter(|&index| a.is_windowed(index)).count() as u64;
-    let (has_windowed, has_full) = (windowed > 0, windowed < a.layers.get());
-    let reaches = a.window.is_some_and(|window| pass.sequence >= window.size.get());
-    let sequence = pass.sequence();
-    let of_batch = Dims::new(&[pass.batch(), sequence, sequence]);
-    // Without padding an encoder's attention is not masked at all but for windows.
-    let is_encoder = a.family.is_masked() || a.decoder.is_some() || a.image.is_some();
-    let has_full = has_full && (!is_encoder || pass.is_padded());
-    let has_windowed = has_windowed && (!is_encoder || reaches || pass.is_padded());
-    let needs_none = !has_full && !has_windowed;
-    let of_all = u64::from(has_full) + u64::from(has_windowed);
-    let (copies, dims, dtype) = if needs_none {
-        return None;
-    } else if pass.attention == Attention::Eager {
-        (of_all, of_batch, pass.weight)
-    } else if pass.is_padded() {
-        (of_all, of_batch, Dtype::Bool)
-    } else {
-        (u64::from(has_windowed && reaches), Dims::new(&[sequence, sequence]), Dtype::Bool)
-    };
+/// The causal masks that layers share, where SDPA can't do with `is_causal`: one of the layers that attend to everything, one of those
+/// with a window. They are alive while the layers run, and as arguments of the checkpoints until the last of these has been recomputed
+/// (`masking_utils.py`, `eager_mask`, `sdpa_mask`); that of layers which the first one is not of goes a little earlier, which is not
+/// counted.
+fn masks(scenario: &Scenario, pass: &Pass) -> impl Iterator<Item = Input> {
     let is_checkpointed = scenario.checkpointing.is_on();
     let until = if is_checkpointed { Instant::BackwardLastVisited } else { Instant::Forward };
-    let storage = storage(Module::Attention, What::Mask, dims, dtype);
-    (copies > 0).then_some(Input { storage, copies, until })
+    [false, true].into_iter().filter_map(|is_windowed| mask(pass, is_windowed)).map(move |storage| Input {
+        storage,
+        copies: 1,
+        until,
+    })
+}
+
+/// The mask of the layers with a window, or of the others, where there is such a layer and it needs one.
+fn mask(pass: &Pass, is_windowed: bool) -> Option<Storage> {
+    let a = &pass.architecture;
+    let is_of_it = |mixer: Mixer| mixer.is_attention() && (mixer == Mixer::Window) == is_windowed;
+    if !a.mixers().any(is_of_it) {
+        return None;
+    }
+    let sequence = pass.sequence();
+    let of_batch = Dims::new(&[pass.batch(), sequence, sequence]);
+    let reaches = a.window.is_some_and(|window| pass.sequence >= window.get());
+    // Without padding an encoder's attention is not masked at all but for windows.
+    let is_encoder = a.family.is_masked() || a.decoder.is_some() || a.image.is_some();
+    if is_encoder && !pass.is_padded() && !(is_windowed && reaches) {
+        return None;
+    }
+    let (dims, dtype) = if pass.attention == Attention::Eager {
+        (of_batch, pass.weight)
+    } else if pass.padding == Padding::Padded {
+        (of_batch, Dtype::Bool)
+    } else if is_windowed && reaches {
+        // A mask of ones is joined with the window, which then is one for each sequence.
+        let of_all = Dims::new(&[sequence, sequence]);
+        (if pass.padding == Padding::Ones { of_batch } else { of_all }, Dtype::Bool)
+    } else {
+        return None;
+    };
+    Some(storage(Module::Attention, What::Mask, dims, dtype))
 }
 
 /// Cosines and sines, or, for latent attention, complex numbers: two in fp32 for two dimensions.
 fn rope_table(pass: &Pass) -> Storage {
     let (sequence, rotary) = (pass.sequence(), pass.rotary_dim());
-    if pass.architecture.latent.is_some() {
-        return storage(Module::Rope, What::CosSin, Dims::new(&[sequence, rotary]), Dtype::Fp32);
+    match pass.architecture.family.rope() {
+        RopeKind::Complex => {
+            return storage(Module::Rope, What::CosSin, Dims::new(&[sequence, rotary]), Dtype::Fp32);
+        }
+        // Half as many cosines and sines: each half of a head takes them all.
+        RopeKind::Concatenated => {
+            return storage(Module::Rope, What::CosSin, Dims::new(&[sequence, rotary]), pass.weight);
+        }
+        _ => {}
     }
     let tables = Dim::number(2 * rope_kinds(&pass.architecture));
-    storage(Module::Rope, What::CosSin, Dims::new(&[tables, sequence, rotary]), pass.weight)
+    storage(Module::Rope, What::CosSin, Dims::new(&[tables, sequence, rotary]), pass.rope_dtype())
 }
 
-/// Gemma-3 has a table for its windowed layers and one for the others.
+/// Gemma-3 and OLMo 3 have a table for its windowed layers and one for the others.
 fn rope_kinds(architecture: &Architecture) -> u64 {
     1 + u64::from(architecture.family.has_two_ropes())
 }

@@ -15,7 +15,7 @@ pub(crate) struct Parameters {
 
 impl Parameters {
     pub(crate) fn of(scenario: &Scenario) -> Self {
-        let model = parameters(&scenario.model.architecture);
+        let model = parameters(&scenario.architecture());
         let adapters = Adapters::of(scenario)
             .map(|adapters| model::adapters(&model, adapters.rank, |module| adapters.target(module)));
         // Only the tower behind the projector's layer never gets a gradient, and a frozen tower none at all.

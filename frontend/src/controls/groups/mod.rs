@@ -32,7 +32,7 @@ use dimensions::DimensionsGroup;
 use freezing::FreezingGroup;
 use kernels::{CheckpointingGroup, Kernels};
 use objective::ObjectiveGroup;
-use training_loop::{Accumulation, Loop};
+use training_loop::{Accumulation, Loop, VocabularyGroup};
 use vision::VisionGroup;
 
 const MICRO_BATCHES: &[u32] = &[1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128];
@@ -87,6 +87,7 @@ pub(crate) fn Controls() -> impl IntoView {
             <FreezingGroup />
             <AdaptersGroup />
             <ObjectiveGroup />
+            <VocabularyGroup />
             <Loop />
             <nav class="ready" aria-label=move || store.word(Word::StartFrom)>
                 <p>{move || store.word(Word::StartFrom)}</p>

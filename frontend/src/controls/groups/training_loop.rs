@@ -24,6 +24,26 @@ pub(super) fn Accumulation() -> impl IntoView {
     }
 }
 
+/// Rows that are added to the vocabulary.
+#[component]
+pub(super) fn VocabularyGroup() -> impl IntoView {
+    let store = expect_context::<Store>();
+    view! {
+        <Group
+            title=Word::VocabularyLabel
+            value=|s, lang| {
+                let multiple = s.vocabulary.multiple_of;
+                multiple.map_or_else(|| Word::Off.in_lang(lang).to_owned(), |multiple| format!("× {multiple}"))
+            }
+        >
+            <div class="control">
+                <label for="vocab_multiple">{move || store.word(Word::VocabularyMultiple)}</label>
+                <NumberField key="vocab_multiple" label=Word::VocabularyMultiple is_main=true />
+            </div>
+        </Group>
+    }
+}
+
 /// Trainer and what it decides.
 #[component]
 pub(super) fn Loop() -> impl IntoView {

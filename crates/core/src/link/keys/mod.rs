@@ -152,6 +152,7 @@ mod adapters;
 mod freezing;
 mod model;
 mod objective;
+mod pattern;
 mod run;
 mod vision;
 

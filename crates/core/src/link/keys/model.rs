@@ -1,9 +1,9 @@
 //! The model: its name and its dimensions.
 
-use super::{CUSTOM, Key, always, is_set, none_for_zero, unknown, zero_for_none};
+use super::{CUSTOM, Key, always, is_set, none_for_zero, pattern, unknown, zero_for_none};
 use crate::error::{Error, Field};
 use crate::link::count;
-use crate::model::{Activation, Architecture, Decoder, Experts, Family, Image, Latent, SlidingWindow, Tower};
+use crate::model::{Activation, Decoder, Experts, Family, Image, Latent, Tower};
 use crate::presets;
 use crate::scenario::{Scenario, limits};
 use crate::units::Count;
@@ -63,24 +63,27 @@ pub(super) const KEYS: &[Key] = &[
     optional!("token_types", limits::VOCABULARY, |s| s.model.architecture.token_types),
     optional!("rotary", limits::HEADS, |s| s.model.architecture.rotary),
     flag!("parallel", |s| s.model.architecture.parallel_residual),
+    flag!("qk_norm", |s| s.model.architecture.has_qk_norm)
+        .when(|s| s.model.architecture.family.qk_norm_is_optional().is_some()),
     flag!("qkv_bias", |s| s.model.architecture.qkv_bias),
     flag!("o_bias", |s| s.model.architecture.output_bias),
     flag!("mlp_bias", |s| s.model.architecture.mlp_bias),
     choice!("act", Activation, |s| s.model.architecture.activation),
     Key {
         name: "window",
-        write: |s| zero_for_none(s.model.architecture.window.map(|window| window.size)),
+        write: |s| zero_for_none(s.model.architecture.window),
         read: |s, field, text| {
-            let size = none_for_zero(field, text, limits::SEQUENCE_LENGTH)?;
-            s.model.architecture.window =
-                size.map(|size| SlidingWindow { size, ..window(&s.model.architecture) });
+            let a = &mut s.model.architecture;
+            a.window = none_for_zero(field, text, limits::SEQUENCE_LENGTH)?;
+            pattern::follow_window(a);
             Ok(())
         },
         words: &[],
         matters: always,
     },
-    of_part!("window_first", (0, limits::LAYERS.1), window, Count::new(0), |window| window.first),
-    optional_of_part!("window_full_every", limits::LAYERS, window, |window| window.full_every),
+    pattern::FIRST,
+    pattern::FULL_EVERY,
+    pattern::PATTERN,
     Key {
         name: "experts",
         write: |s| zero_for_none(s.model.architecture.experts.map(|experts| experts.count)),
@@ -243,8 +246,4 @@ fn read_model(scenario: &mut Scenario, field: Field, text: &str) -> Result<(), E
     })?;
     scenario.model = preset.model()?;
     Ok(())
-}
-
-fn window(architecture: &Architecture) -> SlidingWindow {
-    architecture.window.unwrap_or(SlidingWindow { size: Count::ONE, first: Count::new(0), full_every: None })
 }

@@ -1,6 +1,6 @@
 //! The run: batch, precision, optimizer, kernels, training loop, hardware.
 
-use super::{CUSTOM, Key, always, unknown};
+use super::{CUSTOM, Key, always, none_for_zero, unknown, zero_for_none};
 use crate::error::{Error, Field};
 use crate::gpu;
 use crate::link::count;
@@ -36,6 +36,8 @@ pub(super) const KEYS: &[Key] = &[
 
 /// The training loop.
 pub(super) const LOOP: &[Key] = &[
+    optional!("vocab_multiple", limits::VOCABULARY, |s| s.vocabulary.multiple_of)
+        .when(|s| s.vocabulary.multiple_of.is_some()),
     choice!("padding", Padding, |s| s.padding),
     choice!("autocast_scope", AutocastScope, |s| s.autocast_scope),
     choice!("held", Held, |s| s.held),

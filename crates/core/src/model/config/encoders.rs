@@ -2,7 +2,7 @@
 
 use super::Config;
 use crate::error::{Error, Field};
-use crate::model::{Activation, Architecture, Family, SlidingWindow};
+use crate::model::{Activation, Architecture, Family, Mixer, Pattern};
 use crate::scenario::limits;
 use crate::units::Count;
 
@@ -28,11 +28,13 @@ impl Config {
             token_types: Some(self.count("type_vocab_size", limits::VOCABULARY, 2)?),
             rotary: None,
             parallel_residual: false,
+            has_qk_norm: true,
             qkv_bias: true,
             output_bias: true,
             mlp_bias: true,
             activation: self.activation("hidden_act", Activation::OneKernel)?,
             window: None,
+            pattern: Pattern::all(Mixer::Full),
             attention_softcap: false,
             logit_softcap: false,
             embedding_dropout: dropout,
@@ -65,11 +67,13 @@ impl Config {
             token_types: None,
             rotary: None,
             parallel_residual: false,
+            has_qk_norm: true,
             qkv_bias: true,
             output_bias: true,
             mlp_bias: true,
             activation: self.activation("activation", Activation::OneKernel)?,
             window: None,
+            pattern: Pattern::all(Mixer::Full),
             attention_softcap: false,
             logit_softcap: false,
             embedding_dropout: dropout,
@@ -105,7 +109,8 @@ impl Config {
         let heads = self.count("num_attention_heads", limits::HEADS, 12)?;
         let layers = self.count("num_hidden_layers", limits::LAYERS, 22)?;
         let attention_bias = self.flag("attention_bias", false)?;
-        let architecture = Architecture {
+        let (window, pattern) = self.half_window(layers)?;
+        Ok(Architecture {
             family: Family::ModernBert,
             vocabulary: self.count("vocab_size", limits::VOCABULARY, 50_368)?,
             hidden,
@@ -119,11 +124,13 @@ impl Config {
             token_types: None,
             rotary: None,
             parallel_residual: false,
+            has_qk_norm: true,
             qkv_bias: attention_bias,
             output_bias: attention_bias,
             mlp_bias: self.flag("mlp_bias", false)?,
             activation: self.activation("hidden_activation", Activation::OneKernel)?,
-            window: self.half_window()?,
+            window,
+            pattern,
             attention_softcap: false,
             logit_softcap: false,
             embedding_dropout: self.dropout("embedding_dropout", 0.0)?,
@@ -134,17 +141,32 @@ impl Config {
             decoder: None,
             image: None,
             tower: None,
-        };
-        self.check_layer_types(layers, |index| architecture.is_windowed(index))?;
-        Ok(architecture)
+        })
     }
 
-    /// `ModernBertConfig.sliding_window`: half of `local_attention`, to each side.
-    fn half_window(&self) -> Result<Option<SlidingWindow>, Error> {
+    /// `ModernBertConfig.sliding_window`: half of `local_attention`, to each side; the first of every few layers attends to everything.
+    fn half_window(&self, layers: Count) -> Result<(Option<Count>, Pattern), Error> {
+        let key = "global_attn_every_n_layers";
         let whole = self.count("local_attention", (2, limits::SEQUENCE_LENGTH.1), 128)?;
-        let every = self.count("global_attn_every_n_layers", limits::LAYERS, 3)?;
+        let every = self.count(key, limits::LAYERS, 3)?;
         let size = Count::new(u32::try_from(whole.get() / 2).unwrap_or(1));
-        Ok(Some(SlidingWindow { size, first: Count::new(0), full_every: Some(every) }))
+        let pattern = match self.layer_types(layers)? {
+            Some(listed) => Some(listed),
+            None => usize::try_from(every.get()).ok().filter(|&every| every <= Pattern::LONGEST).and_then(
+                |every| {
+                    let mut period = vec![Mixer::Window; every];
+                    *period.first_mut()? = Mixer::Full;
+                    Pattern::new(&[], &period)
+                },
+            ),
+        };
+        let pattern = pattern.ok_or_else(|| Error::OutOfRange {
+            field: Field::new(key),
+            given: every.to_string(),
+            min: 1,
+            max: Pattern::LONGEST as u64,
+        })?;
+        Ok((pattern.has(Mixer::Window).then_some(size), pattern))
     }
 
     fn refuse_decoders(&self) -> Result<(), Error> {

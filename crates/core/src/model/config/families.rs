@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::Config;
 use crate::error::{Error, Field};
-use crate::model::{Activation, Architecture, Decoder, Family};
+use crate::model::{Activation, Architecture, Decoder, Family, Mixer, Pattern};
 use crate::scenario::limits;
 
 impl Config {
@@ -27,11 +27,13 @@ impl Config {
             token_types: None,
             rotary: None,
             parallel_residual: false,
+            has_qk_norm: true,
             qkv_bias: true,
             output_bias: true,
             mlp_bias: true,
             activation: self.activation("activation_function", Activation::NewGelu)?,
             window: None,
+            pattern: Pattern::all(Mixer::Full),
             attention_softcap: false,
             logit_softcap: false,
             embedding_dropout: self.dropout("embd_pdrop", 0.1)?,
@@ -65,11 +67,13 @@ impl Config {
             token_types: None,
             rotary: None,
             parallel_residual: false,
+            has_qk_norm: true,
             qkv_bias: false,
             output_bias: false,
             mlp_bias: false,
             activation,
             window: None,
+            pattern: Pattern::all(Mixer::Full),
             attention_softcap: false,
             logit_softcap: false,
             embedding_dropout: dropout,

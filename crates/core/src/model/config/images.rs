@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{Config, divides, wrong_kind};
 use crate::error::{Error, Field};
-use crate::model::{Activation, Architecture, Family, Image, Tower};
+use crate::model::{Activation, Architecture, Family, Image, Mixer, Pattern, Tower};
 use crate::scenario::limits;
 use crate::units::Count;
 
@@ -28,11 +28,13 @@ impl Config {
             token_types: None,
             rotary: None,
             parallel_residual: false,
+            has_qk_norm: false,
             qkv_bias: self.flag("qkv_bias", true)?,
             output_bias: true,
             mlp_bias: true,
             activation: self.activation("hidden_act", Activation::OneKernel)?,
             window: None,
+            pattern: Pattern::all(Mixer::Full),
             attention_softcap: false,
             logit_softcap: false,
             embedding_dropout: dropout,

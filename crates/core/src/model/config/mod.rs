@@ -2,17 +2,18 @@
 //!
 //! Source of the defaults: `configuration_<family>.py` of transformers 5.23.0.
 
+mod decoder;
 mod defaults;
 mod encoders;
 mod families;
 mod images;
+mod layers;
 mod sparse;
+mod wrapped;
 
 use serde_json::{Map, Value};
 
-use defaults::defaults;
-
-use super::{Activation, Architecture, Family, SlidingWindow};
+use super::{Activation, Architecture, Family};
 use crate::error::{Error, Field};
 use crate::scenario::limits;
 use crate::units::Count;
@@ -54,10 +55,10 @@ pub fn from_config(json: &str) -> Result<Architecture, Error> {
             accepted: "object",
         });
     };
-    let config = Config { keys };
-    if config.get("model_type").and_then(Value::as_str) == Some(LLAVA) {
-        return config.llava();
+    if keys.get("model_type").and_then(Value::as_str) == Some(LLAVA) {
+        return Config { keys }.llava();
     }
+    let config = Config { keys: wrapped::language_model(keys) };
     config.of_family(config.family()?)
 }
 
@@ -87,11 +88,14 @@ impl Config {
         match self.get("model_type") {
             None => Err(Error::Missing { field }),
             Some(Value::String(given)) if SAME_AS_ROBERTA.contains(&given.as_str()) => Ok(Family::Roberta),
-            Some(Value::String(given)) => Family::from_key(given).ok_or_else(|| Error::Unsupported {
-                field,
-                given: Error::shown(given),
-                accepted: accepted(),
-            }),
+            Some(Value::String(given)) => match Family::from_key(given) {
+                Some(family) if family != Family::Generic => Ok(family),
+                _ if self.has_usual_keys() => Ok(Family::Generic),
+                _ => {
+                    let given = Error::shown(given);
+                    Err(Error::Unsupported { field, given, accepted: accepted() })
+                }
+            },
             Some(other) => Err(Error::Unsupported {
                 field,
                 given: Error::shown(&other.to_string()),
@@ -156,11 +160,12 @@ impl Config {
     /// `ACT2FN` of transformers: which functions are one kernel, and which are formulas in Python.
     fn activation(&self, key: &'static str, default: Activation) -> Result<Activation, Error> {
         const ONE_KERNEL: [&str; 4] = ["silu", "swish", "gelu", "gelu_pytorch_tanh"];
-        let accepted = || ONE_KERNEL.into_iter().chain(["relu", "gelu_new", "quick_gelu"]).collect();
+        let accepted = || ONE_KERNEL.into_iter().chain(["relu", "relu2", "gelu_new", "quick_gelu"]).collect();
         match self.get(key) {
             None => Ok(default),
             Some(Value::String(name)) if ONE_KERNEL.contains(&name.as_str()) => Ok(Activation::OneKernel),
             Some(Value::String(name)) if name == "relu" => Ok(Activation::Relu),
+            Some(Value::String(name)) if name == "relu2" => Ok(Activation::Relu2),
             Some(Value::String(name)) if name == "gelu_new" => Ok(Activation::NewGelu),
             Some(Value::String(name)) if name == "quick_gelu" => Ok(Activation::QuickGelu),
             Some(other) => Err(Error::Unsupported {
@@ -169,68 +174,6 @@ impl Config {
                 accepted: accepted(),
             }),
         }
-    }
-
-    fn decoder(&self, family: Family) -> Result<Architecture, Error> {
-        let default = defaults(family);
-        let hidden = self.count("hidden_size", limits::WIDTH, default.hidden)?;
-        let heads = self.count("num_attention_heads", limits::HEADS, default.heads)?;
-        let latent = self.latent(family)?;
-        // Every query head has a key of its own in latent attention (`DeepseekV2Attention.expand_kv`).
-        let kv_heads = if latent.is_some() { heads } else { self.kv_heads(heads, default.kv_heads)? };
-        let (head_dim, rotary) = if latent.is_some() {
-            let (head_dim, rotary) = self.latent_head()?;
-            (head_dim, Some(rotary))
-        } else {
-            let head_dim = self.head_dim(hidden, heads, default.head_dim)?;
-            (head_dim, self.rotary(family, head_dim)?)
-        };
-        let layers = self.count("num_hidden_layers", limits::LAYERS, default.layers)?;
-        let is_neox = family == Family::GptNeox;
-        let is_starcoder = family == Family::Starcoder2;
-        let bias_key = if is_starcoder { "use_bias" } else { "attention_bias" };
-        let attention_bias = self.flag(bias_key, is_neox || is_starcoder)?;
-        let is_gemma = matches!(family, Family::Gemma2 | Family::Gemma3Text);
-        let activation = if is_gemma { "hidden_activation" } else { "hidden_act" };
-        Ok(Architecture {
-            family,
-            vocabulary: self.count("vocab_size", limits::VOCABULARY, default.vocabulary)?,
-            hidden,
-            layers,
-            heads,
-            kv_heads,
-            head_dim,
-            ffn: self.count("intermediate_size", limits::WIDTH, default.ffn)?,
-            tied: self.flag("tie_word_embeddings", default.tied)?,
-            positions: None,
-            token_types: None,
-            rotary,
-            parallel_residual: is_neox && self.flag("use_parallel_residual", true)?,
-            qkv_bias: family == Family::Qwen2 || attention_bias && family.has_attention_bias(),
-            output_bias: attention_bias && family != Family::Qwen2 && family.has_attention_bias(),
-            mlp_bias: is_neox
-                || is_starcoder && attention_bias
-                || matches!(family, Family::Llama | Family::Granite | Family::DeepseekV2)
-                    && self.flag("mlp_bias", false)?,
-            activation: self.activation(activation, Activation::OneKernel)?,
-            window: self.window(family, layers, default.window)?,
-            attention_softcap: is_gemma && self.softcap("attn_logit_softcapping", family == Family::Gemma2),
-            logit_softcap: is_gemma && self.softcap("final_logit_softcapping", family == Family::Gemma2),
-            embedding_dropout: is_neox && self.dropout("hidden_dropout", 0.0)?
-                || is_starcoder && self.dropout("embedding_dropout", 0.0)?,
-            residual_dropout: match family {
-                Family::Phi3 => self.dropout("resid_pdrop", 0.0)?,
-                Family::GptNeox => self.dropout("hidden_dropout", 0.0)?,
-                Family::Starcoder2 => self.dropout("residual_dropout", 0.0)?,
-                _ => false,
-            },
-            attention_dropout: self.dropout("attention_dropout", 0.0)?,
-            experts: self.experts(family)?,
-            latent,
-            decoder: None,
-            image: None,
-            tower: None,
-        })
     }
 
     /// An absent key has the class's default, `null` means as many as query heads.
@@ -259,11 +202,10 @@ impl Config {
     /// `int(head_dim * partial_rotary_factor)` of the families that rotate a part of each head, which is in `rope_parameters` or, in
     /// older files, beside it (`rotary_pct` for GPT-NeoX).
     fn rotary(&self, family: Family, head_dim: Count) -> Result<Option<Count>, Error> {
-        let default = match family {
-            Family::GptNeox => 0.25,
-            Family::Phi3 => 1.0,
-            _ => return Ok(None),
-        };
+        let default = family.rotary_part();
+        if !family.slices_heads() && family != Family::Generic {
+            return Ok(None);
+        }
         let key = "partial_rotary_factor";
         let nested = self.get("rope_parameters").and_then(|rope| rope.get(key));
         let Some(value) = nested.or_else(|| self.get(key)).or_else(|| self.get("rotary_pct")) else {
@@ -273,65 +215,6 @@ impl Config {
         factor
             .map(|factor| part(head_dim, factor))
             .ok_or_else(|| wrong_kind(key, value, "number above 0, up to 1"))
-    }
-
-    fn window(
-        &self,
-        family: Family,
-        layers: Count,
-        default: Option<u32>,
-    ) -> Result<Option<SlidingWindow>, Error> {
-        let is_qwen = matches!(family, Family::Qwen2 | Family::Qwen3 | Family::Qwen3Moe);
-        if matches!(
-            family,
-            Family::Llama
-                | Family::Granite
-                | Family::GptNeox
-                | Family::Olmoe
-                | Family::Olmo2
-                | Family::DeepseekV2
-        ) || is_qwen && !self.flag("use_sliding_window", false)?
-        {
-            return Ok(None);
-        }
-        let is_null = self.keys.get("sliding_window").is_some_and(Value::is_null);
-        let size = match self.optional("sliding_window", limits::SEQUENCE_LENGTH)? {
-            Some(size) => size,
-            None if is_null => return Ok(None),
-            None => match default {
-                Some(size) => Count::new(size),
-                None => return Ok(None),
-            },
-        };
-        let first =
-            if is_qwen { self.count("max_window_layers", (0, limits::LAYERS.1), 28)? } else { Count::new(0) };
-        let full_every = match family {
-            Family::Gemma2 => Some(Count::new(2)),
-            Family::Gemma3Text => Some(self.count("sliding_window_pattern", limits::LAYERS, 6)?),
-            _ => None,
-        };
-        let window = SlidingWindow { size, first, full_every };
-        self.check_layer_types(layers, |index| window.covers(index))?;
-        Ok(Some(window))
-    }
-
-    /// An explicit `layer_types` has to say the same as the pattern.
-    fn check_layer_types(&self, layers: Count, is_windowed: impl Fn(u64) -> bool) -> Result<(), Error> {
-        let Some(value) = self.get("layer_types") else {
-            return Ok(());
-        };
-        let unsupported = || Error::Unsupported {
-            field: Field::new("layer_types"),
-            given: Error::shown(&value.to_string()),
-            accepted: vec!["sliding_attention", "full_attention"],
-        };
-        let types = value.as_array().ok_or_else(unsupported)?;
-        let agrees = types.len() as u64 == layers.get()
-            && types.iter().zip(0..).all(|(kind, index)| {
-                let expected = if is_windowed(index) { "sliding_attention" } else { "full_attention" };
-                kind.as_str() == Some(expected)
-            });
-        if agrees { Ok(()) } else { Err(unsupported()) }
     }
 }
 

@@ -43,7 +43,26 @@ impl Config {
                     renormalises: self.flag("norm_topk_prob", false)?,
                 }
             }
+            Family::Qwen2Moe => Experts {
+                count: self.number_of_experts("num_experts", 60)?,
+                per_token: self.count("num_experts_per_tok", limits::EXPERTS, 4)?,
+                ffn: self.count("moe_intermediate_size", limits::WIDTH, 1408)?,
+                shared_ffn: Some(self.count("shared_expert_intermediate_size", limits::WIDTH, 5632)?),
+                dense_layers: self.dense_layers()?,
+                every: self.count("decoder_sparse_step", limits::LAYERS, 1)?,
+                renormalises: self.flag("norm_topk_prob", false)?,
+            },
+            Family::GptOss => self.equal_experts(128, 4, 2880)?,
+            Family::GraniteMoe => self.equal_experts(8, 2, 11_008)?,
+            Family::MinimaxM2 => Experts { renormalises: true, ..self.equal_experts(256, 8, 1536)? },
+            Family::Llama4Text => self.llama4_experts()?,
             Family::DeepseekV2 => self.deepseek_experts()?,
+            Family::DeepseekV3 => self.grouped_experts(256, 2048, 3)?,
+            Family::Glm4Moe => self.grouped_experts(128, 1408, 1)?,
+            Family::Generic => match self.usual_experts()? {
+                Some(count) => self.generic_experts(count)?,
+                None => return Ok(None),
+            },
             _ => return Ok(None),
         };
         if experts.per_token > experts.count {
@@ -88,17 +107,94 @@ impl Config {
         }
         let ffn = self.count("moe_intermediate_size", limits::WIDTH, 1407)?;
         let shared = self.count("n_shared_experts", limits::EXPERTS, 2)?;
-        let shared_ffn = u32::try_from(ffn.get().saturating_mul(shared.get())).unwrap_or(limits::WIDTH.1);
         let per_token = self.optional("num_experts_per_tok", limits::EXPERTS)?;
         Ok(Experts {
             count: self.number_of_experts("n_routed_experts", 64)?,
             per_token: per_token.ok_or(Error::Missing { field: Field::new("num_experts_per_tok") })?,
             ffn,
-            shared_ffn: Some(Count::new(shared_ffn)),
+            shared_ffn: Some(times(ffn, shared)),
             dense_layers: self.count("first_k_dense_replace", (0, limits::LAYERS.1), 0)?,
             every: Count::ONE,
             // `DeepseekV2TopkRouter` does not read `norm_topk_prob`.
             renormalises: false,
+        })
+    }
+
+    /// Experts in every layer, whose width is `intermediate_size`.
+    fn equal_experts(&self, count: u32, per_token: u32, ffn: u32) -> Result<Experts, Error> {
+        Ok(Experts {
+            count: self.number_of_experts("num_local_experts", count)?,
+            per_token: self.count("num_experts_per_tok", limits::EXPERTS, per_token)?,
+            ffn: self.count("intermediate_size", limits::WIDTH, ffn)?,
+            shared_ffn: None,
+            dense_layers: Count::new(0),
+            every: Count::ONE,
+            renormalises: false,
+        })
+    }
+
+    /// `Llama4TextConfig`: experts in one layer of `interleave_moe_layer_step`, with a shared one of the same width.
+    fn llama4_experts(&self) -> Result<Experts, Error> {
+        let key = "moe_layers";
+        let experts = self.equal_experts(16, 1, 8192)?;
+        let every = self.count("interleave_moe_layer_step", limits::LAYERS, 1)?;
+        let experts = Experts { shared_ffn: Some(experts.ffn), every, ..experts };
+        let Some(value) = self.get(key) else {
+            return Ok(experts);
+        };
+        let layers = self.count("num_hidden_layers", limits::LAYERS, 48)?;
+        let expected = (0..layers.get()).filter(|&index| experts.has(index));
+        let agrees =
+            value.as_array().is_some_and(|listed| listed.iter().map(Value::as_u64).eq(expected.map(Some)));
+        if agrees {
+            return Ok(experts);
+        }
+        let given = Error::shown(&value.to_string());
+        Err(Error::Unsupported { field: Field::new(key), given, accepted: vec!["null"] })
+    }
+
+    /// `DeepseekV3Config`, `Glm4MoeConfig`. The layers that predict further tokens (`num_nextn_predict_layers`) are not built by
+    /// transformers.
+    fn grouped_experts(&self, count: u32, ffn: u32, dense: u32) -> Result<Experts, Error> {
+        let ffn = self.count("moe_intermediate_size", limits::WIDTH, ffn)?;
+        let shared = self.count("n_shared_experts", limits::EXPERTS, 1)?;
+        Ok(Experts {
+            count: self.number_of_experts("n_routed_experts", count)?,
+            per_token: self.count("num_experts_per_tok", limits::EXPERTS, 8)?,
+            ffn,
+            shared_ffn: Some(times(ffn, shared)),
+            dense_layers: self.count("first_k_dense_replace", (0, limits::LAYERS.1), dense)?,
+            every: Count::ONE,
+            renormalises: self.flag("norm_topk_prob", true)?,
+        })
+    }
+
+    /// Experts of a decoder of no known family, by the keys that others use.
+    fn generic_experts(&self, count: Count) -> Result<Experts, Error> {
+        let first = |keys: &[&'static str], range| {
+            keys.iter().find_map(|key| self.optional(key, range).transpose()).transpose()
+        };
+        let per_token =
+            first(&["num_experts_per_tok", "num_experts_per_token", "moe_k", "moe_topk"], limits::EXPERTS)?;
+        let ffn = match first(&["moe_intermediate_size"], limits::WIDTH)? {
+            Some(ffn) => ffn,
+            None => self.count("intermediate_size", limits::WIDTH, 1)?,
+        };
+        let shared = first(
+            &["n_shared_experts", "num_shared_experts", "moe_num_shared_experts"],
+            (0, limits::EXPERTS.1),
+        )?;
+        let shared = shared.filter(|shared| shared.get() > 0).map(|shared| times(ffn, shared));
+        Ok(Experts {
+            count,
+            per_token: per_token.ok_or(Error::Missing { field: Field::new("num_experts_per_tok") })?,
+            ffn,
+            shared_ffn: first(&["shared_expert_intermediate_size"], limits::WIDTH)?.or(shared),
+            dense_layers: first(&["first_k_dense_replace", "moe_layer_start_index"], (0, limits::LAYERS.1))?
+                .unwrap_or(Count::new(0)),
+            every: first(&["decoder_sparse_step", "moe_layer_interval"], limits::LAYERS)?
+                .unwrap_or(Count::ONE),
+            renormalises: self.flag("norm_topk_prob", true)?,
         })
     }
 
@@ -120,9 +216,9 @@ impl Config {
         }
     }
 
-    /// Latent attention of DeepSeek-V2.
+    /// Latent attention of DeepSeek-V2 and -V3.
     pub(super) fn latent(&self, family: Family) -> Result<Option<Latent>, Error> {
-        if family != Family::DeepseekV2 {
+        if !matches!(family, Family::DeepseekV2 | Family::DeepseekV3) {
             return Ok(None);
         }
         let is_direct = self.keys.get("q_lora_rank").is_some_and(Value::is_null);
@@ -141,4 +237,9 @@ impl Config {
         let sum = u32::try_from(plain.get().saturating_add(rotary.get())).unwrap_or(u32::MAX);
         Ok((Count::new(sum), rotary))
     }
+}
+
+/// The width of all shared experts together.
+fn times(ffn: Count, shared: Count) -> Count {
+    Count::new(u32::try_from(ffn.get().saturating_mul(shared.get())).unwrap_or(limits::WIDTH.1))
 }
