@@ -306,7 +306,7 @@ test('a config.json is taken when it is pasted, chosen or dropped, and a bad one
   assert.match(await page.evaluate(() => location.search), /model=custom&family=llama&vocab=5000&hidden=1024&/);
   assert.equal(estimate(await page.evaluate(() => location.search)).peak.requested, pasted);
   await page.fill('#config', '{ "model_type": "llama", "hidden_size": "wide" }');
-  await page.click('.own button');
+  await page.click('#config-read');
   await settled(page);
   assert.match(await page.textContent('#problems'), /hidden_size/);
   assert.equal(await peak(page), pasted);

@@ -19,6 +19,7 @@ const pictures = [
 for (const [name, link, options, prepare] of pictures) {
   const page = await open(browser, link, options);
   await prepare(page);
+  await page.evaluate(() => scrollTo(0, 0));
   await settled(page);
   await page.screenshot({ path: `${folder}${name}.png`, fullPage: false });
   console.log(`  docs/screenshots/${name}.png`);

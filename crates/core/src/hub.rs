@@ -80,7 +80,7 @@ impl Repository {
         if !are_names || !revision.split('/').all(is_name) {
             return Err(Error::WrongKind {
                 field: Field::new("hub_id"),
-                given: Error::shown(given),
+                given: format!("\"{}\"", Error::shown(given)),
                 accepted: "owner/name",
             });
         }

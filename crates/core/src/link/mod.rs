@@ -51,6 +51,11 @@ pub fn is_dimension(name: &str) -> bool {
     name != "model" && keys::of_model(name)
 }
 
+/// Whether a field matters to a scenario, so that its link says it.
+pub fn matters(scenario: &Scenario, name: &str) -> bool {
+    keys::find(name).is_some_and(|key| (key.matters)(scenario))
+}
+
 /// The value of one field; none for a key that links don't have.
 pub fn value(scenario: &Scenario, name: &str) -> Option<String> {
     keys::find(name).map(|key| (key.write)(scenario))

@@ -9,26 +9,15 @@ use super::super::number::PlainNumber;
 use super::Group;
 use crate::state::Store;
 
-/// A control for each key of the model that matters to it.
+/// A control for each key of the model; those that don't matter to it are hidden.
 #[component]
 pub(super) fn DimensionsGroup() -> impl IntoView {
     let store = expect_context::<Store>();
-    let keys = Memo::new(move |_| {
-        store.with_scenario(|scenario| {
-            link::fields(scenario)
-                .map(|(key, _)| key)
-                .filter(|key| link::is_dimension(key))
-                .collect::<Vec<_>>()
-        })
-    });
+    let controls = link::keys().filter(|key| link::is_dimension(key)).map(|key| view! { <Dimension key /> });
     view! {
         <Group title=Word::Dimensions value=|s, _| s.model.architecture.family.key().to_owned()>
             <p class="hint">{move || store.word(Word::DimensionsHint)}</p>
-            <div class="dimensions">
-                <For each=move || keys.get() key=|key| *key let:key>
-                    <Dimension key />
-                </For>
-            </div>
+            <div class="dimensions">{controls.collect_view()}</div>
         </Group>
     }
 }
@@ -44,8 +33,9 @@ fn Dimension(key: &'static str) -> impl IntoView {
     } else {
         view! { <Words key words /> }.into_any()
     };
+    let matters = Memo::new(move |_| store.with_scenario(|scenario| link::matters(scenario, key)));
     view! {
-        <div class="control">
+        <div class="control" hidden=move || !matters.get()>
             <label for=key>{move || label.get()}</label>
             {control}
         </div>

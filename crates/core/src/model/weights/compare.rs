@@ -1,7 +1,5 @@
 //! The tensors of a file beside the parameters that the estimator counts.
 
-use std::collections::BTreeMap;
-
 use super::Tensor;
 use crate::model::{Architecture, parameters};
 
@@ -99,26 +97,35 @@ fn elements(tensors: &[&Tensor]) -> u64 {
 }
 
 fn dtypes(tensors: &[&Tensor]) -> Vec<(String, u64)> {
-    let mut by_dtype: BTreeMap<&str, u64> = BTreeMap::new();
-    for tensor in tensors {
-        let sum = by_dtype.entry(&tensor.dtype).or_default();
-        *sum = sum.saturating_add(tensor.elements());
-    }
-    let mut dtypes: Vec<_> = by_dtype.into_iter().map(|(dtype, sum)| (dtype.to_owned(), sum)).collect();
+    let groups = group(tensors.iter().map(|tensor| (tensor.dtype.clone(), tensor.elements())).collect());
+    let mut dtypes: Vec<_> = groups.into_iter().map(|group| (group.name, group.elements)).collect();
     dtypes.sort_by_key(|(_, sum)| std::cmp::Reverse(*sum));
     dtypes
 }
 
 fn grouped(tensors: &[&Tensor]) -> Vec<Group> {
-    let mut groups: BTreeMap<String, (u64, u64)> = BTreeMap::new();
-    for tensor in tensors {
-        let is_number = |piece: &str| !piece.is_empty() && piece.bytes().all(|byte| byte.is_ascii_digit());
-        let pieces = tensor.name.split('.').map(|piece| if is_number(piece) { "*" } else { piece });
-        let (copies, sum) = groups.entry(pieces.collect::<Vec<_>>().join(".")).or_default();
-        *copies += 1;
-        *sum = sum.saturating_add(tensor.elements());
+    let is_number = |piece: &str| !piece.is_empty() && piece.bytes().all(|byte| byte.is_ascii_digit());
+    let pattern = |name: &str| {
+        let pieces = name.split('.').map(|piece| if is_number(piece) { "*" } else { piece });
+        pieces.collect::<Vec<_>>().join(".")
+    };
+    group(tensors.iter().map(|tensor| (pattern(&tensor.name), tensor.elements())).collect())
+}
+
+/// Sums what has the same name.
+fn group(mut named: Vec<(String, u64)>) -> Vec<Group> {
+    named.sort_unstable();
+    let mut groups: Vec<Group> = Vec::new();
+    for (name, elements) in named {
+        match groups.last_mut().filter(|group| group.name == name) {
+            Some(group) => {
+                group.copies += 1;
+                group.elements = group.elements.saturating_add(elements);
+            }
+            None => groups.push(Group { name, copies: 1, elements }),
+        }
     }
-    groups.into_iter().map(|(name, (copies, elements))| Group { name, copies, elements }).collect()
+    groups
 }
 
 fn counted(architecture: &Architecture) -> Vec<Group> {
