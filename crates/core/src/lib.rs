@@ -13,6 +13,7 @@ pub mod link;
 pub mod model;
 mod name;
 mod optimizer;
+mod parallel;
 mod plan;
 pub mod presets;
 pub mod ready;
