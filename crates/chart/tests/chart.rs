@@ -12,7 +12,7 @@ use vram_core::ledger::{Category, Instant};
 use vram_core::timeline::{Moment, Point, StepNumber};
 use vram_core::units::Bytes;
 
-fn input(sizes: &[[u64; 8]; 7], ghost: Option<Vec<Bytes>>, capacity: u64) -> Input {
+fn input(sizes: &[[u64; 9]; 7], ghost: Option<Vec<Bytes>>, capacity: u64) -> Input {
     let totals: Vec<u64> =
         sizes.iter().map(|bar| bar.iter().fold(0_u64, |sum, size| sum.saturating_add(*size))).collect();
     let most = totals.iter().max().copied().unwrap_or_default();
@@ -40,13 +40,13 @@ fn input(sizes: &[[u64; 8]; 7], ghost: Option<Vec<Bytes>>, capacity: u64) -> Inp
 
 fn example() -> Input {
     let sizes = [
-        [14, 0, 0, 28, 3, 7, 0, 0],
-        [14, 0, 0, 28, 4, 7, 0, 0],
-        [14, 0, 1, 28, 3, 7, 1, 0],
-        [14, 0, 1, 28, 3, 7, 0, 0],
-        [14, 0, 13, 28, 0, 0, 0, 0],
-        [14, 0, 14, 28, 0, 0, 0, 0],
-        [14, 0, 14, 28, 0, 0, 14, 0],
+        [14, 0, 0, 28, 3, 7, 0, 0, 0],
+        [14, 0, 0, 28, 4, 7, 0, 0, 0],
+        [14, 0, 1, 28, 3, 7, 1, 0, 0],
+        [14, 0, 1, 28, 3, 7, 0, 0, 0],
+        [14, 0, 13, 28, 0, 0, 0, 0, 0],
+        [14, 0, 14, 28, 0, 0, 0, 0, 0],
+        [14, 0, 14, 28, 0, 0, 14, 0, 0],
     ];
     input(&sizes, Some([52, 53, 54, 53, 55, 56, 56].map(Bytes::new).to_vec()), 79)
 }
@@ -54,19 +54,19 @@ fn example() -> Input {
 /// Two steps of a model of two layers.
 fn over_time() -> TimelineTexts {
     let moments = [
-        (Moment::Forward(0), [14, 0, 0, 28, 1, 3, 1, 0]),
-        (Moment::Forward(1), [14, 0, 0, 28, 2, 5, 1, 0]),
-        (Moment::Loss, [14, 0, 0, 28, 4, 7, 0, 0]),
-        (Moment::BackwardHead, [14, 0, 1, 28, 3, 7, 1, 0]),
-        (Moment::Backward(1), [14, 0, 7, 28, 3, 5, 1, 0]),
-        (Moment::Backward(0), [14, 0, 13, 28, 1, 3, 1, 0]),
-        (Moment::BackwardEmbedding, [14, 0, 14, 28, 0, 0, 0, 0]),
-        (Moment::OptimizerStep, [14, 0, 14, 28, 0, 0, 14, 0]),
+        (Moment::Forward(0), [14, 0, 0, 28, 1, 3, 1, 0, 0]),
+        (Moment::Forward(1), [14, 0, 0, 28, 2, 5, 1, 0, 0]),
+        (Moment::Loss, [14, 0, 0, 28, 4, 7, 0, 0, 0]),
+        (Moment::BackwardHead, [14, 0, 1, 28, 3, 7, 1, 0, 0]),
+        (Moment::Backward(1), [14, 0, 7, 28, 3, 5, 1, 0, 0]),
+        (Moment::Backward(0), [14, 0, 13, 28, 1, 3, 1, 0, 0]),
+        (Moment::BackwardEmbedding, [14, 0, 14, 28, 0, 0, 0, 0, 0]),
+        (Moment::OptimizerStep, [14, 0, 14, 28, 0, 0, 14, 0, 0]),
     ];
     let load = Point {
         step: StepNumber::First,
         moment: Moment::Load,
-        categories: [14, 0, 0, 0, 0, 0, 0, 0].map(Bytes::new),
+        categories: [14, 0, 0, 0, 0, 0, 0, 0, 0].map(Bytes::new),
     };
     let steps = [StepNumber::First, StepNumber::Later].into_iter().flat_map(|step| {
         moments.map(|(moment, sizes)| Point { step, moment, categories: sizes.map(Bytes::new) })
@@ -127,7 +127,7 @@ fn arrow_keys_go_from_segment_to_segment_and_stop_at_the_ends() {
 proptest! {
     #[test]
     fn segments_tile_their_bar_and_are_found_where_they_stand(
-        sizes in any::<[[u64; 8]; 7]>(), shift in 0_u32..64, capacity in any::<u64>(), width in 0_i32..3000,
+        sizes in any::<[[u64; 9]; 7]>(), shift in 0_u32..64, capacity in any::<u64>(), width in 0_i32..3000,
     ) {
         let input = input(&sizes.map(|bar| bar.map(|size| size >> shift)), None, capacity);
         let layout = layout(&input, width);

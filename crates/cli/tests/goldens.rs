@@ -139,6 +139,22 @@ fn reserved_memory_lies_in_its_band_for_95_in_100_runs() {
     assert!(inside * 100 >= all * 95, "{inside} of {all}");
 }
 
+/// Runs on several GPUs, seen from one rank.
+#[test]
+fn sharded_and_replicated_runs_are_exact_on_each_rank() {
+    let rows: Vec<Row> = runs("goldens_parallel.jsonl").into_iter().map(|(_, row)| row).collect();
+    for group in ["ddp", "fsdp1", "fsdp2", "ga", "rank"] {
+        let rows: Vec<&Row> = rows.iter().filter(|row| row.group == group).collect();
+        for row in &rows {
+            assert!(row.errors.is_ok(), "{} {:?}", row.id, row.errors);
+            for figure in ["params", "grads", "optimizer_states"] {
+                assert!(row.error(figure).is_none_or(|error| error == 0.0), "{} {figure}", row.id);
+            }
+        }
+        assert_within(group, &rows, &[limits("peak_requested", 0.000_01, 0.000_15, 0.000_4)]);
+    }
+}
+
 #[test]
 fn eight_bit_adamw_is_exact_where_it_was_measured() {
     let supported: Vec<Row> = runs("goldens_parallel.jsonl")

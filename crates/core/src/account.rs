@@ -2,7 +2,8 @@
 
 use crate::allocator;
 use crate::ledger::{Category, Dim, Entry, Instant, InstantSet, Name, Symbol};
-use crate::model::{Architecture, Parameter};
+use crate::model::{Architecture, Parameter, Place};
+use crate::parallel::Held;
 use crate::tape::{Alive, Block, Storage};
 use crate::totals::Totals;
 use crate::units::{Bytes, Dtype};
@@ -14,6 +15,14 @@ struct Slot {
     copies: [u64; INSTANTS],
     /// What rounding adds to one copy, where the storage is not a tensor of its own.
     rounding: Option<Bytes>,
+}
+
+/// The gradient of a parameter: its name, its slot, where the parameter stands, and how often it is there.
+struct Gradient {
+    name: Name,
+    slot: usize,
+    place: Place,
+    copies: u64,
 }
 
 /// A block whose storages have slots.
@@ -33,7 +42,8 @@ impl<'a> Registered<'a> {
 pub(crate) struct Account {
     slots: Vec<Slot>,
     /// Slots of the parameters' gradients, in the order of `parameters`.
-    gradients: Vec<(Name, usize, u64)>,
+    gradients: Vec<Gradient>,
+    held: Vec<(Storage, usize)>,
     layers: u64,
 }
 
@@ -42,6 +52,7 @@ impl Account {
         let mut account = Self {
             slots: Vec::with_capacity(512),
             gradients: Vec::with_capacity(parameters.len()),
+            held: Vec::new(),
             layers: architecture.layers.get(),
         };
         for parameter in parameters {
@@ -49,7 +60,8 @@ impl Account {
             let storage =
                 Storage { name, category: Category::Gradients, dims: parameter.dims, dtype: gradient };
             let slot = account.slot(storage);
-            account.gradients.push((name, slot, parameter.copies(architecture)));
+            let copies = parameter.copies(architecture);
+            account.gradients.push(Gradient { name, slot, place: parameter.place, copies });
         }
         account
     }
@@ -73,9 +85,10 @@ impl Account {
 
     fn slot_of(&mut self, storage: Storage, is_kept: bool) -> usize {
         if storage.category == Category::Gradients
-            && let Some(&(_, slot, _)) = self.gradients.iter().find(|(name, ..)| *name == storage.name)
+            && let Some(gradient) = self.gradients.iter().find(|gradient| gradient.name == storage.name)
+            && self.slots.get(gradient.slot).is_some_and(|slot| slot.storage.bytes() == storage.bytes())
         {
-            return slot;
+            return gradient.slot;
         }
         self.slot(Storage { category: storage.category_of(is_kept), ..storage })
     }
@@ -93,12 +106,41 @@ impl Account {
         }
     }
 
+    /// Bytes of the gradients of all parameters.
+    pub(crate) fn gradient_bytes(&self) -> Bytes {
+        let of =
+            |gradient: &Gradient| Some(self.slots.get(gradient.slot)?.storage.bytes().times(gradient.copies));
+        self.gradients.iter().filter_map(of).sum()
+    }
+
     /// The gradients of all parameters.
     pub(crate) fn add_gradients(&mut self, instant: Instant) {
         for at in 0..self.gradients.len() {
-            if let Some(&(_, slot, copies)) = self.gradients.get(at) {
+            if let Some(&Gradient { slot, copies, .. }) = self.gradients.get(at) {
                 self.count(slot, instant, copies);
             }
+        }
+    }
+
+    /// The gradients of all parameters of a place, so many copies of each.
+    pub(crate) fn add_gradients_of(&mut self, instant: Instant, copies: impl Fn(Place) -> u64) {
+        for at in 0..self.gradients.len() {
+            if let Some(&Gradient { slot, place, .. }) = self.gradients.get(at) {
+                self.count(slot, instant, copies(place));
+            }
+        }
+    }
+
+    /// Storages of collectives, which are the same ones at several instants.
+    pub(crate) fn add_held(&mut self, instant: Instant, held: &[Held]) {
+        for &(storage, copies) in held {
+            let known = self.held.iter().find(|(known, _)| *known == storage).map(|&(_, slot)| slot);
+            let slot = known.unwrap_or_else(|| {
+                let slot = self.slot(storage);
+                self.held.push((storage, slot));
+                slot
+            });
+            self.count(slot, instant, copies);
         }
     }
 

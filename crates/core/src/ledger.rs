@@ -76,11 +76,13 @@ pub enum Category {
     Temporaries,
     /// The frozen reference model: weights and what its forward pass holds.
     ReferenceModel,
+    /// What ranks gather, reduce and exchange: gathered weights, buffers of collectives, buckets.
+    Communication,
 }
 
 impl Category {
     /// All, in the order in which bars are stacked.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Parameters,
         Self::MasterWeights,
         Self::Gradients,
@@ -89,6 +91,7 @@ impl Category {
         Self::WeightCasts,
         Self::Temporaries,
         Self::ReferenceModel,
+        Self::Communication,
     ];
 
     /// The word of the JSON output.
@@ -102,6 +105,7 @@ impl Category {
             Self::WeightCasts => "weight_casts",
             Self::Temporaries => "temporaries",
             Self::ReferenceModel => "reference_model",
+            Self::Communication => "communication",
         }
     }
 
@@ -160,6 +164,10 @@ pub enum Symbol {
     ValueDim,
     /// Rank of LoRA's adapters.
     Rank,
+    /// Rows of a parameter that one rank holds.
+    ShardRows,
+    /// Elements of a group of parameters that are gathered together.
+    GroupElements,
     /// Trainable parameters, all together.
     Parameters,
     /// A plain number, printed as itself.
@@ -193,6 +201,8 @@ impl Symbol {
             Self::LatentRank => "c",
             Self::ValueDim => "v",
             Self::Rank => "r",
+            Self::ShardRows => "⌈n/W⌉",
+            Self::GroupElements => "N′",
             Self::Parameters => "N",
             Self::Number => "",
         }

@@ -14,6 +14,7 @@ pub mod model;
 mod name;
 pub mod notice;
 mod optimizer;
+mod parallel;
 mod plan;
 pub mod presets;
 pub mod ready;

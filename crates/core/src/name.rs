@@ -134,6 +134,10 @@ names! {
         LmHead = "lm_head",
         /// The loss.
         Loss = "loss",
+        /// What is no layer: embedding, final norm, head. FSDP's root group.
+        Root = "root",
+        /// Data parallelism's buckets.
+        Buckets = "ddp",
         /// The optimizer.
         Optimizer = "optimizer",
         /// cuBLAS, the library of matrix products.
@@ -310,6 +314,24 @@ names! {
         StepCopy = "step_copy",
         /// Copy for one parameter at a time inside `step()`.
         StepLargest = "step_largest",
+        /// Whole weights that were gathered from all ranks' shards.
+        Gathered = "gathered",
+        /// What an all-gather fills, before weights are copied out of it.
+        GatherBuffer = "all_gather_buffer",
+        /// A shard in the dtype that is gathered.
+        ShardCast = "shard_cast",
+        /// Gradients as a reduce-scatter takes them.
+        ReduceInput = "reduce_scatter_input",
+        /// What a reduce-scatter makes.
+        ReduceOutput = "reduce_scatter_output",
+        /// The same in the gradient's dtype.
+        GradientCast = "gradient_cast",
+        /// The gradient of a flat parameter, made of its views'.
+        FlatGradient = "flat_gradient",
+        /// Gradients of whole weights.
+        UnshardedGradients = "unsharded_gradients",
+        /// Buckets in which gradients are averaged.
+        Bucket = "buckets",
         /// fp32 copy of the gradients for master weights.
         GradientFp32 = "gradient_fp32",
     }

@@ -3,7 +3,8 @@
 use crate::ledger::{Dim, Module, Symbol};
 use crate::model::{Architecture, Tower};
 use crate::scenario::{
-    Attention, AutocastScope, Checkpointing, Held, KvCache, LoraTargets, Objective, Padding, Scenario, Stack,
+    Attention, AutocastScope, Checkpointing, DataParallel, GradientSync, Held, KvCache, LoraTargets,
+    Objective, Padding, Scenario, Stack,
 };
 use crate::trained::Trained;
 use crate::units::Dtype;
@@ -44,6 +45,7 @@ impl Adapters {
 }
 
 /// One pass of a model over a micro-batch.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of the pass, independent of the others")]
 #[derive(Clone, Debug)]
 pub(crate) struct Pass {
     pub(crate) architecture: Architecture,
@@ -72,6 +74,8 @@ pub(crate) struct Pass {
     pub(crate) autocast_scope: AutocastScope,
     /// Which layers are checkpointed: that keeps what is handed to them.
     pub(crate) checkpointing: Checkpointing,
+    /// Whether gradients are views of data parallelism's buckets, which are never freed.
+    pub(crate) grads_in_buckets: bool,
     /// Whether gradients are added into those of an earlier micro-batch.
     pub(crate) accumulates: bool,
     /// Whether it is the frozen reference model's.
@@ -119,7 +123,8 @@ impl Pass {
             stack: scenario.stack,
             autocast_scope: scenario.autocast_scope,
             checkpointing: scenario.checkpointing,
-            accumulates: scenario.gradient_accumulation.get() > 1,
+            grads_in_buckets: grads_in_buckets(scenario),
+            accumulates: adds_to_gradients(scenario) || grads_in_buckets(scenario),
             is_reference: false,
             front: None,
         }
@@ -131,6 +136,7 @@ impl Pass {
             weight,
             is_reference: true,
             accumulates: false,
+            grads_in_buckets: false,
             adapters: None,
             trained: Trained::NONE,
             ..Self::of_policy(scenario)
@@ -249,6 +255,22 @@ impl Front {
         };
         Self { of: tower, tower: of_tower, features }
     }
+}
+
+/// Whether gradients are there from an earlier micro-batch. Where each is reduced to a shard at once, the next micro-batch makes new ones.
+fn adds_to_gradients(scenario: &Scenario) -> bool {
+    let parallel = &scenario.parallel;
+    let is_sharded = parallel.scheme().is_some_and(DataParallel::shards_weights);
+    let is_reduced = is_sharded && parallel.sync == GradientSync::EveryMicroBatch;
+    scenario.gradient_accumulation.get() > 1 && !is_reduced
+}
+
+/// DDP copies each gradient into its bucket, of which `.grad` is a view (`gradient_as_bucket_view`); under `no_sync` gradients are
+/// tensors beside the buckets. PARALLEL section 1.
+fn grads_in_buckets(scenario: &Scenario) -> bool {
+    let parallel = &scenario.parallel;
+    let is_ddp = parallel.scheme().is_some_and(|data| !data.shards_weights());
+    is_ddp && parallel.bucket_views && scenario.gradient_accumulation.get() == 1
 }
 
 /// What RoPE rotates of a head.

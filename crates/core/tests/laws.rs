@@ -5,9 +5,9 @@
 use proptest::prelude::*;
 use vram_core::ledger::{Category, Instant};
 use vram_core::scenario::{
-    AdapterDtype, Attention, AutocastScope, BaseDtype, Checkpointing, Freezing, FrozenLayers, Held, KvCache,
-    LogProbs, Lora, LoraTargets, Objective, Optimizer, Padding, Recipe, Stack, TrainedKinds, Trainer,
-    ZeroGrad,
+    AdapterDtype, Attention, AutocastScope, BaseDtype, Checkpointing, DataParallel, Freezing, FrozenLayers,
+    GradientSync, Held, KvCache, LogProbs, Lora, LoraTargets, Objective, Optimizer, Padding, Parallel,
+    Recipe, ReduceDtype, Reshard, Stack, TrainedKinds, Trainer, ZeroGrad,
 };
 use vram_core::timeline::{Moment, Point, StepNumber, alive_at};
 use vram_core::units::{Bytes, Count};
@@ -33,8 +33,8 @@ fn scenarios() -> impl Strategy<Value = Scenario> {
         proptest::sample::select(Stack::ALL),
         (adapters(), freezing()),
     );
-    (model, 1_u32..16, 1_u32..1024, 1_u32..4, choices, loops)
-        .prop_map(|(model, b, s, accumulation, choices, loops)| Scenario {
+    (model, 1_u32..16, 1_u32..1024, 1_u32..4, choices, loops, spread())
+        .prop_map(|(model, b, s, accumulation, choices, loops, spread)| Scenario {
             model: model.model().unwrap(),
             micro_batch: Count::new(b),
             sequence_length: Count::new(s),
@@ -53,9 +53,12 @@ fn scenarios() -> impl Strategy<Value = Scenario> {
             stack: loops.5,
             lora: loops.6.0,
             freezing: loops.6.1,
+            parallel: spread,
             ..Scenario::default()
         })
         .prop_filter("what libraries have", |scenario| scenario.validate().is_ok())
+        // What belongs to a method that is not used is not said.
+        .prop_map(|scenario| link::read(&link::write(&scenario)).scenario)
 }
 
 /// Full fine-tuning, or LoRA in any of its forms.
@@ -86,6 +89,30 @@ fn freezing() -> impl Strategy<Value = Freezing> {
         },
     );
     prop_oneof![2 => Just(Freezing::default()), 1 => frozen]
+}
+
+/// One GPU, or several in any way.
+fn spread() -> impl Strategy<Value = Parallel> {
+    let switches = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
+    let choices = (
+        proptest::sample::select(DataParallel::ALL),
+        proptest::sample::select(Reshard::ALL),
+        proptest::sample::select(ReduceDtype::ALL),
+        proptest::sample::select(GradientSync::ALL),
+    );
+    let many = (2_u32..100, choices, switches).prop_map(|(gpus, choices, switches)| Parallel {
+        gpus: Count::new(gpus),
+        data: choices.0,
+        reshard: choices.1,
+        reduce: choices.2,
+        sync: choices.3,
+        bucket_views: switches.0,
+        stays_gathered: switches.1,
+        cpu_offload: switches.2,
+        is_last_rank: switches.3,
+        ..Parallel::default()
+    });
+    prop_oneof![Just(Parallel::default()), many]
 }
 
 fn peak(scenario: &Scenario) -> Bytes {
@@ -193,6 +220,8 @@ proptest! {
 
     #[test]
     fn more_layers_width_or_vocabulary_never_need_less(scenario in scenarios()) {
+        // Whole parameters that are dealt out fall to other ranks; the last rank has what the others leave.
+        prop_assume!(scenario.parallel.data != DataParallel::DdpZero1 && !scenario.parallel.is_last_rank);
         let before = peak(&scenario);
         let plus = |count: Count, n: u32| Count::new(u32::try_from(count.get()).unwrap() + n);
         let mut deeper = scenario.clone();

@@ -40,11 +40,14 @@ const fn module(module: Module, lang: Lang) -> &'static str {
         Module::MlpDropout => lang.pick("dropout after the MLP", "MLP 后的 dropout"),
         Module::Loss => lang.pick("loss", "损失"),
         Module::Optimizer => lang.pick("optimizer", "优化器"),
+        Module::Root => lang.pick("root group", "根组"),
+        Module::Buckets => "DDP",
         Module::Cublas => "cuBLAS",
         other => other.key(),
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "a line a name")]
 const fn what(what: What, lang: Lang) -> &'static str {
     match what {
         What::Weight => lang.pick("weight", "权重"),
@@ -59,6 +62,17 @@ const fn what(what: What, lang: Lang) -> &'static str {
         What::LoraSum => lang.pick("output with LoRA added", "加上 LoRA 之后的输出"),
         What::WeightCast => lang.pick("16-bit copy of the weight", "权重的 16 位副本"),
         What::BiasCast => lang.pick("16-bit copy of the bias", "偏置的 16 位副本"),
+        What::Gathered => lang.pick("gathered weights", "聚合后的完整权重"),
+        What::GatherBuffer => lang.pick("all-gather buffer", "all-gather 缓冲区"),
+        What::ShardCast => lang.pick("shard in the dtype of compute", "转换为计算精度的分片"),
+        What::ReduceInput => lang.pick("reduce-scatter input", "reduce-scatter 输入"),
+        What::ReduceOutput => lang.pick("reduce-scatter output", "reduce-scatter 输出"),
+        What::GradientCast => {
+            lang.pick("gradient shard in the dtype of the weights", "转换为权重精度的梯度分片")
+        }
+        What::FlatGradient => lang.pick("flat gradient", "展平的梯度"),
+        What::UnshardedGradients => lang.pick("gradients before they are reduced", "归约前的完整梯度"),
+        What::Bucket => lang.pick("gradient buckets", "梯度桶"),
         What::Master => lang.pick("fp32 master weights", "fp32 主权重"),
         What::Input => lang.pick("input", "输入"),
         What::InputCast => lang.pick("16-bit copy of the input", "输入的 16 位副本"),

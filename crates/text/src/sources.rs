@@ -8,6 +8,7 @@ pub const fn source(entry: &Entry) -> &'static str {
         Category::Gradients => "torch/csrc/autograd/functions/accumulate_grad.h; FINDINGS §7",
         Category::WeightCasts => "aten/src/ATen/autocast_mode.cpp, cached_cast; FINDINGS §5",
         Category::ReferenceModel => "trl, DPOTrainer (a second, frozen model); FINDINGS §9",
+        Category::Communication => "torch/distributed: fsdp, DistributedDataParallel; PARALLEL §1 to §4",
         Category::MasterWeights => "megatron.core, Float16OptimizerWithFloat16Params",
         Category::Parameters => "transformers, modeling_*.py; FINDINGS §6",
         Category::OptimizerStates => state(entry.name.what),

@@ -63,6 +63,16 @@ words! {
     Precision: "Precision", "精度";
     OptimizerLabel: "Optimizer", "优化器";
     GpuLabel: "GPU", "GPU";
+    GpusLabel: "Number of GPUs", "GPU 数量";
+    DataParallelLabel: "Data parallelism", "数据并行";
+    ShardGroupLabel: "GPUs that shard one copy (0: all)", "共享一份分片的 GPU 数（0：全部）";
+    ReshardLabel: "Weights are sharded again", "权重何时重新分片";
+    ReduceDtypeLabel: "Gradients are reduced in", "梯度归约精度";
+    GradientSyncLabel: "Gradients are reduced in micro-batch", "在哪个微批归约梯度";
+    BucketViewsLabel: "Gradients are views of the buckets", "梯度直接使用梯度桶（视图）";
+    StaysGatheredLabel: "Weights stay gathered between micro-batches", "微批之间保持权重聚合";
+    CpuOffloadLabel: "Shards and optimizer on the CPU", "分片与优化器放在 CPU";
+    LastRankLabel: "Look at the last rank", "查看最后一个 rank";
     CustomGpu: "Other GPU", "其他 GPU";
     AttentionLabel: "Attention", "注意力";
     CheckpointingLabel: "Activation checkpointing", "激活检查点";

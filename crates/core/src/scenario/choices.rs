@@ -50,6 +50,8 @@ choices! {
         Fp16Mixed = "fp16-mixed",
         /// bf16 weights and gradients, with an fp32 master copy that the optimizer updates.
         Bf16Master = "bf16-master",
+        /// fp32 shards of which FSDP gathers bf16 copies to compute with (`MixedPrecisionPolicy(param_dtype=torch.bfloat16)`).
+        FsdpMixed = "fsdp-mp",
     }
 }
 
@@ -58,7 +60,7 @@ impl Recipe {
     pub const fn weight(self) -> Dtype {
         match self {
             Self::Fp32 | Self::Bf16Mixed | Self::Fp16Mixed => Dtype::Fp32,
-            Self::Bf16 | Self::Bf16Master => Dtype::Bf16,
+            Self::Bf16 | Self::Bf16Master | Self::FsdpMixed => Dtype::Bf16,
         }
     }
 
@@ -66,7 +68,7 @@ impl Recipe {
     pub const fn compute(self) -> Dtype {
         match self {
             Self::Fp32 => Dtype::Fp32,
-            Self::Bf16 | Self::Bf16Mixed | Self::Bf16Master => Dtype::Bf16,
+            Self::Bf16 | Self::Bf16Mixed | Self::Bf16Master | Self::FsdpMixed => Dtype::Bf16,
             Self::Fp16Mixed => Dtype::Fp16,
         }
     }
@@ -79,7 +81,7 @@ impl Recipe {
     /// Dtype of the parameters that the optimizer updates, and of its states.
     pub const fn optimizer(self) -> Dtype {
         match self {
-            Self::Bf16Master => Dtype::Fp32,
+            Self::Bf16Master | Self::FsdpMixed => Dtype::Fp32,
             _ => self.weight(),
         }
     }

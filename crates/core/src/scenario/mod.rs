@@ -2,6 +2,7 @@
 
 mod choices;
 mod freezing;
+mod parallel;
 mod trainer;
 mod vision;
 mod vocabulary;
@@ -12,6 +13,7 @@ pub use choices::{
 };
 
 pub use freezing::{Freezing, FrozenLayers, TrainedKinds};
+pub use parallel::{DataParallel, GradientSync, Parallel, ReduceDtype, Reshard};
 pub use trainer::Trainer;
 pub use vision::Vision;
 pub use vocabulary::Vocabulary;
@@ -65,6 +67,8 @@ pub struct Scenario {
     pub vision: Vision,
     /// The versions of torch and transformers.
     pub stack: Stack,
+    /// How it is spread over several GPUs.
+    pub parallel: Parallel,
     /// The GPU that it should fit on. No byte of the ledger depends on it.
     pub gpu: Gpu,
 }
@@ -125,6 +129,7 @@ impl Default for Scenario {
             kv_cache: KvCache::Off,
             vision: Vision::default(),
             stack: Stack::Current,
+            parallel: Parallel::default(),
             gpu: Gpu { id: "h100-80gb".to_owned(), capacity: Bytes::mib(81_559) },
         }
     }
@@ -210,6 +215,7 @@ impl Scenario {
                 max: experts.count.get(),
             });
         }
+        self.check_parallel()?;
         self.check_what_libraries_lack()
     }
 
@@ -264,11 +270,16 @@ impl Scenario {
         }
     }
 
+    /// Dtype in which a rank holds what is trained between steps: FSDP's mixed precision gathers 16-bit copies of fp32 shards.
+    pub fn stored(&self) -> Dtype {
+        if self.recipe == Recipe::FsdpMixed && self.lora.rank.is_none() { Dtype::Fp32 } else { self.weight() }
+    }
+
     /// Dtype of what is trained, of its gradients and, but for master weights, of the optimizer's states.
     pub fn trained(&self) -> Dtype {
         match (self.lora.rank, self.lora.adapters) {
             (Some(_), AdapterDtype::Fp32) => Dtype::Fp32,
-            _ => self.weight(),
+            _ => self.stored(),
         }
     }
 
@@ -385,6 +396,8 @@ pub mod limits {
     pub const LORA_RANK: (u32, u32) = (1, 65_536);
     /// Rows of an embedding.
     pub const VOCABULARY: (u32, u32) = (1, 16_777_216);
+    /// GPUs of a run.
+    pub const GPUS: (u32, u32) = (1, 1_048_576);
     /// A GPU's memory in MiB.
     pub const CAPACITY_MIB: (u32, u32) = (1, 16_777_216);
 }

@@ -9,6 +9,8 @@ use super::Looked;
 use super::blocks::{Kind, LayerBlocks, kind_of};
 use crate::account::{Account, Registered};
 use crate::ledger::Instant;
+use crate::model::Place;
+use crate::parallel::{Collectives, Earlier};
 use crate::plan::Pass;
 use crate::tape::{Alive, Block, Run};
 use crate::timeline::LayerTotals;
@@ -16,11 +18,11 @@ use crate::totals::Totals;
 use crate::units::Bytes;
 
 /// A kind of layer with its slots in the account.
-struct RegisteredLayer<'a> {
-    kind: Kind,
+pub(super) struct RegisteredLayer<'a> {
+    pub(super) kind: Kind,
     without_graph: Option<Registered<'a>>,
     with_graph: Registered<'a>,
-    run: Run,
+    pub(super) run: Run,
 }
 
 /// What is kept of a layer when its forward is done.
@@ -34,13 +36,24 @@ pub(super) enum Kept {
 
 /// The layers of a model.
 pub(super) struct Layers<'a> {
-    kinds: Vec<RegisteredLayer<'a>>,
+    pub(super) kinds: Vec<RegisteredLayer<'a>>,
     /// The kind of each layer.
     of: Vec<usize>,
+    /// What gathers their weights and reduces their gradients, where these are sharded.
+    pub(super) collectives: Option<&'a Collectives>,
+}
+
+/// What a layer does in backward while most is alive.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// It runs.
+    Running,
+    /// It has run, and its gradients are being reduced.
+    Reducing,
 }
 
 impl RegisteredLayer<'_> {
-    fn block(&self) -> &Block {
+    pub(super) fn block(&self) -> &Block {
         self.with_graph.block()
     }
 
@@ -67,6 +80,7 @@ struct OfKind {
     backward: Totals,
     kept_in_autocast: Totals,
     kept_for_backward: Totals,
+    handed_on: Totals,
     left: Totals,
 }
 
@@ -85,13 +99,19 @@ impl OfKind {
             backward: block.by_category(&block.at_peak(layer.run)),
             kept_in_autocast,
             kept_for_backward,
+            handed_on: block.by_category(&block.handed_on()),
             left: block.by_category(&block.left_by_backward()),
         }
     }
 }
 
 impl<'a> Layers<'a> {
-    pub(super) fn register(pass: &Pass, blocks: &'a [LayerBlocks], account: &mut Account) -> Self {
+    pub(super) fn register(
+        pass: &Pass,
+        blocks: &'a [LayerBlocks],
+        collectives: Option<&'a Collectives>,
+        account: &mut Account,
+    ) -> Self {
         let kinds: Vec<RegisteredLayer<'a>> = blocks
             .iter()
             .map(|blocks| RegisteredLayer {
@@ -106,7 +126,7 @@ impl<'a> Layers<'a> {
             kinds.iter().position(|registered| registered.kind.layer == layer).unwrap_or_default()
         };
         let of = (0..pass.architecture.blocks()).map(of_layer).collect();
-        Self { kinds, of }
+        Self { kinds, of, collectives }
     }
 
     pub(super) const fn count(&self) -> u64 {
@@ -114,13 +134,13 @@ impl<'a> Layers<'a> {
     }
 
     /// How many of the layers in a range are of a kind.
-    fn among(&self, layers: &Range<u64>, kind: usize) -> u64 {
+    pub(super) fn among(&self, layers: &Range<u64>, kind: usize) -> u64 {
         let index = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(self.of.len());
         let of = self.of.get(index(layers.start)..index(layers.end)).unwrap_or_default();
         of.iter().filter(|&&of| of == kind).count() as u64
     }
 
-    fn at(&self, index: u64) -> Option<&RegisteredLayer<'a>> {
+    pub(super) fn at(&self, index: u64) -> Option<&RegisteredLayer<'a>> {
         self.kinds.get(*self.of.get(usize::try_from(index).ok()?)?)
     }
 
@@ -149,34 +169,38 @@ impl<'a> Layers<'a> {
         let (mut in_forward, mut for_backward) = (forward, backward);
         for ((index, layer), kind) in (0..).zip(&mut layers).zip(&self.of) {
             let Some(of) = of_kinds.get(*kind) else { continue };
-            layer.forward = in_forward.and(&of.running);
+            layer.forward = in_forward.and(&of.running).and(&self.held_in_forward(index));
             if let Some(lookup) = lookup.as_ref().filter(|_| !self.first_keeps_input(index)) {
                 layer.forward = layer.forward.and(lookup);
             }
-            layer.backward = for_backward.and(&of.backward);
+            layer.backward = for_backward.and(&match self.phase(index) {
+                Phase::Running => of.backward,
+                Phase::Reducing => of.handed_on,
+            });
+            layer.backward = layer.backward.and(&self.held_in_backward(index));
             in_forward = in_forward.and(&of.kept_in_autocast);
             for_backward = for_backward.and(&of.kept_for_backward);
         }
         let mut left = Totals::default();
         for (layer, kind) in layers.iter_mut().zip(&self.of).rev() {
             layer.backward = layer.backward.and(&left);
-            if let Some(of) = of_kinds.get(*kind) {
-                left = left.and(&of.left);
-            }
+            let Some(of) = of_kinds.get(*kind) else { continue };
+            left = left.and(&self.gradient_shard(*kind).unwrap_or(of.left));
         }
         layers
     }
 
     /// The layer at which forward is at its largest: the last one, or the last of another kind.
     pub(super) fn largest_in_forward(&self) -> u64 {
-        self.largest(
-            |kind| kind.last,
-            |index, layer| {
-                let running = layer.running().block();
-                self.sum(&(0..index), |kind| kind.bytes_kept(Kept::InAutocast))
-                    + running.bytes(&running.at_peak(Run::Forward))
-            },
-        )
+        self.largest(|kind| kind.last, |index, _| self.bytes_in_forward(index))
+    }
+
+    /// What is alive while a layer runs forward.
+    pub(super) fn bytes_in_forward(&self, index: u64) -> Bytes {
+        let running = self.at(index).map(|layer| layer.running().block());
+        self.sum(&(0..index), |kind| kind.bytes_kept(Kept::InAutocast))
+            + running.map_or(Bytes::ZERO, |running| running.bytes(&running.at_peak(Run::Forward)))
+            + self.held_in_forward(index).sum()
     }
 
     /// The layer at which the beginning of backward is at its largest: the last one, or the last of another kind.
@@ -190,10 +214,26 @@ impl<'a> Layers<'a> {
     }
 
     fn in_backward(&self, index: u64, layer: &RegisteredLayer<'a>) -> Bytes {
+        let alive = match self.phase(index) {
+            Phase::Running => layer.block().at_peak(layer.run),
+            Phase::Reducing => layer.block().handed_on(),
+        };
         self.sum(&(0..index), |kind| kind.bytes_kept(Kept::ForBackward))
-            + layer.block().bytes(&layer.block().at_peak(layer.run))
-            + self
-                .sum(&(index + 1..self.count()), |kind| kind.block().bytes(&kind.block().left_by_backward()))
+            + layer.block().bytes(&alive)
+            + self.held_in_backward(index).sum()
+            + self.left_bytes(&(index + 1..self.count()))
+    }
+
+    /// Gradients that layers have left.
+    fn left_bytes(&self, layers: &Range<u64>) -> Bytes {
+        let each = self.kinds.iter().enumerate().map(|(at, layer)| {
+            let left = match self.gradient_shard(at) {
+                Some(shard) => shard.sum(),
+                None => layer.block().bytes(&layer.block().left_by_backward()),
+            };
+            left.times(self.among(layers, at))
+        });
+        each.sum()
     }
 
     fn largest(
@@ -202,10 +242,18 @@ impl<'a> Layers<'a> {
         bytes: impl Fn(u64, &RegisteredLayer<'a>) -> Bytes,
     ) -> u64 {
         let candidates = self.kinds.iter().map(|layer| (candidate(&layer.kind), layer));
-        if self.kinds.len() == 1 {
+        if self.kinds.len() == 1 && self.collectives.is_none() {
             return candidates.map(|(index, _)| index).next().unwrap_or_default();
         }
-        candidates.max_by_key(|&(index, layer)| bytes(index, layer)).map_or(0, |(index, _)| index)
+        // The ends of backward have no neighbour whose weights or gradients are on their way.
+        let ends = self.kinds.iter().flat_map(|layer| [layer.kind.first, layer.kind.last]);
+        let beside = ends.flat_map(|index| [index.saturating_sub(1), index, index + 1]);
+        let beside = beside.filter_map(|index| Some((index, self.at(index)?)));
+        let beside = beside.filter(|_| self.collectives.is_some());
+        candidates
+            .chain(beside)
+            .max_by_key(|&(index, layer)| bytes(index, layer))
+            .map_or(0, |(index, _)| index)
     }
 
     /// What the layers in a range keep.
@@ -231,6 +279,24 @@ impl<'a> Layers<'a> {
 
     /// Gradients of layers that backward has visited.
     pub(super) fn left(&self, account: &mut Account, instant: Instant, layers: &Range<u64>) {
+        if let Some(collectives) = self.collectives {
+            if collectives.earlier != Earlier::Nothing {
+                return;
+            }
+            let visited = |is_sparse: Option<bool>| {
+                let of_kind = |at: &usize| {
+                    let kind = self.kinds.get(*at).map(|layer| layer.kind.layer.is_sparse);
+                    is_sparse.is_none_or(|is_sparse| kind == Some(is_sparse))
+                };
+                (0..self.kinds.len()).filter(of_kind).map(|at| self.among(layers, at)).sum()
+            };
+            return account.add_gradients_of(instant, |place| match place {
+                Place::Layer => visited(None),
+                Place::DenseLayer => visited(Some(false)),
+                Place::SparseLayer => visited(Some(true)),
+                _ => 0,
+            });
+        }
         for (at, layer) in self.kinds.iter().enumerate() {
             let left = layer.block().left_by_backward();
             account.add(instant, &layer.with_graph, &left, self.among(layers, at));
@@ -243,6 +309,7 @@ impl<'a> Layers<'a> {
             let running = layer.running();
             account.add(instant, running, &running.block().at_peak(Run::Forward), 1);
         }
+        account.add_held(instant, &self.collectives_in_forward(index));
     }
 
     /// A layer's backward, with what the others keep or have left.
@@ -250,9 +317,13 @@ impl<'a> Layers<'a> {
         self.kept(account, instant, &(0..index), Kept::ForBackward);
         self.left(account, instant, &(index + 1..self.count()));
         if let Some(layer) = self.at(index) {
-            let alive: Alive = layer.block().at_peak(layer.run);
+            let alive: Alive = match self.phase(index) {
+                Phase::Running => layer.block().at_peak(layer.run),
+                Phase::Reducing => layer.block().handed_on(),
+            };
             account.add(instant, &layer.with_graph, &alive, 1);
         }
+        account.add_held(instant, &self.collectives_in_backward(index, self.phase(index)));
     }
 
     /// Whether what the embedding made is counted with the first layer, while another one runs.

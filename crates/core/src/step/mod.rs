@@ -6,6 +6,7 @@
 mod blocks;
 pub(crate) mod inputs;
 mod layers;
+mod sharded;
 mod trained;
 
 pub(crate) use blocks::{Blocks, LayerBlocks, kind_of, kinds};
@@ -14,15 +15,16 @@ pub(crate) use trained::Parameters;
 pub(crate) use trained::trained_elements;
 
 use crate::account::{Account, Registered};
-use crate::ledger::{Category, Instant, What};
+use crate::ledger::{Category, Instant, Module, What};
 use crate::model::Parameter;
 use crate::optimizer::{Held, Updated};
+use crate::parallel::{self, Collectives, Earlier};
 use crate::plan::Pass;
-use crate::rules;
+use crate::rules::{self, LayerKind};
 use crate::scenario::{Objective, Scenario, ZeroGrad};
 use crate::tape::{Block, Mode, Run, Storage};
 use crate::timeline::LayerTotals;
-use crate::units::Bytes;
+use crate::units::{Bytes, Count};
 
 /// Everything from the forward pass to the end of backward.
 const FORWARD_AND_BACKWARD: [Instant; 6] = [
@@ -38,6 +40,7 @@ struct Step<'a> {
     scenario: &'a Scenario,
     pass: &'a Pass,
     account: Account,
+    collectives: Option<&'a Collectives>,
     embedding: Registered<'a>,
     layers: Layers<'a>,
     head: Registered<'a>,
@@ -67,11 +70,13 @@ fn walk(scenario: &Scenario, looked: Looked) -> (Account, Vec<LayerTotals>) {
     let pass = Pass::of_policy(scenario);
     let parameters = Parameters::of(scenario);
     let blocks = Blocks::of_policy(scenario, &pass);
-    let mut account = Account::new(architecture, parameters.trained(), scenario.trained());
+    let collectives = Collectives::of(scenario, parameters.trained());
+    let mut account = Account::new(architecture, parameters.allocated(), scenario.trained());
     let embedding = account.register(&blocks.embedding);
-    let layers = Layers::register(&pass, &blocks.layers, &mut account);
+    let layers = Layers::register(&pass, &blocks.layers, collectives.as_ref(), &mut account);
     let head = account.register(&blocks.head);
-    let mut step = Step { scenario, pass: &pass, account, embedding, layers, head };
+    let collectives = collectives.as_ref();
+    let mut step = Step { scenario, pass: &pass, account, collectives, embedding, layers, head };
     step.always(&parameters);
     step.inputs();
     step.earlier_gradients();
@@ -96,12 +101,12 @@ impl Step<'_> {
             };
             self.account.add_storage(&Instant::ALL, storage, parameter.copies(architecture));
         }
-        for parameter in &parameters.model {
+        for parameter in parameters.of_model() {
             let storage = Storage {
                 name: parameter.name,
                 category: Category::Parameters,
                 dims: parameter.dims,
-                dtype: self.pass.weight,
+                dtype: self.scenario.stored(),
             };
             self.account.add_storage(&Instant::ALL, storage, parameter.copies(architecture));
             if let Some(dtype) = self.scenario.objective.reference_on_gpu() {
@@ -112,7 +117,10 @@ impl Step<'_> {
         for (storage, copies) in inputs::buffers(self.scenario, self.pass) {
             self.account.add_storage(&Instant::ALL, storage, copies);
         }
-        let updated = updated(self.scenario, parameters.trained());
+        if let Some(buckets) = self.buckets(parameters) {
+            self.hold(&Instant::ALL, &buckets);
+        }
+        let updated = updated(self.scenario, parameters.updated());
         if self.scenario.optimizer_dtype() != self.scenario.trained() {
             let master = updated.copy(Category::MasterWeights, What::Master);
             self.hold(&Instant::ALL, &master);
@@ -120,6 +128,21 @@ impl Step<'_> {
         for state in updated.states(self.scenario.optimizer) {
             self.hold(&Instant::ALL, &state);
         }
+    }
+
+    /// DDP's buckets, where gradients aren't views of them. They hold every gradient (`torch/csrc/distributed/c10d/reducer.cpp`,
+    /// `initialize_buckets`). PARALLEL section 1.
+    fn buckets(&self, parameters: &Parameters) -> Option<Held> {
+        let parallel = &self.scenario.parallel;
+        let is_ddp = parallel.scheme().is_some_and(|data| !data.shards_weights());
+        let trained = Updated {
+            architecture: &self.scenario.model.architecture,
+            parameters: parameters.trained(),
+            dtype: self.scenario.trained(),
+        };
+        let mut buckets = trained.copy(Category::Communication, What::Bucket);
+        buckets.storage.name.module = Module::Buckets;
+        (is_ddp && !self.pass.grads_in_buckets).then_some(buckets)
     }
 
     fn hold(&mut self, instants: &[Instant], held: &Held) {
@@ -147,11 +170,21 @@ impl Step<'_> {
             .and(&head.by_category(&head.left_by_backward()));
         let lookup = rules::hands_lookup_on(&self.pass.architecture)
             .then(|| embedding.by_category(&embedding.only_output()));
-        self.layers.totals(forward, backward, lookup)
+        let mut layers = self.layers.totals(forward, backward, lookup);
+        if self.is_larger_while_gathering_first(Looked::At(0))
+            && let (Some(first), Some(held)) = (layers.first_mut(), self.held_while_gathering_first())
+        {
+            let output = embedding.by_category(&embedding.only_output());
+            first.forward = forward.and(&output).and(&sharded::totals(&held));
+        }
+        layers
     }
 
     fn forward(&mut self, looked: Looked) {
         let instant = Instant::Forward;
+        if self.is_larger_while_gathering_first(looked) {
+            return self.gathering_first(instant);
+        }
         let running = self.layers.looked(looked, Layers::largest_in_forward);
         self.account.add(instant, &self.embedding, self.embedding.block().kept_by_forward(), 1);
         self.layers.kept(&mut self.account, instant, &(0..running), Kept::InAutocast);
@@ -179,6 +212,13 @@ impl Step<'_> {
         let kept = if is_in_autocast || !leaves_early { Kept::InAutocast } else { Kept::ForBackward };
         let all = 0..self.layers.count();
         self.layers.kept(&mut self.account, instant, &all, kept);
+        if let (Some(collectives), Some(last)) = (self.collectives, self.last_kind()) {
+            self.account.add_held(
+                instant,
+                &collectives
+                    .at_loss(last, &parallel::Layers { before: &self.layers.kinds_among(&all), after: &[] }),
+            );
+        }
         match reference {
             _ if is_in_autocast => {
                 self.account.add(instant, &self.head, &head.at_peak(Run::ForwardInAutocast), 1);
@@ -214,26 +254,85 @@ impl Step<'_> {
         for instant in [Instant::BackwardHead, Instant::BackwardFirstVisited, Instant::BackwardLastVisited] {
             self.account.add(instant, &self.embedding, kept_by_embedding, 1);
         }
-        for instant in
-            [Instant::BackwardFirstVisited, Instant::BackwardLastVisited, Instant::BackwardEmbedding]
-        {
+        for instant in [Instant::BackwardFirstVisited, Instant::BackwardLastVisited] {
             self.account.add(instant, &self.head, &left_by_head, 1);
         }
         let all = 0..self.layers.count();
         self.layers.kept(&mut self.account, Instant::BackwardHead, &all, Kept::ForBackward);
         self.account.add(Instant::BackwardHead, &self.head, &self.head.block().at_peak(Run::Backward), 1);
+        if let (Some(collectives), Some(last)) = (self.collectives, self.last_kind()) {
+            let before = self.layers.kinds_among(&all);
+            let held = collectives.at_head(last, &parallel::Layers { before: &before, after: &[] });
+            self.account.add_held(Instant::BackwardHead, &held);
+        }
         let first = self.layers.looked(looked, Layers::largest_visited_first);
         let last = self.layers.looked(looked, Layers::largest_visited_last);
         self.layers.backward_of(&mut self.account, Instant::BackwardFirstVisited, first);
         self.layers.backward_of(&mut self.account, Instant::BackwardLastVisited, last);
         self.layers.left(&mut self.account, Instant::BackwardEmbedding, &all);
         let embedding = self.embedding.block().at_peak(Run::Backward);
+        if let (Some(collectives), Some(first)) = (self.collectives, self.layers.kind_at(0)) {
+            let all = self.layers.kinds_among(&all);
+            let mut running = collectives.at_embedding(first, &all);
+            running.extend(collectives.left_by_earlier(&all));
+            let reducing = collectives.reducing_root();
+            let is_last_micro_batch = collectives.earlier == Earlier::Whole;
+            let blocks = self.head.block().bytes(&left_by_head) + self.embedding.block().bytes(&embedding);
+            let shards = if is_last_micro_batch { self.account.gradient_bytes() } else { Bytes::ZERO };
+            if parallel::bytes(&reducing) + shards > blocks + parallel::bytes(&running) {
+                if is_last_micro_batch {
+                    self.account.add_gradients(Instant::BackwardEmbedding);
+                }
+                return self.account.add_held(Instant::BackwardEmbedding, &reducing);
+            }
+            self.account.add_held(Instant::BackwardEmbedding, &running);
+        }
+        self.account.add(Instant::BackwardEmbedding, &self.head, &left_by_head, 1);
         self.account.add(Instant::BackwardEmbedding, &self.embedding, &embedding, 1);
+    }
+
+    fn last_kind(&self) -> Option<LayerKind> {
+        self.layers.kind_at(self.layers.count().saturating_sub(1))
+    }
+
+    /// Whether more is alive before the first layer runs, while its weights are gathered, than when the layer that is looked at runs: so it
+    /// is with short sequences.
+    fn is_larger_while_gathering_first(&self, looked: Looked) -> bool {
+        let Some(held) = self.held_while_gathering_first() else { return false };
+        let running = match looked {
+            Looked::Largest => self.layers.largest_in_forward(),
+            Looked::At(0) => 0,
+            Looked::At(_) => return false,
+        };
+        let embedding = self.embedding.block();
+        let first = parallel::bytes(&held) + embedding.bytes(&embedding.only_output());
+        first > self.layers.bytes_in_forward(running)
+    }
+
+    fn held_while_gathering_first(&self) -> Option<Vec<parallel::Held>> {
+        Some(self.collectives?.gathering_first(self.layers.kind_at(0)?))
+    }
+
+    fn gathering_first(&mut self, instant: Instant) {
+        let embedding = self.embedding.block();
+        self.account.add(instant, &self.embedding, embedding.kept_by_forward(), 1);
+        self.account.add(instant, &self.embedding, &embedding.only_output(), 1);
+        self.account.add_held(instant, &self.held_while_gathering_first().unwrap_or_default());
     }
 
     /// Gradients that are there before backward makes them: of earlier micro-batches, or of the step before.
     fn earlier_gradients(&mut self) {
-        let until = if self.pass.accumulates {
+        if let Some(collectives) = self.collectives {
+            let held = collectives.left_by_earlier(&self.layers.kinds_among(&(0..self.layers.count())));
+            for &instant in &FORWARD_AND_BACKWARD[..FORWARD_AND_BACKWARD.len() - 1] {
+                self.account.add_held(instant, &held);
+            }
+        }
+        let is_reduced = self.collectives.is_none_or(|collectives| collectives.earlier == Earlier::Reduced);
+        let accumulates = self.scenario.gradient_accumulation > Count::ONE || self.pass.grads_in_buckets;
+        let until = if accumulates && !is_reduced {
+            0
+        } else if accumulates {
             FORWARD_AND_BACKWARD.len()
         } else if self.scenario.zero_grad == ZeroGrad::BeforeBackward {
             2
@@ -248,7 +347,7 @@ impl Step<'_> {
     fn optimizer_step(&mut self, parameters: &Parameters) {
         let instant = Instant::OptimizerStep;
         self.account.add_gradients(instant);
-        let updated = updated(self.scenario, parameters.trained());
+        let updated = updated(self.scenario, parameters.updated());
         let mut temporaries = updated.step_temporaries(self.scenario.optimizer);
         if self.scenario.optimizer_dtype() != self.scenario.trained() {
             temporaries.push(updated.copy(Category::Temporaries, What::GradientFp32));

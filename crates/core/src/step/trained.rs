@@ -2,12 +2,17 @@
 
 use crate::ledger::Part;
 use crate::model::{self, Parameter, parameters};
+use crate::parallel::{Shards, owned};
 use crate::plan::Adapters;
-use crate::scenario::Scenario;
+use crate::scenario::{DataParallel, Scenario};
 use crate::trained::Trained;
 
 /// The model's parameters, those of them that are trained, and the adapters' where only these are.
 pub(crate) struct Parameters {
+    /// What this rank allocates of what is trained, where it is sharded.
+    padded: Option<Vec<Parameter>>,
+    /// What this rank updates, where that isn't all.
+    local: Option<Vec<Parameter>>,
     pub(crate) model: Vec<Parameter>,
     pub(crate) adapters: Option<Vec<Parameter>>,
     own: Vec<Parameter>,
@@ -25,11 +30,43 @@ impl Parameters {
         };
         let mut own = Trained::of(scenario).among(&model);
         own.retain(is_kept);
-        Self { model, adapters, own }
+        let trained = adapters.as_ref().unwrap_or(&own);
+        let shards = Shards::of(scenario);
+        let padded = shards.map(|shards| trained.iter().map(|p| shards.padded(p)).collect());
+        let local = match scenario.parallel.scheme() {
+            Some(DataParallel::DdpZero1) => {
+                let ranks = scenario.parallel.gpus.get();
+                let rank = if scenario.parallel.is_last_rank { ranks - 1 } else { 0 };
+                Some(owned(trained, &scenario.model.architecture, ranks, rank))
+            }
+            _ => shards.map(|shards| trained.iter().map(|p| shards.local(p)).collect()),
+        };
+        // What lives in host memory is none of the GPU's.
+        let (padded, local) = if scenario.parallel.is_offloaded() {
+            (Some(Vec::new()), Some(Vec::new()))
+        } else {
+            (padded, local)
+        };
+        Self { padded, local, model, adapters, own }
     }
 
     pub(crate) fn trained(&self) -> &[Parameter] {
         self.adapters.as_ref().unwrap_or(&self.own)
+    }
+
+    /// What this rank allocates of the model.
+    pub(crate) fn of_model(&self) -> &[Parameter] {
+        self.padded.as_deref().unwrap_or(&self.model)
+    }
+
+    /// What this rank allocates of what is trained: whole tensors, or shards with their padding.
+    pub(crate) fn allocated(&self) -> &[Parameter] {
+        self.padded.as_deref().unwrap_or(self.trained())
+    }
+
+    /// What this rank's optimizer updates.
+    pub(crate) fn updated(&self) -> &[Parameter] {
+        self.local.as_deref().unwrap_or(self.trained())
     }
 }
 

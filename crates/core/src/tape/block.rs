@@ -166,6 +166,13 @@ impl Block {
         alive
     }
 
+    /// The same with the gradient that the block before takes.
+    pub(crate) fn handed_on(&self) -> Alive {
+        let mut alive = self.left_by_backward();
+        put(&mut alive, self.ends.result, true);
+        alive
+    }
+
     /// Whether the block keeps what the block before made.
     pub(crate) fn keeps_input(&self) -> bool {
         self.ends

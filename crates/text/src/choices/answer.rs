@@ -17,6 +17,7 @@ pub const fn category(category: Category, lang: Lang) -> &'static str {
         Category::WeightCasts => lang.pick("Weight casts", "权重的 16 位副本"),
         Category::Temporaries => lang.pick("Temporaries", "临时张量"),
         Category::ReferenceModel => lang.pick("Reference model", "参考模型"),
+        Category::Communication => lang.pick("Gathered weights, buffers", "聚合的权重与通信缓冲"),
     }
 }
 

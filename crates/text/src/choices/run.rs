@@ -14,6 +14,8 @@ pub const fn recipe(recipe: Recipe, lang: Lang) -> &'static str {
         Recipe::Bf16 => lang.pick("pure bf16", "纯 bf16"),
         Recipe::Bf16Mixed => lang.pick("bf16-mixed: fp32 + autocast", "bf16-mixed：fp32 权重 + autocast"),
         Recipe::Fp16Mixed => lang.pick("fp16-mixed: fp32 + autocast", "fp16-mixed：fp32 权重 + autocast"),
+        Recipe::FsdpMixed => lang
+            .pick("FSDP mixed precision: fp32 shards, bf16 compute", "FSDP 混合精度：fp32 分片，bf16 计算"),
         Recipe::Bf16Master => lang.pick("bf16 with fp32 master weights", "bf16 + fp32 主权重"),
     }
 }

@@ -3,6 +3,7 @@
 mod adapters;
 mod freezing;
 mod objective;
+mod parallel;
 
 use serde_json::Value;
 use vram_core::model::{Model, from_config};
@@ -148,6 +149,7 @@ fn scenario(run: &Value) -> Result<Scenario, Unsupported> {
     let architecture =
         from_config(&run["config"].to_string()).map_err(|error| Unsupported(unsupported(&error)))?;
     let mut scenario = Scenario { model: Model { preset: None, architecture }, ..Scenario::default() };
+    scenario.parallel = parallel::parallel(run)?;
     scenario.stack = stack(run).unwrap_or(Stack::Current);
     scenario.micro_batch = number(train, "micro_batch")?;
     scenario.sequence_length = number(train, "seq_len")?;
@@ -201,7 +203,6 @@ fn refuse_what_has_no_field(run: &Value) -> Result<(), Unsupported> {
     let is_set = |value: &Value| !value.is_null() && *value != Value::Bool(false);
     let refused = [
         (stack(run).is_none(), "stack"),
-        (is_set(&run["parallel"]), "parallel"),
         (is_set(&run["quant"]), "quant"),
         (is_set(&run["variant"]), "variant"),
         (run["mode"].as_str().is_some_and(|mode| mode != "plain"), "mode"),
@@ -234,7 +235,7 @@ fn optimizer(word: &str) -> Option<Optimizer> {
     match word {
         "bnb_AdamW8bit" => Some(Optimizer::AdamW8bit),
         "adamw_default" => Some(Optimizer::AdamWForeach),
-        other => Optimizer::from_key(other),
+        other => parallel::zero1(other).or_else(|| Optimizer::from_key(other)),
     }
 }
 

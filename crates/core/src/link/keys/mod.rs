@@ -152,6 +152,7 @@ mod adapters;
 mod freezing;
 mod model;
 mod objective;
+mod parallel;
 mod pattern;
 mod run;
 mod vision;
@@ -165,6 +166,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Key> {
         vision::KEYS,
         freezing::KEYS,
         adapters::KEYS,
+        parallel::KEYS,
         run::LOOP,
         run::GPU,
     ]

@@ -1,0 +1,69 @@
+//! Runs on several GPUs as golden files say them.
+
+use serde_json::Value;
+use vram_core::scenario::{DataParallel, GradientSync, Optimizer, Parallel, ReduceDtype, Reshard};
+
+use super::{Unsupported, number};
+
+/// How a run is spread, which may be by its optimizer's name (`zero1_fused`).
+pub(super) fn parallel(run: &Value) -> Result<Parallel, Unsupported> {
+    let given = &run["parallel"];
+    if given.is_null() {
+        return Ok(Parallel::default());
+    }
+    let kind = given["kind"].as_str().unwrap_or_default();
+    let is_zero1 = run["train"]["optimizer"].as_str().is_some_and(|name| name.starts_with("zero1_"));
+    let data = match kind {
+        "ddp" if is_zero1 => DataParallel::DdpZero1,
+        "ddp" => DataParallel::Ddp,
+        "fsdp2" => DataParallel::Fsdp2,
+        "fsdp1" => DataParallel::Fsdp1,
+        other => return Err(Unsupported(format!("parallel {other}"))),
+    };
+    for key in ["tensor_parallel", "wrap", "bf16_compress"] {
+        if !given[key].is_null() && given[key] != false {
+            return Err(Unsupported(key.to_owned()));
+        }
+    }
+    Ok(Parallel {
+        gpus: number(given, "world_size")?,
+        data,
+        bucket_views: given["gradient_as_bucket_view"] == true,
+        reshard: reshard(given),
+        reduce: match given["reduce_dtype"].as_str() {
+            None | Some("float32") => ReduceDtype::Fp32,
+            Some(_) => ReduceDtype::Gradients,
+        },
+        shard_group: if given["shard_group_size"].is_null() {
+            None
+        } else {
+            Some(number(given, "shard_group_size")?)
+        },
+        sync: if given["sync_every_micro_batch"] == true {
+            GradientSync::EveryMicroBatch
+        } else {
+            GradientSync::LastMicroBatch
+        },
+        stays_gathered: given["no_reshard_after_backward"] == true,
+        cpu_offload: given["cpu_offload"] == true,
+        is_last_rank: given["rank"].as_u64().is_some_and(|rank| rank > 0),
+    })
+}
+
+fn reshard(given: &Value) -> Reshard {
+    match given["strategy"].as_str() {
+        Some("SHARD_GRAD_OP") => Reshard::AfterBackward,
+        Some("NO_SHARD") => Reshard::Never,
+        None if given["reshard_after_forward"] == false => Reshard::AfterBackward,
+        _ => Reshard::AfterForward,
+    }
+}
+
+/// The optimizer below `ZeroRedundancyOptimizer`.
+pub(super) fn zero1(word: &str) -> Option<Optimizer> {
+    match word {
+        "zero1_foreach" => Some(Optimizer::AdamWForeach),
+        "zero1_fused" => Some(Optimizer::AdamWFused),
+        _ => None,
+    }
+}

@@ -1,0 +1,9 @@
+//! What one rank holds of a run that is spread over several GPUs: its shards, and what collectives gather and reduce.
+
+mod collectives;
+mod owners;
+mod shards;
+
+pub(crate) use collectives::{Collectives, Earlier, Held, Kinds, Layers, bytes};
+pub(crate) use owners::owned;
+pub(crate) use shards::Shards;

@@ -1,0 +1,203 @@
+//! How a run is spread over several GPUs.
+
+use super::choices::choices;
+use super::{Recipe, Scenario, limits, unsupported};
+use crate::error::{Error, Field};
+use crate::units::Count;
+
+choices! {
+    /// How data-parallel ranks divide weights, gradients and optimizer states.
+    DataParallel {
+        /// Each rank holds everything; gradients are averaged in buckets (`torch.nn.parallel.DistributedDataParallel`).
+        Ddp = "ddp",
+        /// The same, with whole parameters' optimizer states dealt out among the ranks (`ZeroRedundancyOptimizer`).
+        DdpZero1 = "ddp_zero1",
+        /// Every tensor is sharded, layer by layer gathered (`torch.distributed.fsdp.fully_shard`).
+        Fsdp2 = "fsdp2",
+        /// The same over flat parameters (`FullyShardedDataParallel`).
+        Fsdp1 = "fsdp1",
+    }
+}
+
+impl DataParallel {
+    /// Whether weights are sharded.
+    pub const fn shards_weights(self) -> bool {
+        matches!(self, Self::Fsdp2 | Self::Fsdp1)
+    }
+}
+
+choices! {
+    /// What stays gathered between forward and backward.
+    Reshard {
+        /// Layers are sharded again after their forward; the root stays (PyTorch's default; ZeRO-3).
+        AfterForward = "after_forward",
+        /// Everything stays gathered until its backward (ZeRO-2; `SHARD_GRAD_OP`).
+        AfterBackward = "after_backward",
+        /// Nothing is ever sharded (`NO_SHARD` of FSDP1).
+        Never = "never",
+    }
+}
+
+choices! {
+    /// Dtype in which gradients are reduced.
+    ReduceDtype {
+        /// fp32.
+        Fp32 = "fp32",
+        /// That of the gradients.
+        Gradients = "gradients",
+    }
+}
+
+choices! {
+    /// When gradients are reduced where several micro-batches make a step.
+    GradientSync {
+        /// In the last micro-batch (`no_sync`, `set_requires_gradient_sync(False)` before).
+        LastMicroBatch = "last",
+        /// In every micro-batch.
+        EveryMicroBatch = "every",
+    }
+}
+
+/// How a run is spread over several GPUs, and which of them is looked at.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the framework, independent of the others"
+)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parallel {
+    /// All GPUs.
+    pub gpus: Count,
+    /// What data-parallel ranks hold.
+    pub data: DataParallel,
+    /// DDP's gradients are views of its buckets (`gradient_as_bucket_view`), not copies beside them.
+    pub bucket_views: bool,
+    /// What FSDP keeps gathered.
+    pub reshard: Reshard,
+    /// Dtype in which FSDP reduces gradients.
+    pub reduce: ReduceDtype,
+    /// Ranks among which FSDP shards, where that is fewer than all (hybrid sharding); none: all.
+    pub shard_group: Option<Count>,
+    /// When gradients are reduced.
+    pub sync: GradientSync,
+    /// Weights stay gathered from one micro-batch to the next (`set_reshard_after_backward(False)`).
+    pub stays_gathered: bool,
+    /// Shards, their gradients and the optimizer live in host memory (`CPUOffloadPolicy`).
+    pub cpu_offload: bool,
+    /// The last rank instead of the first, which holds most.
+    pub is_last_rank: bool,
+}
+
+impl Default for Parallel {
+    fn default() -> Self {
+        Self {
+            gpus: Count::ONE,
+            data: DataParallel::Fsdp2,
+            bucket_views: false,
+            reshard: Reshard::AfterForward,
+            reduce: ReduceDtype::Fp32,
+            shard_group: None,
+            sync: GradientSync::LastMicroBatch,
+            stays_gathered: false,
+            cpu_offload: false,
+            is_last_rank: false,
+        }
+    }
+}
+
+impl Parallel {
+    /// Whether more than one GPU takes part.
+    pub fn is_on(&self) -> bool {
+        self.gpus > Count::ONE
+    }
+
+    /// The data-parallel scheme, where more than one GPU takes part.
+    pub fn scheme(&self) -> Option<DataParallel> {
+        self.is_on().then_some(self.data)
+    }
+
+    /// Whether shards live in host memory.
+    pub fn is_offloaded(&self) -> bool {
+        self.cpu_offload && self.scheme().is_some_and(DataParallel::shards_weights)
+    }
+
+    /// Ranks among which weights are sharded; 1 where they aren't.
+    pub fn shards(&self) -> u64 {
+        match self.scheme() {
+            Some(data) if data.shards_weights() && self.reshard != Reshard::Never => {
+                self.shard_group.unwrap_or(self.gpus).get()
+            }
+            _ => 1,
+        }
+    }
+}
+
+impl Scenario {
+    /// A mesh that multiplies up, and schemes that frameworks have.
+    pub(super) fn check_parallel(&self) -> Result<(), Error> {
+        let parallel = &self.parallel;
+        let numbers = [("gpus", Some(parallel.gpus)), ("shard_group", parallel.shard_group)];
+        for (key, count) in numbers {
+            let (min, max) = limits::GPUS;
+            if let Some(count) =
+                count.filter(|count| !(u64::from(min)..=u64::from(max)).contains(&count.get()))
+            {
+                let given = count.to_string();
+                return Err(Error::OutOfRange {
+                    field: Field::new(key),
+                    given,
+                    min: min.into(),
+                    max: max.into(),
+                });
+            }
+        }
+        let shards_weights = parallel.scheme().is_some_and(DataParallel::shards_weights);
+        if self.recipe == Recipe::FsdpMixed && !shards_weights {
+            return Err(unsupported(
+                "recipe",
+                self.recipe.key(),
+                &["fp32", "bf16", "bf16-mixed", "fp16-mixed", "bf16-master"],
+            ));
+        }
+        if let Some(group) = parallel.shard_group.filter(|_| shards_weights)
+            && !parallel.gpus.get().is_multiple_of(group.get().max(1))
+        {
+            return Err(Error::NotDivisible {
+                field: Field::new("gpus"),
+                given: parallel.gpus.get(),
+                by: Field::new("shard_group"),
+                divisor: group.get(),
+            });
+        }
+        self.check_what_is_sharded(shards_weights)
+    }
+
+    fn check_what_is_sharded(&self, shards_weights: bool) -> Result<(), Error> {
+        let parallel = &self.parallel;
+        let is_on = parallel.is_on();
+        let a = &self.model.architecture;
+        let has_other_stacks = a.decoder.is_some() || a.tower.is_some() || a.image.is_some();
+        if is_on && has_other_stacks && shards_weights {
+            return Err(unsupported("dp", parallel.data.key(), &["ddp", "ddp_zero1"]));
+        }
+        if shards_weights && self.recipe == Recipe::Bf16Master {
+            return Err(unsupported(
+                "recipe",
+                self.recipe.key(),
+                &["fp32", "bf16", "bf16-mixed", "fp16-mixed", "fsdp-mp"],
+            ));
+        }
+        if shards_weights && self.lora.rank.is_some() {
+            return Err(unsupported("dp", parallel.data.key(), &["ddp"]));
+        }
+        if shards_weights && self.freezing.is_on() {
+            return Err(unsupported("dp", parallel.data.key(), &["ddp"]));
+        }
+        if parallel.is_offloaded() && parallel.data != DataParallel::Fsdp2 {
+            return Err(unsupported("cpu_offload", "1", &["0"]));
+        }
+        if parallel.data == DataParallel::Fsdp2 && parallel.reshard == Reshard::Never && is_on {
+            return Err(unsupported("reshard", parallel.reshard.key(), &["after_forward", "after_backward"]));
+        }
+        Ok(())
+    }
+}
