@@ -11,7 +11,7 @@ pub mod weights;
 pub use config::from_config;
 pub use image::{Image, Tower};
 pub use parameters::{LayerRange, Parameter, Place, parameter_count, parameters};
-pub(crate) use parameters::{adapters, elements, has_one_qkv};
+pub(crate) use parameters::{elements, has_one_qkv};
 pub use sparse::{Decoder, Experts, Latent};
 
 use crate::units::Count;

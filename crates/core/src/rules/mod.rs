@@ -5,10 +5,12 @@
 
 mod attention;
 mod bert;
+mod dora;
 mod eager;
 mod elementwise;
 mod embedding;
 mod experts;
+mod ia3;
 mod latent;
 mod layer;
 mod linear;
@@ -17,9 +19,11 @@ mod loss;
 mod mlp;
 mod norm;
 mod preference;
+mod prompt;
 mod reduction;
 mod rope;
 mod t5;
+mod vera;
 mod vision;
 
 pub(crate) use embedding::{embedding, hands_lookup_on};
