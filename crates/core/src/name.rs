@@ -28,6 +28,10 @@ names! {
     Module {
         /// The batch as the data loader gives it.
         Batch = "batch",
+        /// A soft prompt.
+        Prompt = "prompt_encoder",
+        /// The random matrices that all of VeRA's adapters share.
+        Vera = "vera",
         /// Token embedding.
         Embedding = "embed_tokens",
         /// Learned position embedding.
@@ -242,6 +246,22 @@ names! {
         SoftmaxCast = "softmax_cast",
         /// Dropout mask.
         DropoutMask = "dropout_mask",
+        /// DoRA's magnitude of each output.
+        Magnitude = "magnitude",
+        /// The norm of each row of the weight with LoRA's added.
+        WeightNorm = "weight_norm",
+        /// Magnitude over norm.
+        MagnitudeScale = "magnitude_scale",
+        /// The weight of a whole adapter, multiplied out.
+        LoraWeight = "lora_weight",
+        /// An identity matrix.
+        Identity = "identity",
+        /// VeRA's vector beside the output.
+        LambdaB = "lambda_b",
+        /// VeRA's vector beside the rank.
+        LambdaD = "lambda_d",
+        /// (IA)³'s vector.
+        Ia3Scale = "ia3_l",
         /// LoRA's matrix that narrows to the rank.
         LoraA = "lora_a",
         /// LoRA's matrix that widens from the rank.

@@ -3,45 +3,51 @@
 use crate::ledger::{Dim, Module, Symbol};
 use crate::model::{Architecture, Tower};
 use crate::scenario::{
-    Attention, AutocastScope, Checkpointing, DataParallel, GradientSync, Held, KvCache, LoraTargets,
-    Objective, Padding, Scenario, Stack,
+    AdapterMethod, Attention, AutocastScope, Checkpointing, DataParallel, GradientSync, Held, KvCache,
+    Objective, Padding, Scenario, Stack, Targets,
 };
 use crate::trained::Trained;
-use crate::units::Dtype;
+use crate::units::{Count, Dtype};
 
 /// LoRA's adapters.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Adapters {
+    pub(crate) method: AdapterMethod,
     pub(crate) rank: Dim,
-    pub(crate) targets: LoraTargets,
+    pub(crate) targets: Targets,
     pub(crate) has_dropout: bool,
+    /// Tokens of a soft prompt.
+    pub(crate) prompt: Option<Dim>,
     pub(crate) dtype: Dtype,
 }
 
 impl Adapters {
     pub(crate) fn of(scenario: &Scenario) -> Option<Self> {
         let lora = scenario.lora;
-        Some(Self {
-            rank: Dim::new(Symbol::Rank, lora.rank?.get()),
+        lora.is_on().then(|| Self {
+            method: lora.method,
+            rank: Dim::new(Symbol::Rank, lora.rank.map_or(1, Count::get)),
             targets: lora.targets,
             has_dropout: lora.dropout,
+            prompt: (lora.method == AdapterMethod::Prompt).then(|| Dim::number(lora.tokens.get())),
             dtype: scenario.trained(),
         })
     }
 
     /// Whether the linear layers of a module have an adapter.
     pub(crate) fn target(&self, module: Module) -> bool {
-        let is_attention =
-            matches!(module, Module::QProj | Module::KProj | Module::VProj | Module::QkvProj | Module::OProj);
-        // Router and experts are no `torch.nn.Linear`.
-        let is_linear =
-            !matches!(module, Module::LmHead | Module::Router | Module::ExpertsUp | Module::ExpertsDown);
-        match self.targets {
-            LoraTargets::QueryValue => matches!(module, Module::QProj | Module::VProj | Module::QkvProj),
-            LoraTargets::Attention => is_attention,
-            LoraTargets::AllLinear => is_linear,
-        }
+        self.method.has_targets() && self.targets.contains(module)
     }
+}
+
+/// Tokens of a soft prompt.
+fn prompt_length(scenario: &Scenario) -> u64 {
+    if scenario.lora.method == AdapterMethod::Prompt { scenario.lora.tokens.get() } else { 0 }
+}
+
+/// Whether (IA)³ scales what a module reads, as it does in the MLP (`feedforward_modules`), and not what it makes.
+pub(crate) const fn scales_input(module: Module) -> bool {
+    matches!(module, Module::DownProj | Module::SharedDownProj)
 }
 
 /// One pass of a model over a micro-batch.
@@ -51,7 +57,7 @@ pub(crate) struct Pass {
     pub(crate) architecture: Architecture,
     /// Sequences: the micro-batch, or twice as many for pairs.
     pub(crate) rows: u64,
-    /// Tokens of a sequence.
+    /// Tokens of a sequence, a soft prompt's too.
     pub(crate) sequence: u64,
     /// Dtype of the weights, and so of the residual stream: the embedding's output has it, and autocast casts no sum.
     pub(crate) weight: Dtype,
@@ -107,7 +113,9 @@ impl Pass {
         Self {
             architecture: scenario.architecture(),
             rows: scenario.micro_batch.get().saturating_mul(scenario.objective.sequences_per_sample()),
-            sequence: image.map_or(scenario.sequence_length.get(), |image| image.positions()),
+            sequence: image
+                .map_or(scenario.sequence_length.get(), |image| image.positions())
+                .saturating_add(prompt_length(scenario)),
             weight: scenario.weight(),
             autocast: scenario.recipe.is_autocast().then(|| scenario.recipe.compute()),
             // scaled_dot_product_attention has no soft-capping (`sdpa_attention_forward` refuses it).
@@ -149,7 +157,8 @@ impl Pass {
 
     /// Whether autograd follows the input of a layer, or, for the number of layers, that of the head: something below it is trained.
     pub(crate) fn follows(&self, index: u64) -> bool {
-        self.trained.is_below(index) || (index > 0 && self.adapters.is_some())
+        self.trained.is_below(index)
+            || self.adapters.is_some_and(|adapters| index > 0 || adapters.prompt.is_some())
     }
 
     /// Whether a layer takes part in backward.
@@ -160,6 +169,17 @@ impl Pass {
     /// Whether attention gets a mask that hides padding.
     pub(crate) fn is_padded(&self) -> bool {
         self.padding == Padding::Padded
+    }
+
+    /// Tokens of a soft prompt.
+    pub(crate) fn prompt(&self) -> Option<Dim> {
+        self.adapters.and_then(|adapters| adapters.prompt)
+    }
+
+    /// Tokens of a sequence as the batch has them.
+    pub(crate) fn given(&self) -> Dim {
+        let prompt = self.prompt().map_or(0, |prompt| prompt.value);
+        Dim::new(Symbol::Sequence, self.sequence.saturating_sub(prompt))
     }
 
     /// Whether autocast is left before the loss.

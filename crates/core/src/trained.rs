@@ -10,7 +10,7 @@ pub(crate) struct Trained {
     embedding: bool,
     layers: LayerRange,
     head: bool,
-    kinds: TrainedKinds,
+    kinds: Kinds,
     /// Whether the embedding's output requires a gradient even where the embedding is frozen: transformers hooks it where layers are
     /// checkpointed (`enable_input_require_grads`).
     pub(crate) hooks_embedding: bool,
@@ -23,7 +23,16 @@ pub(crate) struct Trains {
     embedding: bool,
     /// The block's own.
     own: bool,
-    kinds: TrainedKinds,
+    kinds: Kinds,
+}
+
+/// Which kinds of parameters are trained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kinds {
+    /// Those that the scenario says.
+    Of(TrainedKinds),
+    /// The embedding's and the head's weight alone: PEFT's copies of them, whose names they have.
+    Vocabulary,
 }
 
 impl Trained {
@@ -32,7 +41,7 @@ impl Trained {
         embedding: true,
         layers: LayerRange::ALL,
         head: true,
-        kinds: TrainedKinds::All,
+        kinds: Kinds::Of(TrainedKinds::All),
         hooks_embedding: false,
     };
     /// None: adapters on a frozen model, a reference model, a frozen tower.
@@ -43,8 +52,10 @@ impl Trained {
     pub(crate) fn of(scenario: &Scenario) -> Self {
         let freezing = scenario.freezing;
         let hooks_embedding = scenario.checkpointing.is_on();
-        if scenario.lora.rank.is_some() {
-            return Self { hooks_embedding, ..Self::NONE };
+        if scenario.lora.is_on() {
+            let saves = scenario.lora.saves;
+            let (embedding, head) = (saves.has_embedding(), saves.has_head());
+            return Self { embedding, head, kinds: Kinds::Vocabulary, hooks_embedding, ..Self::NONE };
         }
         if !freezing.is_on() {
             return Self { hooks_embedding, ..Self::ALL };
@@ -53,7 +64,7 @@ impl Trained {
         let model = parameters(architecture);
         let has = |is_there: fn(&Parameter) -> bool| {
             let mut there = model.iter().filter(|parameter| is_there(parameter));
-            there.any(|parameter| is_of(freezing.kinds, parameter.name))
+            there.any(|parameter| is_of(Kinds::Of(freezing.kinds), parameter.name))
         };
         let layers = architecture.layers.get();
         let from = if has(Parameter::is_in_layer) { freezing.first_trained(layers) } else { layers };
@@ -61,7 +72,7 @@ impl Trained {
             embedding: !freezing.embedding && has(|parameter| parameter.place == Place::Embedding),
             layers: LayerRange { from, to: layers },
             head: !freezing.head && has(|parameter| parameter.place == Place::Head),
-            kinds: freezing.kinds,
+            kinds: Kinds::Of(freezing.kinds),
             hooks_embedding,
         }
     }
@@ -128,11 +139,14 @@ impl Trains {
     }
 }
 
-fn is_of(kinds: TrainedKinds, name: Name) -> bool {
+fn is_of(kinds: Kinds, name: Name) -> bool {
     match kinds {
-        TrainedKinds::All => true,
-        TrainedKinds::Norms => is_norm(name.module),
-        TrainedKinds::Biases => name.what == What::Bias,
+        Kinds::Of(TrainedKinds::All) => true,
+        Kinds::Of(TrainedKinds::Norms) => is_norm(name.module),
+        Kinds::Of(TrainedKinds::Biases) => name.what == What::Bias,
+        Kinds::Vocabulary => {
+            matches!(name.module, Module::Embedding | Module::LmHead) && name.what == What::Weight
+        }
     }
 }
 

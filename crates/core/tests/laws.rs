@@ -5,9 +5,10 @@
 use proptest::prelude::*;
 use vram_core::ledger::{Category, Instant};
 use vram_core::scenario::{
-    AdapterDtype, Attention, AutocastScope, BaseDtype, Checkpointing, DataParallel, Freezing, FrozenLayers,
-    GradientSync, Held, KvCache, LogProbs, Lora, LoraTargets, Objective, Optimizer, Padding, Parallel,
-    Recipe, ReduceDtype, Reshard, Stack, TrainedKinds, Trainer, ZeroGrad,
+    AdapterDtype, AdapterMethod, Attention, AutocastScope, BaseDtype, Checkpointing, DataParallel, Freezing,
+    FrozenLayers, GradientSync, Held, KvCache, LogProbs, Lora, LoraTargets, ModuleSet, ModulesToSave,
+    Objective, Optimizer, Padding, Parallel, Recipe, ReduceDtype, Reshard, Stack, Targets, TrainedKinds,
+    Trainer, ZeroGrad,
 };
 use vram_core::timeline::{Moment, Point, StepNumber, alive_at};
 use vram_core::units::{Bytes, Count};
@@ -64,15 +65,30 @@ fn scenarios() -> impl Strategy<Value = Scenario> {
 /// Full fine-tuning, or LoRA in any of its forms.
 fn adapters() -> impl Strategy<Value = Lora> {
     let rank = prop_oneof![Just(None), (1_u32..300).prop_map(|rank| Some(Count::new(rank)))];
-    let targets = proptest::sample::select(LoraTargets::ALL);
+    let word = proptest::sample::select(LoraTargets::ALL).prop_map(Targets::Word);
+    let names =
+        proptest::collection::vec(proptest::sample::select(ModuleSet::ALL), 1..5).prop_map(|modules| {
+            Targets::Modules(
+                modules.into_iter().fold(ModuleSet::default(), |set, module| set.with(module, true)),
+            )
+        });
+    let targets = prop_oneof![word, names];
+    let method = prop_oneof![Just(AdapterMethod::Lora), proptest::sample::select(AdapterMethod::ALL)];
     let dtypes = (proptest::sample::select(AdapterDtype::ALL), proptest::sample::select(BaseDtype::ALL));
-    (rank, targets, any::<bool>(), dtypes).prop_map(|(rank, targets, dropout, (adapters, base))| Lora {
-        rank,
-        targets,
-        dropout,
-        adapters,
-        base,
-    })
+    let saves =
+        prop_oneof![3 => Just(ModulesToSave::None), 1 => proptest::sample::select(ModulesToSave::ALL)];
+    (rank, (targets, method, 1_u32..100, saves), any::<bool>(), dtypes).prop_map(
+        |(rank, (targets, method, tokens, saves), dropout, (adapters, base))| Lora {
+            rank: if method.has_rank() { rank } else { None },
+            method,
+            tokens: Count::new(tokens),
+            saves,
+            targets,
+            dropout,
+            adapters,
+            base,
+        },
+    )
 }
 
 /// Nothing frozen, or any part, layers and kinds.
@@ -244,7 +260,7 @@ proptest! {
             estimate(&Scenario { lora, ..scenario.clone() }).ok().map(|estimate| estimate.at_peak().requested)
         };
         // From few to many; not every model takes all of them.
-        let targets = [LoraTargets::QueryValue, LoraTargets::Attention, LoraTargets::AllLinear];
+        let targets = [LoraTargets::QueryValue, LoraTargets::Attention, LoraTargets::AllLinear].map(Targets::Word);
         let peaks: Vec<Bytes> = targets.into_iter().filter_map(|targets| with(rank, targets)).collect();
         prop_assert!(peaks.is_sorted());
         for targets in targets {

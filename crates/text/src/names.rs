@@ -25,6 +25,8 @@ pub fn name(name: Name, lang: Lang) -> String {
 
 const fn module(module: Module, lang: Lang) -> &'static str {
     match module {
+        Module::Prompt => lang.pick("soft prompt", "软提示"),
+        Module::Vera => lang.pick("VeRA's random matrices", "VeRA 的随机矩阵"),
         Module::Batch => lang.pick("batch", "数据批"),
         Module::EmbeddingDropout => lang.pick("dropout on embeddings", "嵌入 dropout"),
         Module::PositionEmbedding => lang.pick("position embedding", "位置嵌入"),
@@ -53,13 +55,6 @@ const fn what(what: What, lang: Lang) -> &'static str {
         What::Weight => lang.pick("weight", "权重"),
         What::Bias => lang.pick("bias", "偏置"),
         What::Buffer => lang.pick("inverse frequencies", "逆频率缓冲区"),
-        What::LoraA => lang.pick("LoRA A", "LoRA A"),
-        What::LoraB => lang.pick("LoRA B", "LoRA B"),
-        What::LoraInput => lang.pick("input of the LoRA adapter", "LoRA 适配器的输入"),
-        What::LoraDown => lang.pick("output of LoRA A", "LoRA A 的输出"),
-        What::LoraUp => lang.pick("output of LoRA B", "LoRA B 的输出"),
-        What::LoraScaled => lang.pick("scaled output of LoRA B", "LoRA B 缩放后的输出"),
-        What::LoraSum => lang.pick("output with LoRA added", "加上 LoRA 之后的输出"),
         What::WeightCast => lang.pick("16-bit copy of the weight", "权重的 16 位副本"),
         What::BiasCast => lang.pick("16-bit copy of the bias", "偏置的 16 位副本"),
         What::Gathered => lang.pick("gathered weights", "聚合后的完整权重"),
@@ -155,5 +150,28 @@ const fn what(what: What, lang: Lang) -> &'static str {
         What::GradientFp32 => {
             lang.pick("fp32 copy of the gradients, inside step()", "step() 内梯度的 fp32 副本")
         }
+        other => of_adapter(other, lang),
+    }
+}
+
+/// What adapters have and make.
+const fn of_adapter(what: What, lang: Lang) -> &'static str {
+    match what {
+        What::Magnitude => lang.pick("DoRA magnitude", "DoRA 幅值"),
+        What::WeightNorm => lang.pick("norm of the adapted weight", "加上适配器后权重的范数"),
+        What::MagnitudeScale => lang.pick("magnitude over norm", "幅值与范数之比"),
+        What::LoraWeight => lang.pick("multiplied-out weight of the adapter", "适配器展开后的权重"),
+        What::Identity => lang.pick("identity matrix", "单位矩阵"),
+        What::LambdaB => lang.pick("VeRA lambda b", "VeRA λ_b"),
+        What::LambdaD => lang.pick("VeRA lambda d", "VeRA λ_d"),
+        What::Ia3Scale => lang.pick("(IA)³ vector", "(IA)³ 向量"),
+        What::LoraA => lang.pick("LoRA A", "LoRA A"),
+        What::LoraB => lang.pick("LoRA B", "LoRA B"),
+        What::LoraInput => lang.pick("input of the LoRA adapter", "LoRA 适配器的输入"),
+        What::LoraDown => lang.pick("output of LoRA A", "LoRA A 的输出"),
+        What::LoraUp => lang.pick("output of LoRA B", "LoRA B 的输出"),
+        What::LoraScaled => lang.pick("scaled output of LoRA B", "LoRA B 缩放后的输出"),
+        What::LoraSum => lang.pick("output with LoRA added", "加上 LoRA 之后的输出"),
+        other => other.key(),
     }
 }

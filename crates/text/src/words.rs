@@ -92,7 +92,12 @@ words! {
     FreezeCountLabel: "How many", "层数";
     FreezeHeadLabel: "Freeze the last norm and the head", "冻结末端归一化与输出头";
     TrainedKindsLabel: "Of the rest, train", "其余部分中训练";
-    LoraLabel: "LoRA", "LoRA";
+    AdaptersLabel: "Adapters (LoRA and its kin)", "适配器（LoRA 等）";
+    AdapterMethodLabel: "Method", "方法";
+    OtherModules: "By name", "按名称";
+    PromptTokensLabel: "Tokens of the soft prompt", "软提示的 token 数";
+    ModulesToSaveLabel: "Trained whole beside them", "另外完整训练";
+    AdapterParameters: "Trained parameters", "可训练参数";
     LoraRank: "Rank (0: full fine-tuning)", "秩（0：全参数微调）";
     LoraTargetsLabel: "Adapters beside", "适配器加在";
     LoraDropoutLabel: "Dropout on the adapters' input", "适配器输入的 dropout";

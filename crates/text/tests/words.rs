@@ -4,16 +4,17 @@ use insta::assert_snapshot;
 use vram_core::ledger::{Category, Entry, Instant, Module, Name, What};
 use vram_core::ready::Ready;
 use vram_core::scenario::{
-    AdapterDtype, Attention, AutocastScope, BaseDtype, Checkpointing, Held, KvCache, LogProbs, LoraTargets,
-    Objective, Optimizer, Padding, Recipe, Scenario, ZeroGrad,
+    AdapterDtype, AdapterMethod, Attention, AutocastScope, BaseDtype, Checkpointing, Held, KvCache, LogProbs,
+    LoraTargets, Objective, Optimizer, Padding, Recipe, Scenario, ZeroGrad,
 };
 use vram_core::units::Bytes;
 use vram_core::why::why;
 use vram_core::{Error, Field, estimate};
 use vram_text::{
-    Lang, Unit, Word, adapter_dtype, attention, autocast_scope, base_dtype, category, checkpointing,
-    error_sentence, format_bytes, headline, held, instant, kv_cache, left_out, log_probs, lora_targets, name,
-    objective, optimizer, padding, ready, recipe, source, verdict, why_this_peak, zero_grad,
+    Lang, Unit, Word, adapter_dtype, adapter_method, attention, autocast_scope, base_dtype, category,
+    checkpointing, error_sentence, format_bytes, headline, held, instant, kv_cache, left_out, log_probs,
+    lora_targets, name, objective, optimizer, padding, ready, recipe, source, verdict, why_this_peak,
+    zero_grad,
 };
 
 /// Everything that is shown, in a language.
@@ -26,6 +27,7 @@ fn everything(lang: Lang) -> Vec<String> {
     all.extend(ZeroGrad::ALL.iter().map(|&choice| zero_grad(choice, lang).to_owned()));
     all.extend(Objective::ALL.iter().map(|&choice| objective(choice, lang).to_owned()));
     all.extend(LoraTargets::ALL.iter().map(|&choice| lora_targets(choice, lang).to_owned()));
+    all.extend(AdapterMethod::ALL.iter().map(|&choice| adapter_method(choice, lang).to_owned()));
     all.extend(AdapterDtype::ALL.iter().map(|&choice| adapter_dtype(choice, lang).to_owned()));
     all.extend(BaseDtype::ALL.iter().map(|&choice| base_dtype(choice, lang).to_owned()));
     all.extend(LogProbs::ALL.iter().map(|&choice| log_probs(choice, lang).to_owned()));

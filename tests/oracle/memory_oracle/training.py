@@ -6,7 +6,7 @@ from typing import Any, Callable
 
 import torch
 
-from . import freezing, losses, models, multimodal, optimizers
+from . import adapters, freezing, losses, models, multimodal, optimizers
 
 PHASES = ("fwd", "bwd", "opt")
 STEPS = 2                   # optimizer state exists from the first step on, so the second one is the steady state
@@ -169,16 +169,10 @@ def build_single(case):
     model = models.build_model(config, train, weight_dtype(train))
     models.enable_checkpointing(model, train)
     freezing.freeze(model, train["freeze"])
-    if train["lora"]:
-        from peft import LoraConfig, get_peft_model
-        lora = train["lora"]
+    if train["lora"] or train["peft"]:
         if train["checkpointing"] != "off":
             model.enable_input_require_grads()
-        settings = LoraConfig(r=lora.get("r", 16), lora_alpha=32, lora_dropout=lora.get("dropout", 0.0), use_dora=lora.get("dora", False),
-                              target_modules=lora.get("targets", "all-linear"),
-                              task_type="CAUSAL_LM" if not models.is_masked_lm(config) else None)
-        with torch.device("cuda"):
-            model = get_peft_model(model, settings, autocast_adapter_dtype=lora.get("fp32_adapters", True))
+        model = adapters.wrap(model, train)
     reference = None
     if train["dpo"] and train["dpo"].get("ref", "none") in ("fp32", "bf16"):
         dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[train["dpo"]["ref"]]

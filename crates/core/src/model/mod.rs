@@ -15,7 +15,7 @@ pub use config::from_config;
 pub use family::{Activation, Family, NormKind};
 pub use image::{Image, Tower};
 pub use parameters::{LayerRange, Parameter, Place, parameter_count, parameters};
-pub(crate) use parameters::{adapters, elements, has_one_qkv};
+pub(crate) use parameters::{elements, has_one_qkv};
 pub use pattern::{Mixer, Pattern};
 pub use sparse::{Decoder, Experts, Latent};
 pub use traits::{Branches, QkNorm, RopeKind, Routing};

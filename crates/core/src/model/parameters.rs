@@ -188,33 +188,6 @@ pub fn parameter_count(architecture: &Architecture) -> u64 {
     elements(&parameters(architecture), architecture)
 }
 
-/// The parameters of LoRA's adapters: two matrices beside each targeted one (`peft/tuners/lora/layer.py`).
-pub(crate) fn adapters(
-    parameters: &[Parameter],
-    rank: Dim,
-    is_target: impl Fn(Module) -> bool,
-) -> Vec<Parameter> {
-    let mut adapters = Vec::new();
-    // The linear layer before BERT's projection to the vocabulary is one like those in the layers.
-    let has_adapter = |p: &&Parameter| {
-        (p.is_in_layer() || p.name.module == Module::HeadTransform) && is_target(p.name.module)
-    };
-    for parameter in parameters.iter().filter(has_adapter) {
-        let Some((rows, columns)) = parameter.matrix else { continue };
-        let mut matrix = |what, rows: Dim, columns: Dim| {
-            adapters.push(Parameter {
-                name: Name::of(parameter.name.module, what),
-                dims: Dims::new(&[rows, columns]),
-                matrix: Some((rows.value, columns.value)),
-                ..*parameter
-            });
-        };
-        matrix(What::LoraA, rank, Dim::number(columns));
-        matrix(What::LoraB, Dim::number(rows), rank);
-    }
-    adapters
-}
-
 /// Elements of some parameters together.
 pub(crate) fn elements(parameters: &[Parameter], architecture: &Architecture) -> u64 {
     parameters.iter().fold(0, |sum: u64, parameter| {

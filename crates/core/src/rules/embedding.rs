@@ -36,8 +36,20 @@ pub(crate) fn embedding(pass: &Pass, mode: Mode) -> Block {
         return writer.tape.finish(None, output, false);
     }
     let tokens = writer.tokens(SORTS_ABOVE);
+    let (tokens, prompt) = match pass.prompt() {
+        Some(length) => {
+            let scaled = writer.scaled(tokens, Module::Embedding);
+            let (tokens, prompt) = writer.behind_prompt(scaled, length);
+            (tokens, Some(prompt))
+        }
+        None => (tokens, None),
+    };
     if hands_lookup_on(&pass.architecture) {
-        let output = writer.scaled(tokens, Module::Embedding);
+        let output = if prompt.is_some() { tokens } else { writer.scaled(tokens, Module::Embedding) };
+        writer.tape.keep_names();
+        if let Some(prompt) = prompt {
+            writer.tape.drop(prompt);
+        }
         return writer.tape.finish(None, output, false);
     }
     let positions = pass.architecture.positions.map(|positions| writer.learned_positions(positions));
@@ -51,8 +63,8 @@ pub(crate) fn embedding(pass: &Pass, mode: Mode) -> Block {
     }
     // The model's forward has names for both (`inputs_embeds`, `position_embeds`).
     writer.tape.keep_names();
-    if let Some(positions) = positions {
-        writer.tape.drop(positions);
+    for named in positions.into_iter().chain(prompt) {
+        writer.tape.drop(named);
     }
     writer.tape.drop(tokens);
     writer.tape.finish(None, output, false)
@@ -78,6 +90,10 @@ impl Writer<'_> {
             steps.push(self.parameter_gradient(Module::Embedding, What::Weight, &shape));
         }
         let output = residual_stream(self.pass, Name::of(Module::Embedding, What::Output));
+        let output = Storage {
+            dims: Dims::new(&[self.pass.batch(), self.pass.given(), self.pass.hidden()]),
+            ..output
+        };
         if self.pass.trained.hooks_embedding && !self.trains(Module::Embedding, What::Weight) {
             // `enable_input_require_grads` hooks the lookup: the graph's `AccumulateGrad` keeps its output.
             return self.tape.operator_keeping_output(output, &[], &[Step::Leaf]);

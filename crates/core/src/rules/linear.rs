@@ -7,6 +7,8 @@
 
 use super::Writer;
 use crate::ledger::{Category, Dim, Dims, Module, What};
+use crate::plan::Adapters;
+use crate::scenario::AdapterMethod;
 use crate::tape::{Step, Storage, Var};
 use crate::units::{Bytes, Dtype};
 
@@ -29,14 +31,25 @@ pub(crate) struct Linear<'a> {
 impl Writer<'_> {
     /// `linear(x)`, with its adapter where it has one. The caller still holds `x`.
     pub(crate) fn linear(&mut self, x: Var, linear: &Linear<'_>) -> Var {
-        let output = self.base_linear(x, linear);
         match self.pass.adapters {
-            Some(adapters) if adapters.target(linear.module) => self.adapted(x, output, linear, &adapters),
-            _ => output,
+            Some(adapters) if adapters.target(linear.module) => self.with_adapter(x, linear, &adapters),
+            _ => self.base_linear(x, linear),
         }
     }
 
-    fn base_linear(&mut self, x: Var, linear: &Linear<'_>) -> Var {
+    fn with_adapter(&mut self, x: Var, linear: &Linear<'_>, adapters: &Adapters) -> Var {
+        if adapters.method == AdapterMethod::Ia3 {
+            return self.ia3(x, linear, adapters);
+        }
+        let output = self.base_linear(x, linear);
+        match adapters.method {
+            AdapterMethod::Dora => self.dora(x, output, linear, adapters),
+            AdapterMethod::Vera => self.vera(x, output, linear, adapters),
+            _ => self.adapted(x, output, linear, adapters),
+        }
+    }
+
+    pub(super) fn base_linear(&mut self, x: Var, linear: &Linear<'_>) -> Var {
         let compute = self.pass.compute();
         let input = self.cast(x, linear.module, What::InputCast, compute);
         let weight = self.weight_cast(linear, compute);

@@ -8,12 +8,21 @@ use crate::tape::{Step, Storage, Var};
 use crate::units::Dtype;
 
 /// One of an adapter's two matrices.
-struct Matrix<'a> {
-    module: Module,
-    what: What,
-    output: &'a [Dim],
-    input: &'a [Dim],
-    result: What,
+pub(super) struct Matrix<'a> {
+    pub(super) module: Module,
+    pub(super) what: What,
+    pub(super) output: &'a [Dim],
+    pub(super) input: &'a [Dim],
+    pub(super) result: What,
+}
+
+/// LoRA's two matrices beside a linear layer.
+pub(super) const fn matrices<'a>(linear: &Linear<'a>, rank: &'a [Dim; 1]) -> (Matrix<'a>, Matrix<'a>) {
+    let module = linear.module;
+    let down =
+        Matrix { module, what: What::LoraA, output: rank, input: linear.input, result: What::LoraDown };
+    let up = Matrix { module, what: What::LoraB, output: linear.output, input: rank, result: What::LoraUp };
+    (down, up)
 }
 
 impl Writer<'_> {
@@ -27,14 +36,9 @@ impl Writer<'_> {
         } else {
             self.tape.view(input, &[], &[Step::Pass(input)])
         };
-        let down =
-            Matrix { module, what: What::LoraA, output: &rank, input: linear.input, result: What::LoraDown };
-        let up =
-            Matrix { module, what: What::LoraB, output: linear.output, input: &rank, result: What::LoraUp };
-        let narrow = self.adapter_product(dropped, &down, dtype);
+        let (down, up) = matrices(linear, &rank);
+        let wide = self.both_products(dropped, [&down, &up], [None, None], dtype);
         self.tape.drop(dropped);
-        let wide = self.adapter_product(narrow, &up, dtype);
-        self.tape.drop(narrow);
         let scaled = self.map(wide, module, What::LoraScaled, &[]);
         self.tape.drop(wide);
         let sum = self.sum(result, scaled, module, What::LoraSum);
@@ -46,17 +50,27 @@ impl Writer<'_> {
         back
     }
 
-    fn adapter_product(&mut self, x: Var, matrix: &Matrix<'_>, dtype: Dtype) -> Var {
+    /// `lora_B(lora_A(x))`, with weight casts that are there already, where they are.
+    pub(super) fn both_products(
+        &mut self,
+        x: Var,
+        [down, up]: [&Matrix<'_>; 2],
+        casts: [Option<Var>; 2],
+        dtype: Dtype,
+    ) -> Var {
+        let narrow = self.adapter_product(x, down, casts[0], dtype);
+        let wide = self.adapter_product(narrow, up, casts[1], dtype);
+        self.tape.drop(narrow);
+        wide
+    }
+
+    /// Autocast's copy of a matrix, where it has another dtype.
+    pub(super) fn adapter_cast(&mut self, matrix: &Matrix<'_>, dtype: Dtype) -> Option<Var> {
         let compute = self.pass.autocast.unwrap_or(dtype);
-        let input = self.cast(x, matrix.module, What::InputCast, compute);
         let gradient = self.adapter_gradient(matrix, dtype);
-        let output = self.made(matrix.module, matrix.result, self.rows(matrix.output), compute);
-        let workspace = self.workspace(false);
-        let mut steps = vec![self.gradient_of_rows(input)];
-        let mut saved = vec![input];
-        let weight = (compute != dtype).then(|| {
+        (compute != dtype).then(|| {
             let cast = Storage {
-                name: Name::of(matrix.module, What::WeightCast),
+                name: self.name(matrix.module, What::WeightCast),
                 category: Category::WeightCasts,
                 dims: Dims::new(&[matrix.output, matrix.input].concat()),
                 dtype: compute,
@@ -64,7 +78,18 @@ impl Writer<'_> {
             let cast = self.tape.operator(cast, &[], &[gradient]);
             self.tape.cache(cast);
             cast
-        });
+        })
+    }
+
+    fn adapter_product(&mut self, x: Var, matrix: &Matrix<'_>, cast: Option<Var>, dtype: Dtype) -> Var {
+        let compute = self.pass.autocast.unwrap_or(dtype);
+        let input = self.cast(x, matrix.module, What::InputCast, compute);
+        let gradient = self.adapter_gradient(matrix, dtype);
+        let output = self.made(matrix.module, matrix.result, self.rows(matrix.output), compute);
+        let workspace = self.workspace(false);
+        let mut steps = vec![self.gradient_of_rows(input)];
+        let mut saved = vec![input];
+        let weight = cast.or_else(|| self.adapter_cast(matrix, dtype));
         match weight {
             Some(cast) => {
                 steps.push(self.gradient(cast));
@@ -76,18 +101,23 @@ impl Writer<'_> {
         let output = self.tape.operator(output, &saved, &steps);
         self.tape.scratch(workspace);
         self.tape.drop(input);
-        if let Some(cast) = weight {
-            self.tape.drop(cast);
+        if let (Some(own), None) = (weight, cast) {
+            self.tape.drop(own);
         }
         output
     }
 
     fn adapter_gradient(&self, matrix: &Matrix<'_>, dtype: Dtype) -> Step {
+        self.vector_gradient(matrix.module, matrix.what, &[matrix.output, matrix.input].concat(), dtype)
+    }
+
+    /// The gradient of an adapter's parameter.
+    pub(super) fn vector_gradient(&self, module: Module, what: What, dims: &[Dim], dtype: Dtype) -> Step {
         let category = if self.pass.accumulates { Category::Temporaries } else { Category::Gradients };
         Step::Adapter(Storage {
-            name: Name::gradient_of(matrix.module, matrix.what),
+            name: Name { gradient: true, ..self.name(module, what) },
             category,
-            dims: Dims::new(&[matrix.output, matrix.input].concat()),
+            dims: Dims::new(dims),
             dtype,
         })
     }

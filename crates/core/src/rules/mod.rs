@@ -5,11 +5,13 @@
 
 mod attention;
 mod bert;
+mod dora;
 mod eager;
 mod elementwise;
 mod embedding;
 mod everyone;
 mod experts;
+mod ia3;
 mod latent;
 mod layer;
 mod linear;
@@ -18,11 +20,13 @@ mod loss;
 mod mlp;
 mod norm;
 mod preference;
+mod prompt;
 mod reduction;
 mod rope;
 mod rope_forms;
 mod routing;
 mod t5;
+mod vera;
 mod vision;
 
 pub(crate) use embedding::{embedding, hands_lookup_on};

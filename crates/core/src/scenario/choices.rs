@@ -1,5 +1,6 @@
 //! What a reader chooses from.
 
+use super::adapters::{AdapterMethod, ModulesToSave, Targets};
 use crate::units::{Count, Dtype};
 
 /// Defines an enum of choices with the word that links, flags and scenario files use for each.
@@ -200,15 +201,21 @@ choices! {
     }
 }
 
-/// LoRA: the weights are frozen, and two matrices of a low rank beside each targeted linear layer are trained.
+/// LoRA and its kin: the weights are frozen, and something small beside them is trained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lora {
-    /// Rank of the adapters; none: full fine-tuning.
+    /// Rank of the adapters; none: full fine-tuning, but for the methods that have no rank.
     pub rank: Option<Count>,
+    /// Which of PEFT's methods it is.
+    pub method: AdapterMethod,
     /// Which linear layers have an adapter.
-    pub targets: LoraTargets,
+    pub targets: Targets,
     /// Whether the adapters' input goes through dropout.
     pub dropout: bool,
+    /// Whether copies of the embedding and of the projection to the vocabulary are trained too.
+    pub saves: ModulesToSave,
+    /// Tokens of a soft prompt.
+    pub tokens: Count,
     /// Dtype of the adapters.
     pub adapters: AdapterDtype,
     /// Dtype of the frozen weights.
@@ -220,8 +227,11 @@ impl Default for Lora {
     fn default() -> Self {
         Self {
             rank: None,
-            targets: LoraTargets::AllLinear,
+            method: AdapterMethod::Lora,
+            targets: Targets::Word(LoraTargets::AllLinear),
             dropout: false,
+            saves: ModulesToSave::None,
+            tokens: Count::new(20),
             adapters: AdapterDtype::Fp32,
             base: BaseDtype::Recipe,
         }

@@ -1,5 +1,6 @@
 //! The question a reader asks: model, batch, recipe, optimizer, kernels, hardware.
 
+mod adapters;
 mod choices;
 mod freezing;
 mod parallel;
@@ -12,6 +13,7 @@ pub use choices::{
     LoraTargets, Objective, Optimizer, Padding, Recipe, Stack, ZeroGrad,
 };
 
+pub use adapters::{AdapterMethod, ModuleSet, ModulesToSave, Targets};
 pub use freezing::{Freezing, FrozenLayers, TrainedKinds};
 pub use parallel::{DataParallel, GradientSync, Parallel, ReduceDtype, Reshard};
 pub use trainer::Trainer;
@@ -150,6 +152,7 @@ impl Scenario {
             ("accumulation", Some(self.gradient_accumulation), limits::GRADIENT_ACCUMULATION),
             ("freeze_count", Some(self.freezing.count), limits::LAYERS),
             ("lora_rank", self.lora.rank, limits::LORA_RANK),
+            ("peft_tokens", Some(self.lora.tokens), limits::SEQUENCE_LENGTH),
             ("vocab", Some(a.vocabulary), limits::VOCABULARY),
             ("vocab_multiple", self.vocabulary.multiple_of, limits::VOCABULARY),
             ("hidden", Some(a.hidden), limits::WIDTH),
@@ -243,16 +246,40 @@ impl Scenario {
         if let Some(tower) = a.tower {
             self.check_tower(&tower)?;
         }
-        if self.lora.rank.is_none() {
+        if !self.lora.is_on() {
             self.freezing.check(&Trained::of(self), a.decoder.is_some() || a.tower.is_some())?;
         }
-        // PEFT multiplies adapters of all experts into a whole weight.
-        if self.lora.rank.is_some() && a.experts.is_some() && self.lora.targets == LoraTargets::AllLinear {
-            return Err(unsupported("lora_targets", self.lora.targets.key(), &["q_v", "attention"]));
-        }
         let has_query = a.latent.is_none_or(|latent| latent.query_rank.is_none());
-        if self.lora.rank.is_some() && !has_query && self.lora.targets == LoraTargets::QueryValue {
-            return Err(unsupported("lora_targets", self.lora.targets.key(), &["attention"]));
+        if self.lora.is_on() && !has_query && self.lora.targets == Targets::Word(LoraTargets::QueryValue) {
+            return Err(unsupported("lora_targets", &self.lora.targets.key(), &["attention"]));
+        }
+        self.check_prompt()?;
+        self.lora.check(a, self.weight() == self.trained())
+    }
+
+    /// A soft prompt is read by a decoder beside a sequence that its positions have room for; pairs and caches no run has shown.
+    fn check_prompt(&self) -> Result<(), Error> {
+        if self.lora.method != AdapterMethod::Prompt {
+            return Ok(());
+        }
+        let a = &self.model.architecture;
+        if a.family.is_masked() || a.decoder.is_some() || a.image.is_some() || a.tower.is_some() {
+            return Err(unsupported("peft", self.lora.method.key(), &["lora"]));
+        }
+        if self.objective != Objective::CausalLm {
+            return Err(unsupported("objective", self.objective.key(), &["causal_lm"]));
+        }
+        if self.kv_cache != KvCache::Off {
+            return Err(unsupported("kv_cache", self.kv_cache.key(), &["off"]));
+        }
+        let length = self.sequence_length.get().saturating_add(self.lora.tokens.get());
+        if let Some(rows) = a.positions.filter(|rows| length > rows.get()) {
+            return Err(Error::OutOfRange {
+                field: Field::new("peft_tokens"),
+                given: self.lora.tokens.to_string(),
+                min: limits::SEQUENCE_LENGTH.0.into(),
+                max: rows.get(),
+            });
         }
         Ok(())
     }
@@ -264,28 +291,30 @@ impl Scenario {
 
     /// Dtype of the weights that the forward pass reads from.
     pub fn weight(&self) -> Dtype {
-        match (self.lora.rank, self.lora.base) {
-            (Some(_), BaseDtype::Bf16) => Dtype::Bf16,
+        match (self.lora.is_on(), self.lora.base) {
+            (true, BaseDtype::Bf16) => Dtype::Bf16,
             _ => self.recipe.weight(),
         }
     }
 
     /// Dtype in which a rank holds what is trained between steps: FSDP's mixed precision gathers 16-bit copies of fp32 shards.
     pub fn stored(&self) -> Dtype {
-        if self.recipe == Recipe::FsdpMixed && self.lora.rank.is_none() { Dtype::Fp32 } else { self.weight() }
+        if self.recipe == Recipe::FsdpMixed && !self.lora.is_on() { Dtype::Fp32 } else { self.weight() }
     }
 
     /// Dtype of what is trained, of its gradients and, but for master weights, of the optimizer's states.
     pub fn trained(&self) -> Dtype {
-        match (self.lora.rank, self.lora.adapters) {
-            (Some(_), AdapterDtype::Fp32) => Dtype::Fp32,
+        match (self.lora.is_on(), self.lora.adapters) {
+            // PEFT makes soft prompts in fp32, whatever the model's dtype.
+            _ if self.lora.method == AdapterMethod::Prompt => Dtype::Fp32,
+            (true, AdapterDtype::Fp32) => Dtype::Fp32,
             _ => self.stored(),
         }
     }
 
     /// Dtype of what the optimizer updates: that of what is trained, or fp32 where a recipe has master weights.
     pub fn optimizer_dtype(&self) -> Dtype {
-        if self.lora.rank.is_some() { self.trained() } else { self.recipe.optimizer() }
+        if self.lora.is_on() { self.trained() } else { self.recipe.optimizer() }
     }
 
     /// Whether eager attention runs although SDPA was asked for: soft-capped scores need it.
@@ -309,9 +338,12 @@ impl Scenario {
         if self.objective != Objective::CausalLm {
             return Err(unsupported("objective", self.objective.key(), &["causal_lm"]));
         }
-        match self.lora.rank.filter(|_| !self.model.architecture.family.is_masked()) {
-            Some(rank) => Err(unsupported("lora_rank", &rank.to_string(), &["0"])),
-            None => Ok(()),
+        let is_masked = self.model.architecture.family.is_masked();
+        match self.lora.rank {
+            _ if !self.lora.is_on() => Ok(()),
+            Some(_) if is_masked && self.lora.method == AdapterMethod::Lora => Ok(()),
+            Some(rank) if !is_masked => Err(unsupported("lora_rank", &rank.to_string(), &["0"])),
+            _ => Err(unsupported("peft", self.lora.method.key(), &["off"])),
         }
     }
 

@@ -186,7 +186,7 @@ impl Scenario {
                 &["fp32", "bf16", "bf16-mixed", "fp16-mixed", "fsdp-mp"],
             ));
         }
-        if shards_weights && self.lora.rank.is_some() {
+        if shards_weights && self.lora.is_on() {
             return Err(unsupported("dp", parallel.data.key(), &["ddp"]));
         }
         if shards_weights && self.freezing.is_on() {

@@ -1,9 +1,9 @@
 //! What a step is given and what the model holds beside its parameters: the batch, masks, RoPE's tables, buffers.
 
 use crate::ledger::{Category, Dim, Dims, Instant, Module, Name, Symbol, What};
-use crate::model::{Architecture, Image, Mixer, RopeKind};
-use crate::plan::{Pass, rotary_dim};
-use crate::scenario::{Attention, Objective, Padding, Scenario, Stack};
+use crate::model::{Architecture, Image, Mixer, RopeKind, parameters};
+use crate::plan::{Adapters, Pass, rotary_dim};
+use crate::scenario::{AdapterMethod, Attention, Objective, Padding, Scenario, Stack};
 use crate::tape::Storage;
 use crate::units::Dtype;
 
@@ -18,7 +18,7 @@ pub(crate) struct Input {
 /// The model's buffers, the reference model's too.
 pub(crate) fn buffers(scenario: &Scenario, pass: &Pass) -> Vec<(Storage, u64)> {
     let a = &pass.architecture;
-    let mut buffers = Vec::new();
+    let mut buffers = vera(scenario, a);
     if a.has_rope() {
         let frequencies = rope_frequencies(a);
         buffers.push((frequencies, 1));
@@ -44,9 +44,28 @@ pub(crate) fn buffers(scenario: &Scenario, pass: &Pass) -> Vec<(Storage, u64)> {
     buffers
 }
 
+/// VeRA's two random matrices, as wide as the widest of the adapted layers (`VeraModel._find_dim`, `_init_vera_A_vera_B`).
+fn vera(scenario: &Scenario, a: &Architecture) -> Vec<(Storage, u64)> {
+    let Some(adapters) = Adapters::of(scenario).filter(|adapters| adapters.method == AdapterMethod::Vera)
+    else {
+        return Vec::new();
+    };
+    let (mut rows, mut columns) = (0, 0);
+    for parameter in parameters(a).iter().filter(|parameter| adapters.target(parameter.name.module)) {
+        if let Some((output, input)) = parameter.matrix {
+            (rows, columns) = (output.max(rows), input.max(columns));
+        }
+    }
+    let matrix = |what, dims: &[Dim]| (storage(Module::Vera, what, Dims::new(dims), adapters.dtype), 1);
+    vec![
+        matrix(What::LoraA, &[adapters.rank, Dim::number(columns)]),
+        matrix(What::LoraB, &[Dim::number(rows), adapters.rank]),
+    ]
+}
+
 /// What a step is given, and what the model makes once of it.
 pub(crate) fn inputs(scenario: &Scenario, pass: &Pass) -> Vec<Input> {
-    let tokens = Dims::new(&pass.tokens());
+    let tokens = Dims::new(&[pass.batch(), pass.given()]);
     let of_batch = |what| Input {
         storage: storage(Module::Batch, what, tokens, Dtype::Int64),
         copies: 1,
@@ -67,6 +86,12 @@ pub(crate) fn inputs(scenario: &Scenario, pass: &Pass) -> Vec<Input> {
     }
     if scenario.padding != Padding::None {
         inputs.push(of_batch(What::Mask));
+    }
+    if pass.prompt().is_some() {
+        // `torch.cat((prefix_labels, labels))`, which PEFT's forward holds until it returns.
+        let dims = Dims::new(&pass.tokens());
+        let storage = storage(Module::Prompt, What::Labels, dims, Dtype::Int64);
+        inputs.push(Input { storage, copies: 1, until: Instant::Loss });
     }
     inputs.extend(masks(scenario, pass));
     if pass.architecture.decoder.is_some() {

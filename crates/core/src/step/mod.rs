@@ -3,6 +3,7 @@
 //! Layers are equal, so that each kind of layer is noted once and counted; the layer that forward ends with and the two that
 //! backward begins and ends with are looked at one by one, of each kind. FINDINGS sections 4, 7 and 8.
 
+mod adapters;
 mod blocks;
 pub(crate) mod inputs;
 mod layers;
@@ -209,6 +210,11 @@ impl Step<'_> {
             }));
         let is_in_autocast = leaves_early && in_autocast > after;
         self.account.add(instant, &self.embedding, self.embedding.block().kept_for_backward(), 1);
+        let hands_on = rules::hands_lookup_on(&self.pass.architecture);
+        if self.pass.prompt().is_some() && hands_on && !self.layers.first_keeps_input(self.layers.count()) {
+            // PEFT's forward names what it has put behind the soft prompt until the loss is there.
+            self.account.add(instant, &self.embedding, &self.embedding.block().only_output(), 1);
+        }
         let kept = if is_in_autocast || !leaves_early { Kept::InAutocast } else { Kept::ForBackward };
         let all = 0..self.layers.count();
         self.layers.kept(&mut self.account, instant, &all, kept);

@@ -21,8 +21,6 @@ pub(crate) struct Parameters {
 impl Parameters {
     pub(crate) fn of(scenario: &Scenario) -> Self {
         let model = parameters(&scenario.architecture());
-        let adapters = Adapters::of(scenario)
-            .map(|adapters| model::adapters(&model, adapters.rank, |module| adapters.target(module)));
         // Only the tower behind the projector's layer never gets a gradient, and a frozen tower none at all.
         let is_kept = |parameter: &Parameter| {
             let is_frozen = parameter.name.part == Part::Vision && scenario.vision.frozen_tower;
@@ -30,6 +28,11 @@ impl Parameters {
         };
         let mut own = Trained::of(scenario).among(&model);
         own.retain(is_kept);
+        let adapters = Adapters::of(scenario).map(|adapters| {
+            let beside = super::adapters::parameters(&model, &scenario.architecture(), &adapters);
+            // `modules_to_save`: copies, trained in place of the model's own.
+            own.iter().copied().chain(beside).collect()
+        });
         let trained = adapters.as_ref().unwrap_or(&own);
         let shards = Shards::of(scenario);
         let padded = shards.map(|shards| trained.iter().map(|p| shards.padded(p)).collect());

@@ -1,8 +1,30 @@
 //! Names of the choices of parameter-efficient training.
 
-use vram_core::scenario::{AdapterDtype, BaseDtype, LoraTargets};
+use vram_core::scenario::{AdapterDtype, AdapterMethod, BaseDtype, LoraTargets, ModulesToSave};
 
 use crate::Lang;
+
+/// What is trained beside a frozen model.
+pub const fn adapter_method(method: AdapterMethod, lang: Lang) -> &'static str {
+    match method {
+        AdapterMethod::Lora => "LoRA",
+        AdapterMethod::RsLora => lang.pick("rsLoRA (the memory of LoRA)", "rsLoRA（显存与 LoRA 相同）"),
+        AdapterMethod::Dora => "DoRA",
+        AdapterMethod::Vera => "VeRA",
+        AdapterMethod::Ia3 => lang.pick("(IA)³", "(IA)³"),
+        AdapterMethod::Prompt => lang.pick("prompt tuning", "提示微调（prompt tuning）"),
+    }
+}
+
+/// Modules of which a copy is trained.
+pub const fn modules_to_save(saves: ModulesToSave, lang: Lang) -> &'static str {
+    match saves {
+        ModulesToSave::None => lang.pick("nothing", "无"),
+        ModulesToSave::Embedding => "embed_tokens",
+        ModulesToSave::Head => "lm_head",
+        ModulesToSave::Both => "embed_tokens, lm_head",
+    }
+}
 
 /// Which linear layers have an adapter.
 pub const fn lora_targets(targets: LoraTargets, lang: Lang) -> &'static str {

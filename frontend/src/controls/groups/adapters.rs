@@ -1,33 +1,123 @@
 //! Parameter-efficient training.
 
 use leptos::prelude::*;
-use vram_core::scenario::{AdapterDtype, BaseDtype, LoraTargets};
-use vram_text::{Word, adapter_dtype, base_dtype, lora_targets};
+use vram_core::ledger::Module;
+use vram_core::scenario::{
+    AdapterDtype, AdapterMethod, BaseDtype, LoraTargets, ModuleSet, ModulesToSave, Targets,
+};
+use vram_text::{
+    Lang, Word, adapter_dtype, adapter_method, base_dtype, lora_targets, modules_to_save, parameter_count,
+};
 
-use super::super::choice::Select;
+use super::super::choice::{Choice, Select};
 use super::super::number::NumberField;
 use super::{Group, listed, switch};
 use crate::state::Store;
 
-/// LoRA and its kin.
+/// LoRA and its kin: the method first, then what matters to it.
 #[component]
 pub(super) fn AdaptersGroup() -> impl IntoView {
     let store = expect_context::<Store>();
+    let method = Memo::new(move |_| store.with_scenario(|s| s.lora.is_on().then_some(s.lora.method)));
+    let has_rank = move || method.get().is_none_or(AdapterMethod::has_rank);
+    let has_targets = move || method.get().is_none_or(AdapterMethod::has_targets);
     view! {
-        <Group
-            title=Word::LoraLabel
-            value=|s, lang| {
-                s.lora.rank.map_or_else(|| Word::Off.in_lang(lang).to_owned(), |rank| format!("r = {rank}"))
-            }
-        >
-            <div class="control">
-                <label for="lora_rank">{move || store.word(Word::LoraRank)}</label>
-                <NumberField key="lora_rank" label=Word::LoraRank is_main=true />
-            </div>
-            <Select key="lora_targets" label=Word::LoraTargetsLabel choices=of!(LoraTargets, lora_targets) />
-            <Select key="lora_dropout" label=Word::LoraDropoutLabel choices=switch />
+        <Group title=Word::AdaptersLabel value=value>
+            <Select key="peft" label=Word::AdapterMethodLabel choices=methods />
+            <Show when=has_rank>
+                <div class="control">
+                    <label for="lora_rank">{move || store.word(Word::LoraRank)}</label>
+                    <NumberField key="lora_rank" label=Word::LoraRank is_main=true />
+                </div>
+            </Show>
+            <Show when=has_targets>
+                <Select
+                    key="lora_targets"
+                    label=Word::LoraTargetsLabel
+                    choices=of!(LoraTargets, lora_targets)
+                    custom=Word::OtherModules
+                />
+                <TargetModules />
+                <Select
+                    key="modules_to_save"
+                    label=Word::ModulesToSaveLabel
+                    choices=of!(ModulesToSave, modules_to_save)
+                />
+                <Select key="lora_dropout" label=Word::LoraDropoutLabel choices=switch />
+            </Show>
+            <Show when=move || method.get() == Some(AdapterMethod::Prompt)>
+                <div class="control">
+                    <label for="peft_tokens">{move || store.word(Word::PromptTokensLabel)}</label>
+                    <NumberField key="peft_tokens" label=Word::PromptTokensLabel is_main=true />
+                </div>
+            </Show>
             <Select key="lora_dtype" label=Word::LoraDtypeLabel choices=of!(AdapterDtype, adapter_dtype) />
             <Select key="base_dtype" label=Word::BaseDtypeLabel choices=of!(BaseDtype, base_dtype) />
+            <Show when=move || method.get().is_some()>
+                <p class="hint" data-adapter-parameters="">
+                    {move || store.word(Word::AdapterParameters)} ": "
+                    {move || store.with(|_, estimate| parameter_count(estimate.parameters))}
+                </p>
+            </Show>
         </Group>
+    }
+}
+
+fn value(scenario: &vram_core::Scenario, lang: Lang) -> String {
+    let lora = &scenario.lora;
+    match lora.rank {
+        _ if !lora.is_on() => Word::Off.in_lang(lang).to_owned(),
+        Some(rank) => format!("{} · r = {rank}", adapter_method(lora.method, lang)),
+        None => adapter_method(lora.method, lang).to_owned(),
+    }
+}
+
+fn methods(lang: Lang) -> Vec<Choice> {
+    let off = ("off", Word::Off.in_lang(lang).to_owned());
+    let on = AdapterMethod::ALL.iter().map(|&method| (method.key(), adapter_method(method, lang).to_owned()));
+    std::iter::once(off).chain(on).collect()
+}
+
+/// A box for each module of the model that an adapter can stand beside.
+#[component]
+fn TargetModules() -> impl IntoView {
+    let store = expect_context::<Store>();
+    let there = Memo::new(move |_| store.with_scenario(|s| ModuleSet::of(&s.model.architecture)));
+    let chosen = Memo::new(move |_| {
+        let targets = store.with_scenario(|s| s.lora.targets);
+        there
+            .get()
+            .modules()
+            .filter(|&module| targets.contains(module))
+            .fold(ModuleSet::default(), |set, module| set.with(module, true))
+    });
+    let toggle = move |module: Module, is_in: bool| {
+        let set = chosen.get_untracked().with(module, is_in);
+        if !set.is_empty() {
+            store.set_field("lora_targets", &Targets::Modules(set).key());
+        }
+    };
+    view! {
+        <fieldset class="control" id="lora_modules">
+            <legend>{move || store.word(Word::OtherModules)}</legend>
+            {move || {
+                there
+                    .get()
+                    .modules()
+                    .map(|module| {
+                        view! {
+                            <label>
+                                <input
+                                    type="checkbox"
+                                    prop:checked=move || chosen.get().contains(module)
+                                    on:change=move |event| toggle(module, event_target_checked(&event))
+                                />
+                                {module.key()}
+                            </label>
+                        }
+                    })
+                    .collect_view()
+            }}
+        </fieldset>
     }
 }

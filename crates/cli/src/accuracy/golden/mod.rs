@@ -107,6 +107,8 @@ fn group(run: &Value) -> String {
     let is_default = |key: &str, default: &str| train[key].as_str().unwrap_or(default) == default;
     let group = if stack(run) != Some(Stack::Current) {
         "older stack"
+    } else if !train["peft"].is_null() || train["lora"]["dora"] == true {
+        "other adapters"
     } else if !train["lora"].is_null() {
         "LoRA"
     } else if !train["freeze"].is_null() {
@@ -161,7 +163,7 @@ fn scenario(run: &Value) -> Result<Scenario, Unsupported> {
     scenario.zero_grad = choice(train, "zero_grad", ZeroGrad::from_key)?;
     scenario.objective = objective::objective(&train["dpo"])?;
     scenario.freezing = freezing::freezing(&train["freeze"])?;
-    scenario.lora = adapters::lora(train)?;
+    scenario.lora = adapters::lora(train, scenario.model.architecture.family)?;
     scenario.log_probs = word(&train["dpo"]["logps"], LogProbs::Selective, objective::log_probs)?;
     scenario.padding = word(&train["padding_mask"], Padding::None, padding)?;
     scenario.autocast_scope = word(&train["autocast_style"], AutocastScope::Step, autocast_scope)?;
@@ -206,7 +208,6 @@ fn refuse_what_has_no_field(run: &Value) -> Result<(), Unsupported> {
         (is_set(&run["quant"]), "quant"),
         (is_set(&run["variant"]), "variant"),
         (run["mode"].as_str().is_some_and(|mode| mode != "plain"), "mode"),
-        (train["lora"]["dora"] == true, "dora"),
         (train["dropout"].as_f64().is_some_and(|p| p > 0.0), "dropout"),
     ];
     match refused.iter().find(|(is_refused, _)| *is_refused) {

@@ -1,12 +1,53 @@
 //! Parameter-efficient training.
 
 use super::{Key, always, is_set, none_for_zero, unknown, zero_for_none};
-use crate::scenario::{AdapterDtype, BaseDtype, LoraTargets, limits};
+use crate::link::count;
+use crate::scenario::{
+    AdapterDtype, AdapterMethod, BaseDtype, Lora, LoraTargets, ModulesToSave, Scenario, Targets, limits,
+};
+
+/// The words for the method; a rank of LoRA's own says that too.
+const METHODS: &[&str] = &["off", "lora", "rslora", "dora", "vera", "ia3", "prompt"];
 
 pub(super) const KEYS: &[Key] = &[
+    // Before the fields that it sets, so that these win.
+    Key {
+        name: "peft",
+        write: |s| if s.lora.is_on() { s.lora.method.key() } else { "off" }.to_owned(),
+        read: |s, field, text| {
+            if text == "off" {
+                (s.lora.method, s.lora.rank) = (AdapterMethod::Lora, None);
+            } else {
+                let method = AdapterMethod::from_key(text).ok_or_else(|| unknown(field, text, METHODS))?;
+                s.lora.switch_to(method);
+            }
+            Ok(())
+        },
+        words: METHODS,
+        matters: is_another,
+    },
     optional!("lora_rank", limits::LORA_RANK, |s| s.lora.rank),
-    choice!("lora_targets", LoraTargets, |s| s.lora.targets),
+    Key {
+        name: "lora_targets",
+        write: |s| s.lora.targets.key(),
+        read: |s, field, text| {
+            let family = s.model.architecture.family;
+            s.lora.targets =
+                Targets::from_key(text, family).ok_or_else(|| unknown(field, text, LoraTargets::KEYS))?;
+            Ok(())
+        },
+        words: &[],
+        matters: always,
+    },
+    choice!("modules_to_save", ModulesToSave, |s| s.lora.saves).when(|s| s.lora.saves != ModulesToSave::None),
     flag!("lora_dropout", |s| s.lora.dropout),
+    number!("peft_tokens", limits::SEQUENCE_LENGTH, |s| s.lora.tokens)
+        .when(|s| s.lora.method == AdapterMethod::Prompt || s.lora.tokens != Lora::default().tokens),
     choice!("lora_dtype", AdapterDtype, |s| s.lora.adapters),
     choice!("base_dtype", BaseDtype, |s| s.lora.base),
 ];
+
+/// Whether it is another method than LoRA, which its rank alone says.
+fn is_another(scenario: &Scenario) -> bool {
+    scenario.lora.method != AdapterMethod::Lora
+}
