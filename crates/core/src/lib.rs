@@ -15,6 +15,7 @@ mod name;
 mod optimizer;
 mod plan;
 pub mod presets;
+mod quantised;
 pub mod ready;
 mod replay;
 mod rules;

@@ -220,6 +220,24 @@ names! {
         SoftmaxCast = "softmax_cast",
         /// Dropout mask.
         DropoutMask = "dropout_mask",
+        /// Scales of quantised blocks, groups or rows of a weight.
+        QuantScales = "quant_scales",
+        /// Scales of scales that are themselves quantised.
+        NestedScales = "nested_quant_scales",
+        /// Table of the values that quantised weights or scales can have.
+        QuantTable = "quant_table",
+        /// What is added to all scales.
+        QuantOffset = "quant_offset",
+        /// Zero points of quantised groups.
+        ZeroPoints = "zero_points",
+        /// The group of each row.
+        GroupIndex = "group_index",
+        /// A quantised weight as it was before.
+        Dequantised = "dequantised_weight",
+        /// Input in 8 bits.
+        QuantisedInput = "input_int8",
+        /// Which inputs are too large for 8 bits.
+        Outliers = "outliers",
         /// LoRA's matrix that narrows to the rank.
         LoraA = "lora_a",
         /// LoRA's matrix that widens from the rank.

@@ -105,6 +105,21 @@ const fn what(what: What, lang: Lang) -> &'static str {
         What::Workspace => lang.pick("workspace", "工作区"),
         What::Accumulator => lang.pick("fp32 accumulator", "fp32 累加器"),
         What::SortBuffers => lang.pick("sort buffers", "排序缓冲区"),
+        other => of_optimizer_or_quantisation(other, lang),
+    }
+}
+
+const fn of_optimizer_or_quantisation(what: What, lang: Lang) -> &'static str {
+    match what {
+        What::QuantScales => lang.pick("scales of quantisation", "量化的缩放系数"),
+        What::NestedScales => lang.pick("scales of the scales", "缩放系数的缩放系数"),
+        What::QuantTable => lang.pick("table of quantised values", "量化取值表"),
+        What::QuantOffset => lang.pick("offset of the scales", "缩放系数的偏移"),
+        What::ZeroPoints => lang.pick("zero points", "零点"),
+        What::GroupIndex => lang.pick("group of each row", "每行所属的组"),
+        What::Dequantised => lang.pick("dequantised weight", "反量化后的权重"),
+        What::QuantisedInput => lang.pick("input in 8 bits", "8 位输入"),
+        What::Outliers => lang.pick("search for outliers in the input", "输入中的离群值查找"),
         What::ExpAvg => lang.pick("first moment (exp_avg)", "一阶矩（exp_avg）"),
         What::ExpAvgSq => lang.pick("second moment (exp_avg_sq)", "二阶矩（exp_avg_sq）"),
         What::MaxExpAvgSq => {
@@ -134,5 +149,6 @@ const fn what(what: What, lang: Lang) -> &'static str {
         What::GradientFp32 => {
             lang.pick("fp32 copy of the gradients, inside step()", "step() 内梯度的 fp32 副本")
         }
+        other => other.key(),
     }
 }

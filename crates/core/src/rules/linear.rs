@@ -7,6 +7,7 @@
 
 use super::Writer;
 use crate::ledger::{Category, Dim, Dims, Module, What};
+use crate::quantised::Quantised;
 use crate::tape::{Step, Storage, Var};
 use crate::units::{Bytes, Dtype};
 
@@ -29,7 +30,22 @@ pub(crate) struct Linear<'a> {
 impl Writer<'_> {
     /// `linear(x)`, with its adapter where it has one. The caller still holds `x`.
     pub(crate) fn linear(&mut self, x: Var, linear: &Linear<'_>) -> Var {
-        let output = self.base_linear(x, linear);
+        let quantised = self.pass.quantised.filter(|_| Quantised::holds(linear.module));
+        let output = match &quantised {
+            Some(quantised) => {
+                let output = self.quantised_linear(x, linear, quantised);
+                let is_adapted = self.pass.adapters.is_some_and(|adapters| adapters.target(linear.module));
+                if is_adapted && quantised.base.is_bnb_4bit() {
+                    // `result.clone()`, "defensively" (`peft/tuners/lora/bnb.py`, `Linear4bit.forward`).
+                    let copy = self.contiguous(output, linear.module, What::Output);
+                    self.tape.drop(output);
+                    copy
+                } else {
+                    output
+                }
+            }
+            None => self.base_linear(x, linear),
+        };
         match self.pass.adapters {
             Some(adapters) if adapters.target(linear.module) => self.adapted(x, output, linear, &adapters),
             _ => output,

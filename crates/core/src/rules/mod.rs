@@ -17,6 +17,7 @@ mod loss;
 mod mlp;
 mod norm;
 mod preference;
+mod quantised;
 mod reduction;
 mod rope;
 mod t5;

@@ -2,6 +2,7 @@
 
 mod choices;
 mod freezing;
+mod quantisation;
 mod trainer;
 
 pub use choices::{
@@ -10,6 +11,7 @@ pub use choices::{
 };
 
 pub use freezing::{Freezing, FrozenLayers, TrainedKinds};
+pub use quantisation::{Quantisation, QuantisedBase};
 pub use trainer::Trainer;
 
 use crate::error::{Error, Field};
@@ -45,6 +47,8 @@ pub struct Scenario {
     pub freezing: Freezing,
     /// LoRA.
     pub lora: Lora,
+    /// How the frozen base below the adapters is held.
+    pub quantisation: Quantisation,
     /// How DPO gets its log-probabilities.
     pub log_probs: LogProbs,
     /// The attention mask of the batch.
@@ -105,6 +109,7 @@ impl Default for Scenario {
             objective: Objective::CausalLm,
             freezing: Freezing::default(),
             lora: Lora::default(),
+            quantisation: Quantisation::default(),
             log_probs: LogProbs::Selective,
             padding: Padding::None,
             autocast_scope: AutocastScope::Step,
@@ -132,6 +137,7 @@ impl Scenario {
             ("accumulation", Some(self.gradient_accumulation), limits::GRADIENT_ACCUMULATION),
             ("freeze_count", Some(self.freezing.count), limits::LAYERS),
             ("lora_rank", self.lora.rank, limits::LORA_RANK),
+            ("quant_group", Some(self.quantisation.group_size), limits::QUANT_GROUP),
             ("vocab", Some(a.vocabulary), limits::VOCABULARY),
             ("hidden", Some(a.hidden), limits::WIDTH),
             ("layers", Some(a.layers), limits::LAYERS),
@@ -218,18 +224,16 @@ impl Scenario {
         Ok(())
     }
 
-    /// Dtype of the weights that the forward pass reads from.
+    /// Dtype of the weights that the forward pass reads from; of a quantised base, of those that are not quantised.
     pub fn weight(&self) -> Dtype {
-        match (self.lora.rank, self.lora.base) {
-            (Some(_), BaseDtype::Bf16) => Dtype::Bf16,
-            _ => self.recipe.weight(),
-        }
+        if self.is_cast_to_fp32() { Dtype::Fp32 } else { self.loaded() }
     }
 
     /// Dtype of what is trained, of its gradients and, but for master weights, of the optimizer's states.
     pub fn trained(&self) -> Dtype {
         match (self.lora.rank, self.lora.adapters) {
             (Some(_), AdapterDtype::Fp32) => Dtype::Fp32,
+            (Some(_), AdapterDtype::Bf16) => Dtype::Bf16,
             _ => self.weight(),
         }
     }
@@ -300,6 +304,8 @@ pub mod limits {
     pub const WIDTH: (u32, u32) = (1, 4_194_304);
     /// Rank of LoRA's adapters.
     pub const LORA_RANK: (u32, u32) = (1, 65_536);
+    /// Rows of a GPTQ or AWQ group.
+    pub const QUANT_GROUP: (u32, u32) = (8, 65_536);
     /// Rows of an embedding.
     pub const VOCABULARY: (u32, u32) = (1, 16_777_216);
     /// A GPU's memory in MiB.

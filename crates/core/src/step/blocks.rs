@@ -75,11 +75,12 @@ impl Blocks {
             Run::Reentrant => Mode::Reentrant,
             _ => Mode::Grad,
         };
+        let first_pass = if run == Run::Recompute { Mode::FirstPass } else { Mode::NoGrad };
         let layers = kinds(pass)
             .into_iter()
             .map(|kind| LayerBlocks {
                 kind,
-                without_graph: is_checkpointed.then(|| rules::layer(pass, Mode::NoGrad, kind.layer)),
+                without_graph: is_checkpointed.then(|| rules::layer(pass, first_pass, kind.layer)),
                 with_graph: rules::layer(pass, with_graph, kind.layer),
                 run,
             })

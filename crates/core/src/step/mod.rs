@@ -18,6 +18,7 @@ use crate::ledger::{Category, Instant, What};
 use crate::model::Parameter;
 use crate::optimizer::{Held, Updated};
 use crate::plan::Pass;
+use crate::quantised;
 use crate::rules;
 use crate::scenario::{Objective, Scenario, ZeroGrad};
 use crate::tape::{Block, Mode, Run, Storage};
@@ -97,15 +98,12 @@ impl Step<'_> {
             self.account.add_storage(&Instant::ALL, storage, parameter.copies(architecture));
         }
         for parameter in &parameters.model {
-            let storage = Storage {
-                name: parameter.name,
-                category: Category::Parameters,
-                dims: parameter.dims,
-                dtype: self.pass.weight,
-            };
-            self.account.add_storage(&Instant::ALL, storage, parameter.copies(architecture));
+            for storage in self.pass.storages(parameter) {
+                self.account.add_storage(&Instant::ALL, storage, parameter.copies(architecture));
+            }
             if let Some(dtype) = self.scenario.objective.reference_on_gpu() {
-                let storage = Storage { category: Category::ReferenceModel, dtype, ..storage };
+                let storage =
+                    Storage { category: Category::ReferenceModel, ..quantised::whole(parameter, dtype) };
                 self.account.add_storage(&Instant::ALL, storage, parameter.copies(architecture));
             }
         }

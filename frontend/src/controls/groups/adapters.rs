@@ -6,6 +6,7 @@ use vram_text::{Word, adapter_dtype, base_dtype, lora_targets};
 
 use super::super::choice::Select;
 use super::super::number::NumberField;
+use super::quantisation::QuantisedBaseControls;
 use super::{Group, listed, switch};
 use crate::state::Store;
 
@@ -28,6 +29,7 @@ pub(super) fn AdaptersGroup() -> impl IntoView {
             <Select key="lora_dropout" label=Word::LoraDropoutLabel choices=switch />
             <Select key="lora_dtype" label=Word::LoraDtypeLabel choices=of!(AdapterDtype, adapter_dtype) />
             <Select key="base_dtype" label=Word::BaseDtypeLabel choices=of!(BaseDtype, base_dtype) />
+            <QuantisedBaseControls />
         </Group>
     }
 }

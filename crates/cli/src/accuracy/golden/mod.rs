@@ -3,6 +3,7 @@
 mod adapters;
 mod freezing;
 mod objective;
+mod quantised;
 
 use serde_json::Value;
 use vram_core::model::{Model, from_config};
@@ -165,6 +166,7 @@ fn scenario(run: &Value) -> Result<Scenario, Unsupported> {
     scenario.autocast_scope = word(&train["autocast_style"], AutocastScope::Step, autocast_scope)?;
     scenario.held = if train["keep_outputs"] == true { Held::Outputs } else { Held::Loss };
     scenario.kv_cache = if train["use_cache"] == true { KvCache::Filled } else { KvCache::Off };
+    quantised::apply(run, &mut scenario)?;
     if !train["layers"].is_null() {
         scenario.model.architecture.layers = number(train, "layers")?;
     }
@@ -189,9 +191,8 @@ fn refuse_what_has_no_field(run: &Value) -> Result<(), Unsupported> {
     let refused = [
         (stack(run).is_none(), "stack"),
         (is_set(&run["parallel"]), "parallel"),
-        (is_set(&run["quant"]), "quant"),
         (is_set(&run["variant"]), "variant"),
-        (run["mode"].as_str().is_some_and(|mode| mode != "plain"), "mode"),
+        (run["mode"].as_str().is_some_and(|mode| !matches!(mode, "plain" | "qlora")), "mode"),
         (train["lora"]["dora"] == true, "dora"),
         (train["dropout"].as_f64().is_some_and(|p| p > 0.0), "dropout"),
     ];

@@ -152,13 +152,23 @@ mod adapters;
 mod freezing;
 mod model;
 mod objective;
+mod quantisation;
 mod run;
 
 /// Every field, in the order in which links say them.
 pub(super) fn all() -> impl Iterator<Item = &'static Key> {
-    [model::KEYS, run::KEYS, objective::KEYS, freezing::KEYS, adapters::KEYS, run::LOOP, run::GPU]
-        .into_iter()
-        .flatten()
+    [
+        model::KEYS,
+        run::KEYS,
+        objective::KEYS,
+        freezing::KEYS,
+        adapters::KEYS,
+        quantisation::KEYS,
+        run::LOOP,
+        run::GPU,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// The field of that name.
