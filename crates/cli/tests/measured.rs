@@ -46,7 +46,9 @@ fn every_scenario_of_the_table_is_read() {
         if line["scenario"].is_object() {
             assert!(row.compared.is_ok(), "{} {:?}", row.id, row.compared);
             assert!(!row.assumptions.is_empty(), "{}", row.id);
-            assert!(row.oracle.iter().all(Option::is_some), "{}", row.id);
+            // The oracle has no GPTQ.
+            let is_gptq = line["scenario"]["quantised_base"] == "gptq";
+            assert!(is_gptq || row.oracle.iter().all(Option::is_some), "{}", row.id);
         }
     }
 }
@@ -66,7 +68,29 @@ fn every_figure_that_is_far_off_is_explained_and_no_other() {
 #[test]
 fn errors_against_real_gpus_stay_as_small_as_they_are() {
     let reached = [("allocated", 0.003, 0.204), ("resident", 0.001_2, 0.003_2), ("device", 0.044_3, 0.146_6)];
-    let report = report();
+    assert_reached(&of_base(Value::is_null), reached);
+}
+
+/// QLoRA and GPTQ-LoRA. Those of transformers 4.48 are below by what their loss copies (`off_because`); granite and Llama-2-70B within 1 %.
+#[test]
+fn errors_over_a_quantised_base_stay_as_small_as_they_are() {
+    let reached = [("allocated", 0.074, 0.21), ("resident", 0.004_2, 0.066), ("device", 0.037, 0.275)];
+    assert_reached(&of_base(|base| !base.is_null()), reached);
+}
+
+/// The runs whose scenario says so of its quantised base.
+fn of_base(is_one: impl Fn(&Value) -> bool) -> MeasuredReport {
+    let lines = table();
+    let rows = report().rows.into_iter().zip(&lines);
+    MeasuredReport {
+        rows: rows
+            .filter(|(_, line)| is_one(&line["scenario"]["quantised_base"]))
+            .map(|(row, _)| row)
+            .collect(),
+    }
+}
+
+fn assert_reached(report: &MeasuredReport, reached: [(&str, f64, f64); 3]) {
     for (figure, median, p90) in reached {
         let spread = report.spread(figure);
         println!("{figure}: {spread:?}");
@@ -78,10 +102,11 @@ fn errors_against_real_gpus_stay_as_small_as_they_are() {
 #[test]
 fn the_estimate_is_within_four_thousandths_of_the_oracle_on_every_expressed_run() {
     for row in report().expressed() {
-        let [oracle, _] = row.oracle;
+        // Of GPTQ there is none (`every_scenario_of_the_table_is_read`).
+        let [Some(oracle), _] = row.oracle else { continue };
         let [measured, ..] = row.measured;
         let ours = (1.0 + row.error("allocated").unwrap()) * measured.unwrap() as f64;
-        let off = ours / oracle.unwrap() as f64 - 1.0;
+        let off = ours / oracle as f64 - 1.0;
         println!("{} {off:+.5}", row.id);
         assert!(off.abs() < 0.004, "{} {off}", row.id);
     }

@@ -17,6 +17,7 @@ mod optimizer;
 mod parallel;
 mod plan;
 pub mod presets;
+mod quantised;
 pub mod ready;
 mod replay;
 mod rules;

@@ -262,6 +262,24 @@ names! {
         LambdaD = "lambda_d",
         /// (IA)³'s vector.
         Ia3Scale = "ia3_l",
+        /// Scales of quantised blocks, groups or rows of a weight.
+        QuantScales = "quant_scales",
+        /// Scales of scales that are themselves quantised.
+        NestedScales = "nested_quant_scales",
+        /// Table of the values that quantised weights or scales can have.
+        QuantTable = "quant_table",
+        /// What is added to all scales.
+        QuantOffset = "quant_offset",
+        /// Zero points of quantised groups.
+        ZeroPoints = "zero_points",
+        /// The group of each row.
+        GroupIndex = "group_index",
+        /// A quantised weight as it was before.
+        Dequantised = "dequantised_weight",
+        /// Input in 8 bits.
+        QuantisedInput = "input_int8",
+        /// Which inputs are too large for 8 bits.
+        Outliers = "outliers",
         /// LoRA's matrix that narrows to the rank.
         LoraA = "lora_a",
         /// LoRA's matrix that widens from the rank.

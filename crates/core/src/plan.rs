@@ -1,11 +1,13 @@
 //! What this GPU runs: dimensions and dtypes of one pass through the model, from the scenario.
 
 use crate::ledger::{Dim, Module, Symbol};
-use crate::model::{Architecture, Tower};
+use crate::model::{Architecture, Parameter, Tower};
+use crate::quantised::{self, Quantised};
 use crate::scenario::{
     AdapterMethod, Attention, AutocastScope, Checkpointing, DataParallel, GradientSync, Held, KvCache,
     Objective, Padding, Scenario, Stack, Targets,
 };
+use crate::tape::Storage;
 use crate::trained::Trained;
 use crate::units::{Count, Dtype};
 
@@ -68,6 +70,8 @@ pub(crate) struct Pass {
     pub(crate) trained: Trained,
     /// LoRA's adapters, where it is used.
     pub(crate) adapters: Option<Adapters>,
+    /// How the weights of the frozen linear layers are held, where they are quantised.
+    pub(crate) quantised: Option<Quantised>,
     /// The attention mask of the batch.
     pub(crate) padding: Padding,
     /// Whether keys and values go through a cache.
@@ -122,6 +126,7 @@ impl Pass {
             attention: scenario.attention_that_runs(),
             trained: Trained::of(scenario),
             adapters: Adapters::of(scenario),
+            quantised: Quantised::of(scenario),
             padding: scenario.padding,
             // `use_cache` is switched off by transformers where layers are checkpointed.
             fills_cache: scenario.kv_cache == KvCache::Filled
@@ -147,6 +152,8 @@ impl Pass {
             grads_in_buckets: false,
             adapters: None,
             trained: Trained::NONE,
+            // A reference model of its own is not quantised.
+            quantised: Quantised::of(scenario).filter(|_| scenario.objective.reference_on_gpu().is_none()),
             ..Self::of_policy(scenario)
         };
         pass.architecture.embedding_dropout = false;
@@ -164,6 +171,14 @@ impl Pass {
     /// Whether a layer takes part in backward.
     pub(crate) fn trains_or_follows(&self, index: u64) -> bool {
         self.trained.is_layer(index) || self.adapters.is_some() || self.follows(index)
+    }
+
+    /// The tensors in which a parameter of the model is held.
+    pub(crate) fn storages(&self, parameter: &Parameter) -> Vec<Storage> {
+        match &self.quantised {
+            Some(quantised) => quantised.storages(parameter),
+            None => vec![quantised::whole(parameter, self.weight)],
+        }
     }
 
     /// Whether attention gets a mask that hides padding.

@@ -2,7 +2,7 @@
 
 use crate::ledger::{Module, Name, What};
 use crate::model::{LayerRange, Parameter, Place, parameters};
-use crate::scenario::{Scenario, TrainedKinds};
+use crate::scenario::{Checkpointing, Scenario, TrainedKinds};
 
 /// Which of a model's own parameters are trained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +51,7 @@ impl Trained {
     /// What a scenario trains of the model's own parameters. A part is only said to be trained where something in it is.
     pub(crate) fn of(scenario: &Scenario) -> Self {
         let freezing = scenario.freezing;
-        let hooks_embedding = scenario.checkpointing.is_on();
+        let hooks_embedding = hooks_embedding(scenario);
         if scenario.lora.is_on() {
             let saves = scenario.lora.saves;
             let (embedding, head) = (saves.has_embedding(), saves.has_head());
@@ -136,6 +136,16 @@ impl Trains {
     pub(crate) fn parameter(self, name: Name) -> bool {
         let part = if name.module == Module::Embedding { self.embedding } else { self.own };
         part && is_of(self.kinds, name)
+    }
+}
+
+/// Checkpointing needs a gradient to reach the first layer (`enable_input_require_grads`); `prepare_model_for_kbit_training` sees to it
+/// for the older way alone (`peft/utils/other.py`).
+fn hooks_embedding(scenario: &Scenario) -> bool {
+    match scenario.checkpointing {
+        Checkpointing::Off => false,
+        Checkpointing::Layers => !scenario.is_prepared(),
+        Checkpointing::LayersReentrant => true,
     }
 }
 

@@ -128,15 +128,17 @@ pub enum Dtype {
     Int64,
     /// 1 byte: dropout masks, attention masks.
     Bool,
-    /// 1 byte: quantised optimizer states.
+    /// 1 byte: quantised optimizer states, two 4-bit weights.
     Uint8,
+    /// 1 byte: weights and inputs in 8 bits.
+    Int8,
 }
 
 impl Dtype {
     /// Bytes of one element.
     pub const fn size(self) -> u64 {
         match self {
-            Self::Bool | Self::Uint8 => 1,
+            Self::Bool | Self::Uint8 | Self::Int8 => 1,
             Self::Bf16 | Self::Fp16 => 2,
             Self::Fp32 | Self::Int32 => 4,
             Self::Int64 => 8,
@@ -153,6 +155,7 @@ impl Dtype {
             Self::Int64 => "int64",
             Self::Bool => "bool",
             Self::Uint8 => "uint8",
+            Self::Int8 => "int8",
         }
     }
 }

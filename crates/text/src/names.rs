@@ -154,9 +154,18 @@ const fn what(what: What, lang: Lang) -> &'static str {
     }
 }
 
-/// What adapters have and make.
+/// What adapters and quantised weights have and make.
 const fn of_adapter(what: What, lang: Lang) -> &'static str {
     match what {
+        What::QuantScales => lang.pick("scales of quantisation", "量化的缩放系数"),
+        What::NestedScales => lang.pick("scales of the scales", "缩放系数的缩放系数"),
+        What::QuantTable => lang.pick("table of quantised values", "量化取值表"),
+        What::QuantOffset => lang.pick("offset of the scales", "缩放系数的偏移"),
+        What::ZeroPoints => lang.pick("zero points", "零点"),
+        What::GroupIndex => lang.pick("group of each row", "每行所属的组"),
+        What::Dequantised => lang.pick("dequantised weight", "反量化后的权重"),
+        What::QuantisedInput => lang.pick("input in 8 bits", "8 位输入"),
+        What::Outliers => lang.pick("search for outliers in the input", "输入中的离群值查找"),
         What::Magnitude => lang.pick("DoRA magnitude", "DoRA 幅值"),
         What::WeightNorm => lang.pick("norm of the adapted weight", "加上适配器后权重的范数"),
         What::MagnitudeScale => lang.pick("magnitude over norm", "幅值与范数之比"),

@@ -4,6 +4,21 @@ use vram_core::ledger::{Category, Entry, Module, What};
 
 /// The code that allocates an entry, and the section of the derivations that counts it.
 pub const fn source(entry: &Entry) -> &'static str {
+    match entry.name.what {
+        What::ZeroPoints | What::GroupIndex => {
+            return "gptqmodel, nn_modules/qlinear; awq, modules/linear/gemm.py (derived, not measured)";
+        }
+        What::QuantScales
+        | What::NestedScales
+        | What::QuantTable
+        | What::QuantOffset
+        | What::Dequantised
+        | What::QuantisedInput
+        | What::Outliers => {
+            return "bitsandbytes, functional.py, backends/cuda/ops.py, autograd/_functions.py; PARALLEL §9";
+        }
+        _ => {}
+    }
     match entry.category {
         Category::Gradients => "torch/csrc/autograd/functions/accumulate_grad.h; FINDINGS §7",
         Category::WeightCasts => "aten/src/ATen/autocast_mode.cpp, cached_cast; FINDINGS §5",

@@ -103,6 +103,10 @@ words! {
     LoraDropoutLabel: "Dropout on the adapters' input", "适配器输入的 dropout";
     LoraDtypeLabel: "Adapters in", "适配器精度";
     BaseDtypeLabel: "Frozen weights in", "冻结权重的精度";
+    QuantisedBaseLabel: "Quantised base", "量化的基座";
+    DoubleQuantLabel: "Double quantisation of the scales", "对缩放系数二次量化";
+    QuantGroupLabel: "Group size", "分组大小";
+    KbitLabel: "Cast to fp32 what is not quantised (k-bit preparation)", "未量化部分转为 fp32（k-bit 训练准备）";
     On: "on", "开启";
     Off: "off", "关闭";
     SymbolRank: "rank of the adapters", "适配器的秩";

@@ -57,7 +57,7 @@ fn errors(golden: &Golden, estimate: &Estimate, scenario: &Scenario) -> Errors {
         (step.category(Category::Gradients).get(), states_that_are_counted(estimate, scenario.optimizer))
     });
     let ours = [
-        step.category(Category::Parameters).get(),
+        parameters_that_are_counted(estimate),
         gradients,
         states,
         at(&[Instant::Forward, Instant::Loss]),
@@ -99,6 +99,17 @@ fn blocks_that_are_counted(scenario: &Scenario) -> Option<(u64, u64)> {
     let gradients = sum(&|elements| blocks(elements, scenario.trained()));
     let states = sum(&|elements| 2 * blocks(elements, scenario.optimizer_dtype()) + counters);
     Some((gradients, states))
+}
+
+/// `param_local` sums what `parameters()` lists: of a quantised weight not the scales and tables beside it.
+fn parameters_that_are_counted(estimate: &Estimate) -> u64 {
+    let is_beside =
+        |what| matches!(what, What::QuantScales | What::NestedScales | What::QuantTable | What::QuantOffset);
+    estimate
+        .alive(Instant::OptimizerStep)
+        .filter(|entry| entry.category == Category::Parameters && !is_beside(entry.name.what))
+        .map(|entry| entry.bytes().get())
+        .sum()
 }
 
 /// `optstate_bytes` sums what `optimizer.state` lists. Of Muon beside AdamW that is Muon's alone: the two are joined by a

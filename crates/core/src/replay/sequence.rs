@@ -58,6 +58,16 @@ impl<'a> Played<'a> {
         }
     }
 
+    /// What nodes keep until the step is over, which it takes.
+    fn kept_by_nodes(&mut self) -> Vec<BlockId> {
+        let left = self.block.left_by_backward();
+        let storages = self.block.storages.iter().zip(left).zip(&mut self.memory);
+        let kept = storages
+            .filter(|((storage, is_left), _)| *is_left && storage.category != Category::Gradients)
+            .filter_map(|(_, memory)| memory.take());
+        kept.collect()
+    }
+
     /// Frees what is left but for gradients of parameters, which it hands over.
     fn end(self, gradients: &mut Vec<BlockId>, allocator: &mut CachingAllocator) {
         for (storage, memory) in self.block.storages.iter().zip(self.memory) {
@@ -75,6 +85,8 @@ struct Forwarded<'a> {
     embedding: Played<'a>,
     layers: Vec<Played<'a>>,
     head: Played<'a>,
+    /// First passes of checkpointed layers, with what their nodes keep until the step is over.
+    first_passes: Vec<Played<'a>>,
     inputs: Vec<(Input, Vec<BlockId>)>,
 }
 
@@ -121,13 +133,30 @@ impl<'a> Player<'a> {
         all
     }
 
+    /// The tensors in which the model's parameters are held, in the order of their modules: of a quantised weight more than one.
+    fn held_in_order(&self) -> Vec<Bytes> {
+        let model = &self.parameters.model;
+        let held: Vec<Vec<Bytes>> = model
+            .iter()
+            .map(|parameter| self.pass.storages(parameter).iter().map(Storage::bytes).collect())
+            .collect();
+        let most = held.iter().map(Vec::len).max().unwrap_or_default();
+        let mut all = Vec::new();
+        for at in 0..most {
+            let sizes: Vec<Bytes> =
+                held.iter().map(|pieces| pieces.get(at).copied().unwrap_or_default()).collect();
+            all.extend(self.beside_parameters(model, &sizes));
+        }
+        all
+    }
+
     /// Makes the model, its buffers, the adapters, the reference model.
     pub(super) fn load(&mut self) {
         let sizes = |of: &[Parameter], element: u64| -> Vec<Bytes> {
             of.iter().map(|parameter| Bytes::new(parameter.elements()).times(element)).collect()
         };
         let model = &self.parameters.model;
-        let mut all = self.beside_parameters(model, &sizes(model, self.pass.weight.size()));
+        let mut all = self.held_in_order();
         if let Some(adapters) = &self.parameters.adapters {
             all.extend(self.beside_parameters(adapters, &sizes(adapters, self.scenario.trained().size())));
         }
@@ -210,12 +239,9 @@ impl<'a> Player<'a> {
             let events = layer.block.leaving_autocast();
             layer.play(events, None, &mut self.allocator);
         }
-        for layer in without_graph {
-            layer.end(&mut self.gradients, &mut self.allocator);
-        }
         head.play(blocks.head.leaving_autocast(), None, &mut self.allocator);
         self.drop_inputs(&mut inputs, Instant::Forward);
-        Forwarded { embedding, layers, head, inputs }
+        Forwarded { embedding, layers, head, first_passes: without_graph, inputs }
     }
 
     /// The reference model's forward, layer after layer without a graph.
@@ -256,7 +282,8 @@ impl<'a> Player<'a> {
     }
 
     fn backward(&mut self, forwarded: Forwarded<'a>) {
-        let Forwarded { mut embedding, layers, mut head, mut inputs } = forwarded;
+        let Forwarded { mut embedding, layers, mut head, first_passes, mut inputs } = forwarded;
+        let mut kept_by_nodes = Vec::new();
         // The loss's own gradient, a number.
         let one = self.allocator.allocate(Bytes::new(4));
         head.put(head.block.ends().incoming, Some(one));
@@ -268,12 +295,19 @@ impl<'a> Player<'a> {
             let held = if layer.run == Run::Backward { None } else { ends.input };
             layer.play(&layer.block.events(layer.run), held, &mut self.allocator);
             handed = layer.take(ends.result);
+            kept_by_nodes.extend(layer.kept_by_nodes());
             layer.end(&mut self.gradients, &mut self.allocator);
         }
         self.drop_inputs(&mut inputs, Instant::BackwardLastVisited);
         embedding.put(embedding.block.ends().incoming, handed);
         embedding.play(&embedding.block.events(Run::Backward), None, &mut self.allocator);
         embedding.end(&mut self.gradients, &mut self.allocator);
+        for first_pass in first_passes {
+            first_pass.end(&mut self.gradients, &mut self.allocator);
+        }
+        for memory in kept_by_nodes {
+            self.allocator.free(memory);
+        }
         // A tied head's gradient has waited for the embedding's.
         head.end(&mut self.gradients, &mut self.allocator);
         self.drop_inputs(&mut inputs, Instant::OptimizerStep);

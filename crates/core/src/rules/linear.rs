@@ -8,6 +8,7 @@
 use super::Writer;
 use crate::ledger::{Category, Dim, Dims, Module, What};
 use crate::plan::Adapters;
+use crate::quantised::Quantised;
 use crate::scenario::AdapterMethod;
 use crate::tape::{Step, Storage, Var};
 use crate::units::{Bytes, Dtype};
@@ -33,7 +34,15 @@ impl Writer<'_> {
     pub(crate) fn linear(&mut self, x: Var, linear: &Linear<'_>) -> Var {
         match self.pass.adapters {
             Some(adapters) if adapters.target(linear.module) => self.with_adapter(x, linear, &adapters),
-            _ => self.base_linear(x, linear),
+            _ => self.held_linear(x, linear),
+        }
+    }
+
+    /// The linear layer itself, be its weight quantised or not.
+    fn held_linear(&mut self, x: Var, linear: &Linear<'_>) -> Var {
+        match self.pass.quantised.filter(|_| Quantised::holds(linear.module)) {
+            Some(quantised) => self.quantised_linear(x, linear, &quantised),
+            None => self.base_linear(x, linear),
         }
     }
 
@@ -41,7 +50,14 @@ impl Writer<'_> {
         if adapters.method == AdapterMethod::Ia3 {
             return self.ia3(x, linear, adapters);
         }
-        let output = self.base_linear(x, linear);
+        let mut output = self.held_linear(x, linear);
+        let is_4bit = self.pass.quantised.is_some_and(|quantised| quantised.base.is_bnb_4bit());
+        if is_4bit && Quantised::holds(linear.module) {
+            // `result.clone()`, "defensively" (`peft/tuners/lora/bnb.py`, `Linear4bit.forward`).
+            let copy = self.contiguous(output, linear.module, What::Output);
+            self.tape.drop(output);
+            output = copy;
+        }
         match adapters.method {
             AdapterMethod::Dora => self.dora(x, output, linear, adapters),
             AdapterMethod::Vera => self.vera(x, output, linear, adapters),

@@ -1,9 +1,11 @@
-//! LoRA's adapters: `peft/tuners/lora/layer.py`, `Linear.forward`. FINDINGS section 3.
+//! LoRA's adapters: `peft/tuners/lora/layer.py`, `Linear.forward`, and, over a quantised base, `bnb.py`, `gptq.py`, `awq.py`. FINDINGS
+//! section 3, PARALLEL section 9.
 
 use super::Writer;
 use super::linear::Linear;
 use crate::ledger::{Category, Dim, Dims, Module, Name, What};
 use crate::plan::Adapters;
+use crate::scenario::QuantisedBase;
 use crate::tape::{Step, Storage, Var};
 use crate::units::Dtype;
 
@@ -25,12 +27,25 @@ pub(super) const fn matrices<'a>(linear: &Linear<'a>, rank: &'a [Dim; 1]) -> (Ma
     (down, up)
 }
 
+/// Who settles the dtypes of an adapter.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Conversion {
+    /// The input is converted to the adapter's, the sum to the layer's (`layer.py`, `gptq.py`).
+    Sum,
+    /// The input is converted, and what is added (`bnb.py`, `awq.py`).
+    Added,
+    /// Autocast alone (the same two).
+    Autocast,
+}
+
 impl Writer<'_> {
     /// `result + lora_B(lora_A(dropout(x))) * scaling`, in the dtype that `result` has. Takes over the caller's `result`.
     pub(crate) fn adapted(&mut self, x: Var, result: Var, linear: &Linear<'_>, adapters: &Adapters) -> Var {
         let (module, dtype, rank) = (linear.module, adapters.dtype, [adapters.rank]);
         let result_dtype = self.tape.dtype(result);
-        let input = self.cast(x, module, What::LoraInput, dtype);
+        let conversion = self.conversion();
+        let input_dtype = if conversion == Conversion::Autocast { self.tape.dtype(x) } else { dtype };
+        let input = self.cast(x, module, What::LoraInput, input_dtype);
         let dropped = if adapters.has_dropout {
             self.dropout(input, module)
         } else {
@@ -41,13 +56,26 @@ impl Writer<'_> {
         self.tape.drop(dropped);
         let scaled = self.map(wide, module, What::LoraScaled, &[]);
         self.tape.drop(wide);
-        let sum = self.sum(result, scaled, module, What::LoraSum);
+        let added = if conversion == Conversion::Added { result_dtype } else { self.tape.dtype(scaled) };
+        let added = self.cast(scaled, module, What::LoraScaled, added);
         self.tape.drop(scaled);
+        let sum = self.sum(result, added, module, What::LoraSum);
+        self.tape.drop(added);
         self.tape.drop(result);
-        let back = self.cast(sum, module, What::Output, result_dtype);
+        let back = if conversion == Conversion::Sum { result_dtype } else { self.tape.dtype(sum) };
+        let back = self.cast(sum, module, What::Output, back);
         self.tape.drop(sum);
         self.tape.drop(input);
         back
+    }
+
+    fn conversion(&self) -> Conversion {
+        match (&self.pass.quantised, self.pass.autocast) {
+            (None, _) => Conversion::Sum,
+            (Some(quantised), _) if quantised.base == QuantisedBase::Gptq => Conversion::Sum,
+            (Some(_), None) => Conversion::Added,
+            (Some(_), Some(_)) => Conversion::Autocast,
+        }
     }
 
     /// `lora_B(lora_A(x))`, with weight casts that are there already, where they are.

@@ -21,6 +21,7 @@ mod mlp;
 mod norm;
 mod preference;
 mod prompt;
+mod quantised;
 mod reduction;
 mod rope;
 mod rope_forms;

@@ -186,6 +186,8 @@ choices! {
     AdapterDtype {
         /// fp32 over 16-bit weights: PEFT's default (`autocast_adapter_dtype`).
         Fp32 = "fp32",
+        /// bf16: TRL's cast of the adapters over a quantised base (`trl/trainer/sft_trainer.py`).
+        Bf16 = "bf16",
         /// That of the weights.
         Base = "base",
     }

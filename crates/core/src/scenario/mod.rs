@@ -4,6 +4,7 @@ mod adapters;
 mod choices;
 mod freezing;
 mod parallel;
+mod quantisation;
 mod trainer;
 mod vision;
 mod vocabulary;
@@ -16,6 +17,7 @@ pub use choices::{
 pub use adapters::{AdapterMethod, ModuleSet, ModulesToSave, Targets};
 pub use freezing::{Freezing, FrozenLayers, TrainedKinds};
 pub use parallel::{DataParallel, GradientSync, Parallel, ReduceDtype, Reshard};
+pub use quantisation::{Quantisation, QuantisedBase};
 pub use trainer::Trainer;
 pub use vision::Vision;
 pub use vocabulary::Vocabulary;
@@ -55,6 +57,8 @@ pub struct Scenario {
     pub freezing: Freezing,
     /// LoRA.
     pub lora: Lora,
+    /// How the frozen base below the adapters is held.
+    pub quantisation: Quantisation,
     /// How DPO gets its log-probabilities.
     pub log_probs: LogProbs,
     /// The attention mask of the batch.
@@ -124,6 +128,7 @@ impl Default for Scenario {
             objective: Objective::CausalLm,
             freezing: Freezing::default(),
             lora: Lora::default(),
+            quantisation: Quantisation::default(),
             log_probs: LogProbs::Selective,
             padding: Padding::None,
             autocast_scope: AutocastScope::Step,
@@ -153,6 +158,7 @@ impl Scenario {
             ("freeze_count", Some(self.freezing.count), limits::LAYERS),
             ("lora_rank", self.lora.rank, limits::LORA_RANK),
             ("peft_tokens", Some(self.lora.tokens), limits::SEQUENCE_LENGTH),
+            ("quant_group", Some(self.quantisation.group_size), limits::QUANT_GROUP),
             ("vocab", Some(a.vocabulary), limits::VOCABULARY),
             ("vocab_multiple", self.vocabulary.multiple_of, limits::VOCABULARY),
             ("hidden", Some(a.hidden), limits::WIDTH),
@@ -289,12 +295,9 @@ impl Scenario {
         self.vocabulary.padded(&self.model.architecture)
     }
 
-    /// Dtype of the weights that the forward pass reads from.
+    /// Dtype of the weights that the forward pass reads from; of a quantised base, of those that are not quantised.
     pub fn weight(&self) -> Dtype {
-        match (self.lora.is_on(), self.lora.base) {
-            (true, BaseDtype::Bf16) => Dtype::Bf16,
-            _ => self.recipe.weight(),
-        }
+        if self.is_cast_to_fp32() { Dtype::Fp32 } else { self.loaded() }
     }
 
     /// Dtype in which a rank holds what is trained between steps: FSDP's mixed precision gathers 16-bit copies of fp32 shards.
@@ -308,6 +311,7 @@ impl Scenario {
             // PEFT makes soft prompts in fp32, whatever the model's dtype.
             _ if self.lora.method == AdapterMethod::Prompt => Dtype::Fp32,
             (true, AdapterDtype::Fp32) => Dtype::Fp32,
+            (true, AdapterDtype::Bf16) => Dtype::Bf16,
             _ => self.stored(),
         }
     }
@@ -426,6 +430,8 @@ pub mod limits {
     pub const IMAGES: (u32, u32) = (1, 4096);
     /// Rank of LoRA's adapters.
     pub const LORA_RANK: (u32, u32) = (1, 65_536);
+    /// Rows of a GPTQ or AWQ group.
+    pub const QUANT_GROUP: (u32, u32) = (8, 65_536);
     /// Rows of an embedding.
     pub const VOCABULARY: (u32, u32) = (1, 16_777_216);
     /// GPUs of a run.

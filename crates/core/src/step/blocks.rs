@@ -110,6 +110,7 @@ impl Blocks {
             Run::Reentrant => Mode::Reentrant,
             _ => Mode::Grad,
         };
+        let first_pass = if run == Run::Recompute { Mode::FirstPass } else { Mode::NoGrad };
         let layers = kinds(pass)
             .into_iter()
             .map(|kind| {
@@ -119,7 +120,7 @@ impl Blocks {
                 }
                 LayerBlocks {
                     kind,
-                    without_graph: Some(rules::layer(pass, Mode::NoGrad, kind.layer)),
+                    without_graph: Some(rules::layer(pass, first_pass, kind.layer)),
                     with_graph: rules::layer(pass, with_graph, kind.layer),
                     run,
                 }

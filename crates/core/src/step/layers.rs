@@ -65,12 +65,29 @@ impl RegisteredLayer<'_> {
         match (&self.without_graph, kept) {
             (None, Kept::InAutocast) => self.block().bytes(self.block().kept_by_forward()),
             (None, Kept::ForBackward) => self.block().bytes(self.block().kept_for_backward()),
-            (Some(_), Kept::ForBackward) => self.block().bytes(&self.block().only_input()),
-            (Some(block), Kept::InAutocast) => {
+            (Some(first), Kept::ForBackward) => {
                 self.block().bytes(&self.block().only_input())
-                    + block.block().bytes(block.block().kept_by_forward())
+                    + first.block().bytes(&first.block().kept_by_nodes_alone())
+            }
+            (Some(first), Kept::InAutocast) => {
+                let block = first.block();
+                self.block().bytes(&self.block().only_input())
+                    + block.bytes(&block.without_input(block.kept_by_forward()))
             }
         }
+    }
+
+    /// What its backward leaves until the step is over.
+    fn bytes_left(&self) -> Bytes {
+        let first = self.without_graph.as_ref().map(Registered::block);
+        self.block().bytes(&self.block().left_by_backward())
+            + first.map_or(Bytes::ZERO, |first| first.bytes(first.kept_by_nodes()))
+    }
+
+    /// What nodes of its first pass keep while its backward runs.
+    fn bytes_beside_backward(&self) -> Bytes {
+        let first = self.without_graph.as_ref().map(Registered::block);
+        first.map_or(Bytes::ZERO, |first| first.bytes(&first.kept_by_nodes_alone()))
     }
 }
 
@@ -87,20 +104,26 @@ struct OfKind {
 impl OfKind {
     fn of(layer: &RegisteredLayer<'_>) -> Self {
         let (block, running) = (layer.block(), layer.running().block());
+        let mut backward = block.by_category(&block.at_peak(layer.run));
+        let mut left = block.by_category(&block.left_by_backward());
         let (kept_in_autocast, kept_for_backward) = if let Some(first) = &layer.without_graph {
+            let first = first.block();
             let input = block.by_category(&block.only_input());
-            let casts = first.block().by_category(first.block().kept_by_forward());
-            (input.and(&casts), input)
+            let casts = first.by_category(&first.without_input(first.kept_by_forward()));
+            let by_nodes = first.by_category(&first.kept_by_nodes_alone());
+            backward = backward.and(&by_nodes);
+            left = left.and(&first.by_category(first.kept_by_nodes()));
+            (input.and(&casts), input.and(&by_nodes))
         } else {
             (block.by_category(block.kept_by_forward()), block.by_category(block.kept_for_backward()))
         };
         Self {
             running: running.by_category(&running.at_peak(Run::Forward)),
-            backward: block.by_category(&block.at_peak(layer.run)),
+            backward,
             kept_in_autocast,
             kept_for_backward,
             handed_on: block.by_category(&block.handed_on()),
-            left: block.by_category(&block.left_by_backward()),
+            left,
         }
     }
 }
@@ -220,6 +243,7 @@ impl<'a> Layers<'a> {
         };
         self.sum(&(0..index), |kind| kind.bytes_kept(Kept::ForBackward))
             + layer.block().bytes(&alive)
+            + layer.bytes_beside_backward()
             + self.held_in_backward(index).sum()
             + self.left_bytes(&(index + 1..self.count()))
     }
@@ -229,7 +253,7 @@ impl<'a> Layers<'a> {
         let each = self.kinds.iter().enumerate().map(|(at, layer)| {
             let left = match self.gradient_shard(at) {
                 Some(shard) => shard.sum(),
-                None => layer.block().bytes(&layer.block().left_by_backward()),
+                None => layer.bytes_left(),
             };
             left.times(self.among(layers, at))
         });
@@ -271,13 +295,16 @@ impl<'a> Layers<'a> {
             };
             // The checkpoint keeps the layer's input; autocast's cache keeps the weight casts until it is left.
             account.add(instant, &layer.with_graph, &layer.block().only_input(), count);
-            if kept == Kept::InAutocast {
-                account.add(instant, without_graph, without_graph.block().kept_by_forward(), count);
-            }
+            let block = without_graph.block();
+            let beside = match kept {
+                Kept::InAutocast => block.without_input(block.kept_by_forward()),
+                Kept::ForBackward => block.kept_by_nodes_alone(),
+            };
+            account.add(instant, without_graph, &beside, count);
         }
     }
 
-    /// Gradients of layers that backward has visited.
+    /// Gradients of layers that backward has visited, and what their nodes keep until the step is over.
     pub(super) fn left(&self, account: &mut Account, instant: Instant, layers: &Range<u64>) {
         if let Some(collectives) = self.collectives {
             if collectives.earlier != Earlier::Nothing {
@@ -300,6 +327,9 @@ impl<'a> Layers<'a> {
         for (at, layer) in self.kinds.iter().enumerate() {
             let left = layer.block().left_by_backward();
             account.add(instant, &layer.with_graph, &left, self.among(layers, at));
+            if let Some(first) = &layer.without_graph {
+                account.add(instant, first, first.block().kept_by_nodes(), self.among(layers, at));
+            }
         }
     }
 
@@ -322,6 +352,9 @@ impl<'a> Layers<'a> {
                 Phase::Reducing => layer.block().handed_on(),
             };
             account.add(instant, &layer.with_graph, &alive, 1);
+            if let Some(first) = &layer.without_graph {
+                account.add(instant, first, &first.block().kept_by_nodes_alone(), 1);
+            }
         }
         account.add_held(instant, &self.collectives_in_backward(index, self.phase(index)));
     }
@@ -336,7 +369,9 @@ impl<'a> Layers<'a> {
     pub(super) fn held_by_cache_alone(&self) -> Bytes {
         self.sum(&(0..self.count()), |layer| {
             let casts = layer.without_graph.as_ref().map(Registered::block);
-            casts.map_or(Bytes::ZERO, |block| block.bytes(block.kept_by_forward()))
+            casts.map_or(Bytes::ZERO, |block| {
+                block.bytes(block.kept_by_forward()).saturating_sub(block.bytes(block.kept_by_nodes()))
+            })
         })
     }
 }

@@ -21,6 +21,7 @@ use crate::model::Parameter;
 use crate::optimizer::{Held, Updated};
 use crate::parallel::{self, Collectives, Earlier};
 use crate::plan::Pass;
+use crate::quantised;
 use crate::rules::{self, LayerKind};
 use crate::scenario::{Objective, Scenario, ZeroGrad};
 use crate::tape::{Block, Mode, Run, Storage};
@@ -103,15 +104,16 @@ impl Step<'_> {
             self.account.add_storage(&Instant::ALL, storage, parameter.copies(architecture));
         }
         for parameter in parameters.of_model() {
-            let storage = Storage {
-                name: parameter.name,
-                category: Category::Parameters,
-                dims: parameter.dims,
-                dtype: self.scenario.stored(),
+            let storages = match self.pass.quantised {
+                Some(quantised) => quantised.storages(parameter),
+                None => vec![quantised::whole(parameter, self.scenario.stored())],
             };
-            self.account.add_storage(&Instant::ALL, storage, parameter.copies(architecture));
+            for storage in storages {
+                self.account.add_storage(&Instant::ALL, storage, parameter.copies(architecture));
+            }
             if let Some(dtype) = self.scenario.objective.reference_on_gpu() {
-                let storage = Storage { category: Category::ReferenceModel, dtype, ..storage };
+                let storage =
+                    Storage { category: Category::ReferenceModel, ..quantised::whole(parameter, dtype) };
                 self.account.add_storage(&Instant::ALL, storage, parameter.copies(architecture));
             }
         }

@@ -180,6 +180,23 @@ impl Block {
             .is_some_and(|id| self.kept_for_backward().get(id.index()).copied().unwrap_or_default())
     }
 
+    /// What nodes of the first pass of a checkpointed layer keep until the step is over.
+    pub(crate) const fn kept_by_nodes(&self) -> &Alive {
+        &self.kept_for_backward
+    }
+
+    /// The same but for what the block before made, which the checkpoint keeps too.
+    pub(crate) fn kept_by_nodes_alone(&self) -> Alive {
+        self.without_input(&self.kept_for_backward)
+    }
+
+    /// The same but for what the block before made.
+    pub(crate) fn without_input(&self, alive: &Alive) -> Alive {
+        let mut alive = alive.clone();
+        put(&mut alive, self.ends.input, false);
+        alive
+    }
+
     /// Only what the block before made.
     pub(crate) fn only_input(&self) -> Alive {
         self.only(self.ends.input)

@@ -71,6 +71,8 @@ pub(crate) struct Tape {
     steps: Vec<Step>,
     saved: Vec<StorageId>,
     cached: Vec<StorageId>,
+    /// What nodes keep as attributes of their own.
+    by_nodes: Vec<StorageId>,
     joined: Vec<(Var, StorageId)>,
     events: Vec<Event>,
     /// Where autocast was left before the end of forward.
@@ -103,6 +105,7 @@ impl Tape {
             steps: Vec::with_capacity(128),
             saved: Vec::with_capacity(96),
             cached: Vec::with_capacity(16),
+            by_nodes: Vec::new(),
             joined: Vec::new(),
             events: Vec::with_capacity(256),
             left_autocast: None,
@@ -134,7 +137,7 @@ impl Tape {
 
     /// A gradient of `var` will be there when backward begins: later blocks have made it.
     pub(crate) fn expect_gradient(&mut self, var: Var) {
-        if self.requires_grad(var) {
+        if self.mode.records() && self.requires_grad(var) {
             let id = self.place(self.gradient_of(var));
             self.variables[usize::from(var.0)].pending = Some(id);
             self.expected = Some(id);
@@ -160,7 +163,8 @@ impl Tape {
     /// The same, keeping its output too (softmax, tanh, attention).
     pub(crate) fn operator_keeping_output(&mut self, output: Storage, saved: &[Var], steps: &[Step]) -> Var {
         let output = self.operator_keeping_results(output, saved, steps);
-        if let (true, Some(node)) = (self.requires_grad(output), self.nodes.last_mut()) {
+        let is_recorded = self.mode.records() && self.requires_grad(output);
+        if let (true, Some(node)) = (is_recorded, self.nodes.last_mut()) {
             node.saved.1 += 1;
             node.unpacks = true;
             let id = self.storage_of(output);
@@ -173,7 +177,7 @@ impl Tape {
     /// The same, where it makes one of the tensors that it keeps (dropout's mask).
     pub(crate) fn operator_keeping_results(&mut self, output: Storage, saved: &[Var], steps: &[Step]) -> Var {
         let output = self.operator(output, saved, steps);
-        if self.requires_grad(output) {
+        if self.mode.records() && self.requires_grad(output) {
             self.packed = self.events.len();
         }
         output
@@ -228,7 +232,7 @@ impl Tape {
         let requires_grad = self.mode != Mode::NoGrad && steps.iter().any(leads_on);
         let output = self.variable(id, describes, requires_grad);
         let keeps_parameter = std::mem::take(&mut self.keeps_parameter);
-        if requires_grad {
+        if requires_grad && self.mode.records() {
             let unpacks = keeps_parameter || !saved.is_empty();
             if unpacks {
                 self.packed = before;
@@ -272,10 +276,14 @@ impl Tape {
     ///
     /// `input` is what the block before made (the embedding has none), `output` what the block after takes (a loss has none).
     pub(crate) fn finish(mut self, input: Option<Var>, output: Var, is_loss: bool) -> Block {
+        if self.mode == Mode::Recompute {
+            // The graph that recomputing makes goes when its last saved tensor is there.
+            self.let_go_of_nodes();
+        }
         let forward = self.returned.unwrap_or(self.events.len());
         let autocast = self.left_autocast.unwrap_or_else(|| self.empty_cache());
         let mut incoming = None;
-        if self.variables[usize::from(output.0)].requires_grad {
+        if self.mode.records() && self.variables[usize::from(output.0)].requires_grad {
             let id = self.place(self.gradient_of(output));
             self.variables[usize::from(output.0)].pending = Some(id);
             if self.mode == Mode::Reentrant {
@@ -283,6 +291,9 @@ impl Tape {
             }
             incoming = Some(id);
             self.backward();
+        }
+        if self.mode == Mode::Reentrant {
+            self.let_go_of_nodes();
         }
         let ends = Ends {
             input: input.map(|var| self.storage_of(var)),
@@ -324,6 +335,22 @@ impl Tape {
     pub(crate) fn hold_on(&mut self, var: Var) {
         let id = self.storage_of(var);
         self.hold(id);
+    }
+
+    /// The last operator's node keeps the tensor as an attribute of its own, not as a saved tensor: neither hooks nor the node's backward
+    /// let go of it, only the graph's end, which comes with that of the loss.
+    pub(crate) fn keep_by_node(&mut self, var: Var) {
+        if self.mode != Mode::NoGrad && self.requires_grad(var) {
+            let id = self.storage_of(var);
+            self.hold(id);
+            self.by_nodes.push(id);
+        }
+    }
+
+    fn let_go_of_nodes(&mut self) {
+        for id in std::mem::take(&mut self.by_nodes) {
+            self.release(id);
+        }
     }
 
     /// Autocast is left before forward ends.

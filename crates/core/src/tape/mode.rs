@@ -11,6 +11,16 @@ pub(crate) enum Mode {
     /// With the graph of a layer that is checkpointed by the older way: backward's caller holds the gradient of its output, into which
     /// nothing can then be summed in place (`CheckpointFunction.backward`, `args`).
     Reentrant,
-    /// Without: the reference model, the first pass of a checkpointed layer.
+    /// The first pass of a layer that is checkpointed with hooks: there is a graph, but all that goes through saved tensors is given to the
+    /// hooks, which let go of it. What a node keeps as an attribute of its own stays.
+    FirstPass,
+    /// Without: the reference model, the first pass of a layer that is checkpointed by the older way.
     NoGrad,
+}
+
+impl Mode {
+    /// Whether backward has something to go through.
+    pub(super) const fn records(self) -> bool {
+        !matches!(self, Self::FirstPass | Self::NoGrad)
+    }
 }

@@ -39,6 +39,7 @@ pub const fn lora_targets(targets: LoraTargets, lang: Lang) -> &'static str {
 pub const fn adapter_dtype(dtype: AdapterDtype, lang: Lang) -> &'static str {
     match dtype {
         AdapterDtype::Fp32 => lang.pick("fp32 (PEFT's default)", "fp32（PEFT 默认）"),
+        AdapterDtype::Bf16 => lang.pick("bf16 (TRL's QLoRA)", "bf16（TRL 的 QLoRA）"),
         AdapterDtype::Base => lang.pick("as the weights", "与权重相同"),
     }
 }

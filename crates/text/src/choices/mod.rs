@@ -5,6 +5,7 @@ mod answer;
 mod freezing;
 mod objective;
 mod parallel;
+mod quantisation;
 mod run;
 
 pub use adapters::*;
@@ -12,4 +13,5 @@ pub use answer::*;
 pub use freezing::*;
 pub use objective::*;
 pub use parallel::*;
+pub use quantisation::*;
 pub use run::*;

@@ -11,6 +11,7 @@ use vram_text::{
 
 use super::super::choice::{Choice, Select};
 use super::super::number::NumberField;
+use super::quantisation::QuantisedBaseControls;
 use super::{Group, listed, switch};
 use crate::state::Store;
 
@@ -59,6 +60,7 @@ pub(super) fn AdaptersGroup() -> impl IntoView {
                     {move || store.with(|_, estimate| parameter_count(estimate.parameters))}
                 </p>
             </Show>
+            <QuantisedBaseControls />
         </Group>
     }
 }

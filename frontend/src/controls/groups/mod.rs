@@ -12,6 +12,7 @@ mod dimensions;
 mod freezing;
 mod kernels;
 mod objective;
+mod quantisation;
 mod training_loop;
 mod vision;
 

@@ -71,7 +71,8 @@ fn saves(given: &Value) -> Result<ModulesToSave, Unsupported> {
     ModulesToSave::from_key(&names.join(".")).ok_or_else(|| Unsupported(format!("modules_to_save {names:?}")))
 }
 
-fn targets(given: &Value, family: Family) -> Result<Targets, Unsupported> {
+/// Which linear layers have an adapter: all of them where no names are given.
+pub(super) fn targets(given: &Value, family: Family) -> Result<Targets, Unsupported> {
     let Some(names) = given.as_array() else { return Ok(Targets::Word(LoraTargets::AllLinear)) };
     let names: Vec<&str> = names.iter().filter_map(Value::as_str).collect();
     match names.as_slice() {

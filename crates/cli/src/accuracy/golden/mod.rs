@@ -4,6 +4,7 @@ mod adapters;
 mod freezing;
 mod objective;
 mod parallel;
+mod quantised;
 
 use serde_json::Value;
 use vram_core::model::{Model, from_config};
@@ -173,6 +174,7 @@ fn scenario(run: &Value) -> Result<Scenario, Unsupported> {
         scenario.vision.images = number(train, "images")?;
     }
     scenario.vision.frozen_tower = frozen_tower(&train["frozen"])?;
+    quantised::apply(run, &mut scenario)?;
     if !train["layers"].is_null() {
         scenario.model.architecture.layers = number(train, "layers")?;
     }
@@ -205,9 +207,8 @@ fn refuse_what_has_no_field(run: &Value) -> Result<(), Unsupported> {
     let is_set = |value: &Value| !value.is_null() && *value != Value::Bool(false);
     let refused = [
         (stack(run).is_none(), "stack"),
-        (is_set(&run["quant"]), "quant"),
         (is_set(&run["variant"]), "variant"),
-        (run["mode"].as_str().is_some_and(|mode| mode != "plain"), "mode"),
+        (run["mode"].as_str().is_some_and(|mode| !matches!(mode, "plain" | "qlora")), "mode"),
         (train["dropout"].as_f64().is_some_and(|p| p > 0.0), "dropout"),
     ];
     match refused.iter().find(|(is_refused, _)| *is_refused) {

@@ -154,6 +154,7 @@ mod model;
 mod objective;
 mod parallel;
 mod pattern;
+mod quantisation;
 mod run;
 mod vision;
 
@@ -166,6 +167,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Key> {
         vision::KEYS,
         freezing::KEYS,
         adapters::KEYS,
+        quantisation::KEYS,
         parallel::KEYS,
         run::LOOP,
         run::GPU,
