@@ -143,6 +143,7 @@ pub fn json(estimate: &Estimate, scenario: &Scenario) -> Value {
             "device": estimate.device.likely.get(),
             "device_range": band(estimate.device),
         },
+        "paged": estimate.paged.get(),
         "parameters": estimate.parameters,
         "gpu": { "id": scenario.gpu.id, "capacity": scenario.gpu.capacity.get() },
         "verdict": Verdict::of(estimate, scenario.gpu.capacity).key(),
@@ -201,7 +202,16 @@ fn text(
         headline(estimate, scenario, unit, lang),
         why_this_peak(&why(scenario, estimate), estimate, unit, lang),
     );
-    heading + &print(&moments(estimate, unit, lang)) + "\n" + &print(&readable_entries(estimate, unit, lang))
+    let paged = if estimate.paged > Bytes::ZERO {
+        format!("{}: {}\n\n", word(Word::PagedLabel), size(estimate.paged))
+    } else {
+        String::new()
+    };
+    heading
+        + &paged
+        + &print(&moments(estimate, unit, lang))
+        + "\n"
+        + &print(&readable_entries(estimate, unit, lang))
 }
 
 /// Instants by category.

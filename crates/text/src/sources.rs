@@ -18,11 +18,19 @@ pub const fn source(entry: &Entry) -> &'static str {
 const fn state(what: What) -> &'static str {
     match what {
         What::ExpAvg8bit | What::ExpAvgSq8bit | What::BlockScales | What::QuantileMap => {
-            "bitsandbytes, optim/optimizer.py, Optimizer2State"
+            "bitsandbytes, optim/optimizer.py; torchao, optim/adam.py"
         }
         What::RowVariance | What::ColumnVariance => {
             "torch/optim/_adafactor.py; transformers, optimization.py"
         }
+        What::Preconditioner | What::Eigenvectors => "pytorch_optimizer, preconditioner.py; soap.py",
+        What::Projector => "galore-torch, galore_projector.py; apollo-torch, random_projector.py",
+        What::BlockMean => "adam-mini, adam_mini.py",
+        What::RowInstability | What::ColumnInstability => "came-pytorch, CAME.py",
+        What::SlowExpAvg | What::ExpAvgDiff => "pytorch_optimizer, ademamix.py; adan.py",
+        What::Iterate => "schedulefree, *_schedulefree.py",
+        What::Hessian => "sophia-optimizer, sophia.py",
+        What::State => "bytes per parameter, as given",
         _ => "torch/optim, _init_group; FINDINGS §6",
     }
 }

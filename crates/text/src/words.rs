@@ -62,6 +62,14 @@ words! {
     SequenceLength: "Sequence length", "序列长度";
     Precision: "Precision", "精度";
     OptimizerLabel: "Optimizer", "优化器";
+    OptimizerSettingsLabel: "Optimizer's details", "优化器细节";
+    OptimizerRankLabel: "Rank of projected gradients", "梯度投影的秩";
+    HistoryLabel: "Steps that L-BFGS remembers", "L-BFGS 记住的步数";
+    ShampooBlockLabel: "Width of a preconditioned block", "预条件分块的宽度";
+    SoapWidestLabel: "Widest preconditioned dimension", "做预条件的最大维度";
+    StateBytesLabel: "States, bytes per parameter", "状态：每参数字节数";
+    StepBytesLabel: "Inside step(), bytes per parameter", "step() 内：每参数字节数";
+    PagedLabel: "paged states in unified memory", "统一内存中的分页状态";
     GpuLabel: "GPU", "GPU";
     CustomGpu: "Other GPU", "其他 GPU";
     AttentionLabel: "Attention", "注意力";

@@ -1,8 +1,9 @@
 //! The answer first: the peak, the three figures, the verdict, and what the result says.
 
 use leptos::prelude::*;
+use vram_core::units::Bytes;
 use vram_text::{
-    Unit, Verdict, Word, cost_beside_weights, format_number, headline, peak_label, verdict, was,
+    Unit, Verdict, Word, cost_beside_weights, format_bytes, format_number, headline, peak_label, verdict, was,
 };
 
 use crate::state::Store;
@@ -40,6 +41,18 @@ pub(crate) fn Answer() -> impl IntoView {
                 {move || store.with(|scenario, estimate| headline(estimate, scenario, store.unit(), store.lang()))}
             </p>
             <p class="cost">{move || store.with(|_, estimate| cost_beside_weights(estimate, store.lang()))}</p>
+            <p class="paged">
+                {move || {
+                    store
+                        .with(|_, estimate| {
+                            (estimate.paged > Bytes::ZERO)
+                                .then(|| {
+                                    let paged = format_bytes(estimate.paged, store.unit());
+                                    format!("{}: {paged}", store.word(Word::PagedLabel))
+                                })
+                        })
+                }}
+            </p>
             <p class="was" role="status">
                 {move || store.ghost.get().map(|ghost| was(ghost.optimizer, ghost.peak, store.unit(), store.lang()))}
             </p>

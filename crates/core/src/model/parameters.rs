@@ -366,9 +366,15 @@ impl List<'_> {
     fn experts(&mut self, hidden: Dim, experts: &Experts) {
         let count = Dim::new(Symbol::Experts, experts.count.get());
         let ffn = Dim::new(Symbol::ExpertFfn, experts.ffn.get());
-        self.linear_at(Place::SparseLayer, Module::Router, &[count], &[hidden], false);
+        let router_is_first = matches!(self.architecture.family, Family::Mixtral | Family::Olmoe);
+        if router_is_first {
+            self.linear_at(Place::SparseLayer, Module::Router, &[count], &[hidden], false);
+        }
         self.stacked(Module::ExpertsUp, count, &[Dim::number(2), ffn], &[hidden]);
         self.stacked(Module::ExpertsDown, count, &[hidden], &[ffn]);
+        if !router_is_first {
+            self.linear_at(Place::SparseLayer, Module::Router, &[count], &[hidden], false);
+        }
         if let Some(width) = experts.shared_ffn {
             let shared = Dim::new(Symbol::SharedFfn, width.get());
             let bias = self.architecture.mlp_bias;

@@ -2,14 +2,18 @@
 
 mod choices;
 mod freezing;
+mod optimizer;
+mod optimizer_settings;
 mod trainer;
 
 pub use choices::{
     AdapterDtype, Attention, AutocastScope, BaseDtype, Checkpointing, Held, KvCache, LogProbs, Lora,
-    LoraTargets, Objective, Optimizer, Padding, Recipe, Stack, ZeroGrad,
+    LoraTargets, Objective, Padding, Recipe, Stack, ZeroGrad,
 };
 
 pub use freezing::{Freezing, FrozenLayers, TrainedKinds};
+pub use optimizer::{Evidence, Library, Optimizer};
+pub use optimizer_settings::OptimizerSettings;
 pub use trainer::Trainer;
 
 use crate::error::{Error, Field};
@@ -33,6 +37,8 @@ pub struct Scenario {
     pub recipe: Recipe,
     /// Optimizer.
     pub optimizer: Optimizer,
+    /// What the optimizer has to be told.
+    pub optimizer_settings: OptimizerSettings,
     /// Attention's implementation.
     pub attention: Attention,
     /// Activation checkpointing.
@@ -99,6 +105,7 @@ impl Default for Scenario {
             gradient_accumulation: Count::ONE,
             recipe: Recipe::Bf16Mixed,
             optimizer: Optimizer::AdamWForeach,
+            optimizer_settings: OptimizerSettings::default(),
             attention: Attention::Sdpa,
             checkpointing: Checkpointing::Off,
             zero_grad: ZeroGrad::AfterStep,
@@ -131,6 +138,10 @@ impl Scenario {
             ("s", Some(self.sequence_length), limits::SEQUENCE_LENGTH),
             ("accumulation", Some(self.gradient_accumulation), limits::GRADIENT_ACCUMULATION),
             ("freeze_count", Some(self.freezing.count), limits::LAYERS),
+            ("optimizer_rank", Some(self.optimizer_settings.rank), limits::OPTIMIZER_RANK),
+            ("lbfgs_history", Some(self.optimizer_settings.history), limits::HISTORY),
+            ("shampoo_block", Some(self.optimizer_settings.shampoo_block), limits::PRECONDITIONED),
+            ("soap_widest", Some(self.optimizer_settings.soap_widest), limits::PRECONDITIONED),
             ("lora_rank", self.lora.rank, limits::LORA_RANK),
             ("vocab", Some(a.vocabulary), limits::VOCABULARY),
             ("hidden", Some(a.hidden), limits::WIDTH),
@@ -206,6 +217,11 @@ impl Scenario {
         }
         if self.lora.rank.is_none() {
             self.freezing.check(&Trained::of(self), a.decoder.is_some())?;
+        }
+        // `Adam_mini.step` takes matrices of two dimensions, and queries and keys of whole heads.
+        let is_beyond_adam_mini = a.experts.is_some() || self.lora.rank.is_some();
+        if self.optimizer == Optimizer::AdamMini && is_beyond_adam_mini {
+            return Err(unsupported("optimizer", self.optimizer.key(), &["adamw_foreach", "came"]));
         }
         // PEFT multiplies adapters of all experts into a whole weight.
         if self.lora.rank.is_some() && a.experts.is_some() && self.lora.targets == LoraTargets::AllLinear {
@@ -302,6 +318,12 @@ pub mod limits {
     pub const LORA_RANK: (u32, u32) = (1, 65_536);
     /// Rows of an embedding.
     pub const VOCABULARY: (u32, u32) = (1, 16_777_216);
+    /// Rank of projected gradients.
+    pub const OPTIMIZER_RANK: (u32, u32) = (1, 65_536);
+    /// Steps that an optimizer remembers.
+    pub const HISTORY: (u32, u32) = (1, 10_000);
+    /// Width of a preconditioned block or dimension.
+    pub const PRECONDITIONED: (u32, u32) = (1, 1_048_576);
     /// A GPU's memory in MiB.
     pub const CAPACITY_MIB: (u32, u32) = (1, 16_777_216);
 }

@@ -259,7 +259,20 @@ impl Step<'_> {
     }
 }
 
+/// Optimizer states in unified memory.
+pub(crate) fn paged(scenario: &Scenario) -> Bytes {
+    if !scenario.optimizer.is_paged() {
+        return Bytes::ZERO;
+    }
+    updated(scenario, Parameters::of(scenario).trained()).paged(scenario.optimizer)
+}
+
 /// The optimizer's view of the trained parameters.
 pub(crate) fn updated<'a>(scenario: &'a Scenario, parameters: &'a [Parameter]) -> Updated<'a> {
-    Updated { architecture: &scenario.model.architecture, parameters, dtype: scenario.optimizer_dtype() }
+    Updated {
+        architecture: &scenario.model.architecture,
+        parameters,
+        dtype: scenario.optimizer_dtype(),
+        settings: &scenario.optimizer_settings,
+    }
 }

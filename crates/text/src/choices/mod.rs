@@ -4,10 +4,12 @@ mod adapters;
 mod answer;
 mod freezing;
 mod objective;
+mod optimizers;
 mod run;
 
 pub use adapters::*;
 pub use answer::*;
 pub use freezing::*;
 pub use objective::*;
+pub use optimizers::*;
 pub use run::*;

@@ -3,12 +3,12 @@
 mod adapters;
 mod freezing;
 mod objective;
+mod optimizer;
 
 use serde_json::Value;
 use vram_core::model::{Model, from_config};
 use vram_core::scenario::{
-    Attention, AutocastScope, Checkpointing, Held, KvCache, LogProbs, Optimizer, Padding, Recipe, Stack,
-    ZeroGrad,
+    Attention, AutocastScope, Checkpointing, Held, KvCache, LogProbs, Padding, Recipe, Stack, ZeroGrad,
 };
 use vram_core::units::Count;
 use vram_core::{Error, Field, Scenario};
@@ -153,7 +153,8 @@ fn scenario(run: &Value) -> Result<Scenario, Unsupported> {
     scenario.sequence_length = number(train, "seq_len")?;
     scenario.gradient_accumulation = number(train, "grad_accum")?;
     scenario.recipe = choice(train, "precision", Recipe::from_key)?;
-    scenario.optimizer = choice(train, "optimizer", optimizer)?;
+    scenario.optimizer = choice(train, "optimizer", optimizer::optimizer)?;
+    optimizer::settings(run, &mut scenario.optimizer_settings);
     scenario.attention = choice(train, "attention", Attention::from_key)?;
     scenario.checkpointing = choice(train, "checkpointing", checkpointing)?;
     scenario.zero_grad = choice(train, "zero_grad", ZeroGrad::from_key)?;
@@ -214,15 +215,6 @@ fn choice<T>(
 ) -> Result<T, Unsupported> {
     let given = train[key].as_str().unwrap_or_default();
     from_key(given).ok_or_else(|| Unsupported(format!("{key} {given}")))
-}
-
-/// The golden files' words for optimizers; the one from bitsandbytes has its class's name.
-fn optimizer(word: &str) -> Option<Optimizer> {
-    match word {
-        "bnb_AdamW8bit" => Some(Optimizer::AdamW8bit),
-        "adamw_default" => Some(Optimizer::AdamWForeach),
-        other => Optimizer::from_key(other),
-    }
 }
 
 fn checkpointing(word: &str) -> Option<Checkpointing> {

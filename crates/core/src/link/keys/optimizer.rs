@@ -1,0 +1,24 @@
+//! What optimizers have to be told.
+
+use super::{Key, always, per_parameter};
+use crate::link::count;
+use crate::scenario::{Optimizer, Scenario, limits};
+
+pub(super) const KEYS: &[Key] = &[
+    number!("optimizer_rank", limits::OPTIMIZER_RANK, |s| s.optimizer_settings.rank).when(has_rank),
+    number!("lbfgs_history", limits::HISTORY, |s| s.optimizer_settings.history)
+        .when(|s| s.optimizer == Optimizer::Lbfgs),
+    number!("shampoo_block", limits::PRECONDITIONED, |s| s.optimizer_settings.shampoo_block)
+        .when(|s| s.optimizer == Optimizer::Shampoo),
+    number!("soap_widest", limits::PRECONDITIONED, |s| s.optimizer_settings.soap_widest)
+        .when(|s| s.optimizer == Optimizer::Soap),
+    per_parameter!("state_bytes", |s| s.optimizer_settings.state_bytes)
+        .when(|s| s.optimizer == Optimizer::Custom),
+    per_parameter!("step_bytes", |s| s.optimizer_settings.step_bytes)
+        .when(|s| s.optimizer == Optimizer::Custom),
+];
+
+fn has_rank(scenario: &Scenario) -> bool {
+    use Optimizer::{Apollo, GaLore, GaLore8bit, QGaLore};
+    matches!(scenario.optimizer, GaLore | GaLore8bit | QGaLore | Apollo)
+}
