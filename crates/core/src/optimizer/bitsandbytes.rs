@@ -38,6 +38,7 @@ pub(super) const ADAM_32BIT: States = States::of(&[FIRST, SECOND], false);
 pub(super) const LION_8BIT: States = States::of(&[FIRST], true);
 pub(super) const LION_32BIT: States = States::of(&[FIRST], false);
 pub(super) const SQUARES_8BIT: States = States::of(&[SECOND], true);
+pub(super) const SQUARES_32BIT: States = States::of(&[SECOND], false);
 pub(super) const ADEMAMIX_8BIT: States = States::of(&[FIRST_TWO, SECOND], true);
 pub(super) const ADEMAMIX_32BIT: States = States::of(&[FIRST_TWO, SECOND], false);
 

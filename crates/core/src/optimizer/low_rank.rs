@@ -74,20 +74,32 @@ fn low_rank_step(updated: &Updated<'_>, rank: u64) -> Vec<Held> {
         copies(1, first.unwrap_or_default(), updated.dtype),
         workspace(if first.is_some() { CUBLAS_WORKSPACE } else { Bytes::ZERO }),
     ];
-    larger(own, projecting)
+    // Of AdamW's two copies one is made while both of the parameter before are named, the other beside one of them.
+    let of_others = larger(updated.in_a_loop(1, 2, updated.dtype), updated.in_a_loop(2, 1, updated.dtype));
+    larger(larger(own, of_others), projecting)
 }
 
-/// `apollo-torch`, `apollo.py`: GaLore's moments, a random projection, and the norm of the scaled gradient.
+/// `apollo-torch`, `apollo.py`: moments of the projected gradient, a random projection, and the norm of the scaled gradient. The rank may
+/// be larger than a matrix's own.
 pub(super) fn apollo(updated: &Updated<'_>) -> Vec<Held> {
     apollo_of(updated, updated.settings.rank.get())
 }
 
 fn apollo_of(updated: &Updated<'_>, rank: u64) -> Vec<Held> {
-    let mut states: Vec<Held> = adam(updated, rank).into();
-    states
-        .push(updated.state_of(What::Projector, updated.dtype, |p| of_projected(p, |p| projection(p, rank))));
-    states.push(updated.state_of(What::Steps, updated.dtype, |p| of_projected(p, |_| 1)));
-    states
+    let moment = |p: &Parameter| {
+        let (rows, columns) = p.matrix.unwrap_or_default();
+        if is_projected(p) { rank.saturating_mul(rows.max(columns)) } else { p.elements() }
+    };
+    let projection = |p: &Parameter| {
+        let (rows, columns) = p.matrix.unwrap_or_default();
+        of_projected(p, |_| rank.saturating_mul(rows.min(columns)))
+    };
+    vec![
+        updated.state_of(What::ExpAvg, updated.dtype, moment),
+        updated.state_of(What::ExpAvgSq, updated.dtype, moment),
+        updated.state_of(What::Projector, updated.dtype, projection),
+        updated.state_of(What::Steps, updated.dtype, |p| of_projected(p, |_| 1)),
+    ]
 }
 
 /// The scaled gradient and its limited copy, beside what is projected.

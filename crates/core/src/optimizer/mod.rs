@@ -98,7 +98,7 @@ fn rule(optimizer: Optimizer) -> Rule {
         O::PagedLion8bit => {
             Rule::new(|u| bnb::LION_8BIT.paged().states(u), nothing).paged(|u| bnb::LION_8BIT.in_pages(u))
         }
-        O::Lion32bit => Rule::new(|u| bnb::LION_32BIT.states(u), nothing),
+        O::Lion32bit | O::Sgd32bit => Rule::new(|u| bnb::LION_32BIT.states(u), nothing),
         O::PagedLion32bit => {
             Rule::new(|u| bnb::LION_32BIT.paged().states(u), nothing).paged(|u| bnb::LION_32BIT.in_pages(u))
         }
@@ -109,6 +109,7 @@ fn rule(optimizer: Optimizer) -> Rule {
         O::PagedAdEmaMix32bit => Rule::new(|u| bnb::ADEMAMIX_32BIT.paged().states(u), nothing)
             .paged(|u| bnb::ADEMAMIX_32BIT.in_pages(u)),
         O::RmsProp8bit | O::Adagrad8bit => Rule::new(|u| bnb::SQUARES_8BIT.states(u), nothing),
+        O::RmsProp32bit | O::Adagrad32bit => Rule::new(|u| bnb::SQUARES_32BIT.states(u), nothing),
         O::Lamb32bit => Rule::new(|u| bnb::ADAM_32BIT.clipped().states(u), bnb::norm_step),
         O::Lars32bit => Rule::new(|u| bnb::LION_32BIT.clipped().states(u), bnb::norm_step),
         O::AdafactorHf => Rule::new(factored::adafactor_hf, factored::adafactor_hf_step),

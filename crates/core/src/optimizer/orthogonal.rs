@@ -66,53 +66,61 @@ pub(super) fn shampoo_states(updated: &Updated<'_>) -> Vec<Held> {
 
 /// Elements of the square matrices of all blocks.
 fn preconditioners(parameter: &Parameter, block: u64) -> u64 {
-    let shape = merged(shape(parameter), block);
-    if !is_preconditioned(parameter, shape) {
+    let shape = merged(parameter, block);
+    if !is_preconditioned(parameter, &shape) {
         return 0;
     }
-    let blocks = |d: u64| d.div_ceil(block.max(1));
+    let block = block.max(1);
     let squares = |d: u64| {
-        let whole = d / block.max(1);
-        let rest = d % block.max(1);
+        let (whole, rest) = (d / block, d % block);
         whole.saturating_mul(block.saturating_mul(block)).saturating_add(rest.saturating_mul(rest))
     };
-    let [a, b, c] = shape;
-    let along = |d: u64, others: u64| if d > 1 { squares(d).saturating_mul(others) } else { 0 };
-    along(a, blocks(b).saturating_mul(blocks(c)))
-        .saturating_add(along(b, blocks(a).saturating_mul(blocks(c))))
-        .saturating_add(along(c, blocks(a).saturating_mul(blocks(b))))
+    let blocks = |d: u64| d.div_ceil(block);
+    let all = shape.iter().fold(1, |all: u64, &d| all.saturating_mul(blocks(d)));
+    shape.iter().fold(0, |sum: u64, &d| sum.saturating_add(squares(d).saturating_mul(all / blocks(d).max(1))))
 }
 
-/// Neighbouring dimensions whose product is no larger than a block are one (`merge_small_dims`).
-fn merged([a, b, c]: [u64; 3], block: u64) -> [u64; 3] {
-    if b.saturating_mul(c) <= block {
-        if a.saturating_mul(b).saturating_mul(c) <= block { [1, 1, a * b * c] } else { [1, a, b * c] }
-    } else if a.saturating_mul(b) <= block {
-        [1, a.saturating_mul(b), c]
-    } else {
-        [a, b, c]
+/// Neighbouring dimensions are one as long as their product is no larger than a block; a first dimension that is larger has one of 1
+/// before it (`merge_small_dims`).
+fn merged(parameter: &Parameter, block: u64) -> Vec<u64> {
+    let dims = shape(parameter);
+    let first = if parameter.is_stacked() { 0 } else { 2 - usize::from(is_matrix(parameter)) };
+    let mut merged = Vec::with_capacity(4);
+    let mut product: u64 = 1;
+    for &dim in dims.iter().skip(first) {
+        product = product.saturating_mul(dim);
+        if product > block {
+            merged.push(product / dim.max(1));
+            product = dim;
+        }
     }
+    merged.push(product);
+    merged
 }
 
-fn is_preconditioned(parameter: &Parameter, merged: [u64; 3]) -> bool {
-    let is_vector = merged.iter().filter(|&&d| d > 1).count() < 2;
-    !is_vector && shape(parameter).iter().all(|&d| d <= WIDEST_SHAMPOO)
+fn is_preconditioned(parameter: &Parameter, merged: &[u64]) -> bool {
+    merged.len() > 1 && shape(parameter).iter().all(|&d| d <= WIDEST_SHAMPOO)
 }
 
 /// The grafted gradient; of one that is preconditioned, its fp32 copy, the blocks' products, these joined along each dimension that was
-/// split, and the result in its own dtype; of others two more copies (`ScalableShampoo.step`, `preconditioned_grad`).
+/// split, and the result in its own dtype; of others two more copies (`ScalableShampoo.step`, `preconditioned_grad`). Or the first
+/// product of a block with cuBLAS's workspace, while the three copies of the parameter before are named.
 pub(super) fn shampoo_step(updated: &Updated<'_>) -> Vec<Held> {
     let block = updated.settings.shampoo_block.get();
-    updated.largest_update(|p| {
+    let own = updated.largest_update(|p| {
         let n = p.elements();
-        let shape = merged(shape(p), block);
-        if !is_preconditioned(p, shape) {
+        let shape = merged(p, block);
+        if !is_preconditioned(p, &shape) {
             return [(n.saturating_mul(3), updated.dtype), (0, Dtype::Fp32)];
         }
         let joins = shape.iter().filter(|&&d| d > block).count() as u64;
         let casts = u64::from(updated.dtype != Dtype::Fp32);
         [(n.saturating_mul(1 + casts), updated.dtype), (n.saturating_mul(1 + joins + casts), Dtype::Fp32)]
-    })
+    });
+    let mut multiplying = updated.in_a_loop(3, 0, updated.dtype);
+    multiplying.push(copies(1, block.saturating_mul(block), Dtype::Fp32));
+    multiplying.push(workspace(CUBLAS_WORKSPACE));
+    larger(own, multiplying)
 }
 
 /// Both moments, and of each dimension of a matrix that is not too wide the preconditioner and its eigenvectors

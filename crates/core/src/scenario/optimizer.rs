@@ -173,6 +173,12 @@ optimizers! {
     RmsProp8bit = "rmsprop_8bit", Bitsandbytes, Golden, "optim/optimizer.py, Optimizer1State";
     /// `bnb.optim.Adagrad8bit`.
     Adagrad8bit = "adagrad_8bit", Bitsandbytes, Golden, "optim/optimizer.py, Optimizer1State";
+    /// `bnb.optim.SGD(momentum=…)`.
+    Sgd32bit = "sgd_32bit", Bitsandbytes, Golden, "optim/optimizer.py, Optimizer1State";
+    /// `bnb.optim.RMSprop`.
+    RmsProp32bit = "rmsprop_32bit", Bitsandbytes, Golden, "optim/optimizer.py, Optimizer1State";
+    /// `bnb.optim.Adagrad`.
+    Adagrad32bit = "adagrad_32bit", Bitsandbytes, Golden, "optim/optimizer.py, Optimizer1State";
     /// `bnb.optim.LAMB`; its 8-bit form has no kernel in bitsandbytes 0.50.
     Lamb32bit = "lamb_32bit", Bitsandbytes, Golden, "optim/lamb.py; functional.py, optimizer_update_32bit";
     /// `bnb.optim.LARS(momentum=…)`; its 8-bit form has no kernel in bitsandbytes 0.50.
@@ -235,5 +241,10 @@ impl Optimizer {
                 | Self::PagedAdEmaMix8bit
                 | Self::PagedAdEmaMix32bit
         )
+    }
+
+    /// Whether it projects gradients to a rank that is chosen.
+    pub const fn has_rank(self) -> bool {
+        matches!(self, Self::GaLore | Self::GaLore8bit | Self::QGaLore | Self::Apollo)
     }
 }

@@ -69,6 +69,15 @@ pub const fn optimizer(optimizer: Optimizer, lang: Lang) -> &'static str {
         }
         Optimizer::RmsProp8bit => lang.pick("8-bit RMSprop (bitsandbytes)", "8-bit RMSprop（bitsandbytes）"),
         Optimizer::Adagrad8bit => lang.pick("8-bit Adagrad (bitsandbytes)", "8-bit Adagrad（bitsandbytes）"),
+        Optimizer::Sgd32bit => {
+            lang.pick("32-bit SGD with momentum (bitsandbytes)", "32-bit SGD，带动量（bitsandbytes）")
+        }
+        Optimizer::RmsProp32bit => {
+            lang.pick("32-bit RMSprop (bitsandbytes)", "32-bit RMSprop（bitsandbytes）")
+        }
+        Optimizer::Adagrad32bit => {
+            lang.pick("32-bit Adagrad (bitsandbytes)", "32-bit Adagrad（bitsandbytes）")
+        }
         Optimizer::Lamb32bit => lang.pick("LAMB (bitsandbytes)", "LAMB（bitsandbytes）"),
         Optimizer::Lars32bit => {
             lang.pick("LARS with momentum (bitsandbytes)", "LARS，带动量（bitsandbytes）")

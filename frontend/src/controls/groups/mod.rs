@@ -12,15 +12,16 @@ mod dimensions;
 mod freezing;
 mod kernels;
 mod objective;
+mod optimizer;
 mod training_loop;
 
 use leptos::prelude::*;
 use vram_core::ready::Ready;
-use vram_core::scenario::{Optimizer, Recipe};
+use vram_core::scenario::Recipe;
 use vram_core::{gpu, link};
-use vram_text::{Lang, Unit, Word, format_bytes, optimizer, ready, recipe};
+use vram_text::{Lang, Unit, Word, format_bytes, ready, recipe};
 
-use super::choice::{Choice, Select};
+use super::choice::{Choice, GroupedSelect, Select};
 use super::model::ModelChoice;
 use super::number::Slider;
 use super::own_model::OwnModel;
@@ -31,6 +32,7 @@ use dimensions::DimensionsGroup;
 use freezing::FreezingGroup;
 use kernels::{CheckpointingGroup, Kernels};
 use objective::ObjectiveGroup;
+use optimizer::{OptimizerDetails, by_library};
 use training_loop::{Accumulation, Loop};
 
 const MICRO_BATCHES: &[u32] = &[1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128];
@@ -69,7 +71,8 @@ pub(crate) fn Controls() -> impl IntoView {
             <Slider key="b" label=Word::MicroBatch steps=MICRO_BATCHES />
             <Slider key="s" label=Word::SequenceLength steps=SEQUENCE_LENGTHS />
             <Select key="recipe" label=Word::Precision choices=of!(Recipe, recipe) />
-            <Select key="optimizer" label=Word::OptimizerLabel choices=of!(Optimizer, optimizer) />
+            <GroupedSelect key="optimizer" label=Word::OptimizerLabel groups=by_library />
+            <OptimizerDetails />
             <Group title=Word::GpuLabel value=gpu_value>
                 <Select key="gpu" label=Word::GpuLabel choices=gpus custom=Word::CustomGpu />
             </Group>

@@ -2,10 +2,11 @@
 
 use super::{Key, always, per_parameter};
 use crate::link::count;
-use crate::scenario::{Optimizer, Scenario, limits};
+use crate::scenario::{Optimizer, limits};
 
 pub(super) const KEYS: &[Key] = &[
-    number!("optimizer_rank", limits::OPTIMIZER_RANK, |s| s.optimizer_settings.rank).when(has_rank),
+    number!("optimizer_rank", limits::OPTIMIZER_RANK, |s| s.optimizer_settings.rank)
+        .when(|s| s.optimizer.has_rank()),
     number!("lbfgs_history", limits::HISTORY, |s| s.optimizer_settings.history)
         .when(|s| s.optimizer == Optimizer::Lbfgs),
     number!("shampoo_block", limits::PRECONDITIONED, |s| s.optimizer_settings.shampoo_block)
@@ -17,8 +18,3 @@ pub(super) const KEYS: &[Key] = &[
     per_parameter!("step_bytes", |s| s.optimizer_settings.step_bytes)
         .when(|s| s.optimizer == Optimizer::Custom),
 ];
-
-fn has_rank(scenario: &Scenario) -> bool {
-    use Optimizer::{Apollo, GaLore, GaLore8bit, QGaLore};
-    matches!(scenario.optimizer, GaLore | GaLore8bit | QGaLore | Apollo)
-}
