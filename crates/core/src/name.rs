@@ -294,6 +294,8 @@ names! {
         GraftMomentum = "graft_momentum",
         /// Eigenvectors of preconditioners (SOAP).
         Eigenvectors = "eigenvectors",
+        /// Moving average of the weights.
+        Average = "average",
         /// Projection to a low rank (GaLore, APOLLO).
         Projector = "projector",
         /// What a reader says that an optimizer keeps.

@@ -1,12 +1,13 @@
 //! What this GPU runs: dimensions and dtypes of one pass through the model, from the scenario.
 
-use crate::ledger::{Dim, Module, Symbol};
+use crate::ledger::{Dim, Module, Name, Symbol};
 use crate::model::Architecture;
 use crate::scenario::{
     Attention, AutocastScope, Held, KvCache, LoraTargets, Objective, Padding, Scenario, Stack,
 };
+use crate::step;
 use crate::trained::Trained;
-use crate::units::Dtype;
+use crate::units::{Bytes, Dtype};
 
 /// LoRA's adapters.
 #[derive(Clone, Copy, Debug)]
@@ -72,6 +73,8 @@ pub(crate) struct Pass {
     pub(crate) autocast_scope: AutocastScope,
     /// Whether gradients are added into those of an earlier micro-batch.
     pub(crate) accumulates: bool,
+    /// Where each tensor is updated inside backward: its weight, and what its update allocates.
+    pub(crate) hooks: Vec<(Name, Bytes)>,
     /// Whether it is the frozen reference model's.
     pub(crate) is_reference: bool,
 }
@@ -98,6 +101,7 @@ impl Pass {
             stack: scenario.stack,
             autocast_scope: scenario.autocast_scope,
             accumulates: scenario.gradient_accumulation.get() > 1,
+            hooks: step::hooks(scenario),
             is_reference: false,
         }
     }
@@ -108,6 +112,7 @@ impl Pass {
             weight,
             is_reference: true,
             accumulates: false,
+            hooks: Vec::new(),
             adapters: None,
             trained: Trained::NONE,
             ..Self::of_policy(scenario)

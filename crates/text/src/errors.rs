@@ -16,6 +16,8 @@ pub fn field_name(field: &Field, lang: Lang) -> String {
         "lbfgs_history" => Word::HistoryLabel,
         "shampoo_block" => Word::ShampooBlockLabel,
         "soap_widest" => Word::SoapWidestLabel,
+        "in_backward" => Word::InBackwardLabel,
+        "ema" => Word::EmaLabel,
         "state_bytes" => Word::StateBytesLabel,
         "step_bytes" => Word::StepBytesLabel,
         "attention" => Word::AttentionLabel,

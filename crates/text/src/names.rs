@@ -126,6 +126,7 @@ const fn what(what: What, lang: Lang) -> &'static str {
         What::Preconditioner => lang.pick("preconditioners", "预条件矩阵"),
         What::GraftMomentum => lang.pick("momentum of the grafted update", "嫁接更新的动量"),
         What::Eigenvectors => lang.pick("eigenvectors of the preconditioners", "预条件矩阵的特征向量"),
+        What::Average => lang.pick("moving average of the weights", "权重的滑动平均"),
         What::Projector => lang.pick("projection to a low rank", "低秩投影矩阵"),
         What::State => lang.pick("states, as given", "状态（按填写值）"),
         What::RowInstability => lang.pick("row means of squared deviations", "偏差平方的行均值"),

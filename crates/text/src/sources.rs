@@ -7,6 +7,9 @@ pub const fn source(entry: &Entry) -> &'static str {
     match entry.category {
         Category::Gradients => "torch/csrc/autograd/functions/accumulate_grad.h; FINDINGS §7",
         Category::WeightCasts => "aten/src/ATen/autocast_mode.cpp, cached_cast; FINDINGS §5",
+        Category::ReferenceModel if matches!(entry.name.what, What::Average) => {
+            "torch/optim/swa_utils.py, AveragedModel; PARALLEL §12"
+        }
         Category::ReferenceModel => "trl, DPOTrainer (a second, frozen model); FINDINGS §9",
         Category::MasterWeights => "megatron.core, Float16OptimizerWithFloat16Params",
         Category::Parameters => "transformers, modeling_*.py; FINDINGS §6",

@@ -69,6 +69,9 @@ words! {
     SoapWidestLabel: "Widest preconditioned dimension", "做预条件的最大维度";
     StateBytesLabel: "States, bytes per parameter", "状态：每参数字节数";
     StepBytesLabel: "Inside step(), bytes per parameter", "step() 内：每参数字节数";
+    OptimizerUseLabel: "Optimizer in backward, moving average", "反向中更新与滑动平均";
+    InBackwardLabel: "Update inside backward", "在反向传播中更新";
+    EmaLabel: "Moving average of the weights", "权重滑动平均（EMA）";
     PagedLabel: "paged states in unified memory", "统一内存中的分页状态";
     GpuLabel: "GPU", "GPU";
     CustomGpu: "Other GPU", "其他 GPU";

@@ -65,7 +65,7 @@ fn rule(optimizer: Optimizer) -> Rule {
     use Optimizer as O;
     use bitsandbytes as bnb;
     match optimizer {
-        O::AdamWForeach => Rule::new(torch::adam, torch::denominator),
+        O::AdamWForeach | O::NAdam | O::RAdam => Rule::new(torch::adam, torch::denominator),
         O::AdamWFused => Rule::new(torch::adam_counted, nothing),
         O::AdamWForLoop => Rule::new(torch::adam, torch::denominator_in_a_loop),
         O::AdamWCapturable => Rule::new(torch::adam_counted, torch::denominator_and_corrections),
@@ -77,7 +77,6 @@ fn rule(optimizer: Optimizer) -> Rule {
         O::SgdNesterov => Rule::new(torch::momentum, torch::copy),
         O::Muon => Rule::new(orthogonal::muon_states, orthogonal::muon_step),
         O::AdafactorTorch => Rule::new(factored::adafactor_torch, factored::adafactor_torch_step),
-        O::NAdam | O::RAdam => Rule::new(torch::adam, torch::denominator),
         O::Adamax => Rule::new(torch::adamax, torch::copy),
         O::RmsProp => Rule::new(torch::rmsprop, torch::denominator),
         O::RmsPropCentered => Rule::new(torch::rmsprop_centered, torch::denominator),

@@ -13,7 +13,7 @@ pub use choices::{
 
 pub use freezing::{Freezing, FrozenLayers, TrainedKinds};
 pub use optimizer::{Evidence, Library, Optimizer};
-pub use optimizer_settings::OptimizerSettings;
+pub use optimizer_settings::{Ema, OptimizerSettings};
 pub use trainer::Trainer;
 
 use crate::error::{Error, Field};
@@ -218,6 +218,7 @@ impl Scenario {
         if self.lora.rank.is_none() {
             self.freezing.check(&Trained::of(self), a.decoder.is_some())?;
         }
+        self.optimizer_settings.check(self)?;
         // `Adam_mini.step` takes matrices of two dimensions, and queries and keys of whole heads.
         let is_beyond_adam_mini = a.experts.is_some() || self.lora.rank.is_some();
         if self.optimizer == Optimizer::AdamMini && is_beyond_adam_mini {

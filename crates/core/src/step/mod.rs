@@ -14,7 +14,7 @@ pub(crate) use trained::Parameters;
 pub(crate) use trained::trained_elements;
 
 use crate::account::{Account, Registered};
-use crate::ledger::{Category, Instant, What};
+use crate::ledger::{Category, Instant, Name, What};
 use crate::model::Parameter;
 use crate::optimizer::{Held, Updated};
 use crate::plan::Pass;
@@ -22,7 +22,7 @@ use crate::rules;
 use crate::scenario::{Objective, Scenario, ZeroGrad};
 use crate::tape::{Block, Mode, Run, Storage};
 use crate::timeline::LayerTotals;
-use crate::units::Bytes;
+use crate::units::{Bytes, Dtype};
 
 /// Everything from the forward pass to the end of backward.
 const FORWARD_AND_BACKWARD: [Instant; 6] = [
@@ -109,6 +109,9 @@ impl Step<'_> {
                 self.account.add_storage(&Instant::ALL, storage, parameter.copies(architecture));
             }
         }
+        if let Some(dtype) = self.scenario.optimizer_settings.ema.on_gpu(self.pass.weight) {
+            self.average(parameters, dtype);
+        }
         for (storage, copies) in inputs::buffers(self.scenario, self.pass) {
             self.account.add_storage(&Instant::ALL, storage, copies);
         }
@@ -119,6 +122,14 @@ impl Step<'_> {
         }
         for state in updated.states(self.scenario.optimizer) {
             self.hold(&Instant::ALL, &state);
+        }
+    }
+
+    /// A moving average of all weights, which begins as a copy of the model.
+    fn average(&mut self, parameters: &Parameters, dtype: Dtype) {
+        for of in [parameters.model.as_slice(), parameters.adapters.as_deref().unwrap_or_default()] {
+            let all = Updated { dtype, ..updated(self.scenario, of) };
+            self.hold(&Instant::ALL, &all.copy(Category::ReferenceModel, What::Average));
         }
     }
 
@@ -233,6 +244,9 @@ impl Step<'_> {
 
     /// Gradients that are there before backward makes them: of earlier micro-batches, or of the step before.
     fn earlier_gradients(&mut self) {
+        if self.scenario.optimizer_settings.in_backward {
+            return;
+        }
         let until = if self.pass.accumulates {
             FORWARD_AND_BACKWARD.len()
         } else if self.scenario.zero_grad == ZeroGrad::BeforeBackward {
@@ -246,6 +260,9 @@ impl Step<'_> {
     }
 
     fn optimizer_step(&mut self, parameters: &Parameters) {
+        if self.scenario.optimizer_settings.in_backward {
+            return;
+        }
         let instant = Instant::OptimizerStep;
         self.account.add_gradients(instant);
         let updated = updated(self.scenario, parameters.trained());
@@ -257,6 +274,26 @@ impl Step<'_> {
             self.hold(&[instant], &held);
         }
     }
+}
+
+/// What the update of each parameter allocates where it runs inside backward; nothing where it doesn't.
+pub(crate) fn hooks(scenario: &Scenario) -> Vec<(Name, Bytes)> {
+    if !scenario.optimizer_settings.in_backward {
+        return Vec::new();
+    }
+    let has_master = scenario.optimizer_dtype() != scenario.trained();
+    let parameters = Parameters::of(scenario);
+    let of_one = |parameter: &Parameter| {
+        let alone = updated(scenario, std::slice::from_ref(parameter));
+        let update = alone.step_temporaries(scenario.optimizer);
+        let copies = parameter.copies(&scenario.model.architecture).max(1);
+        // A list of one tensor still counts all layers'.
+        let of_all = |held: &Held| held.storage.bytes().get() / if held.each.is_empty() { 1 } else { copies };
+        let made: u64 = update.iter().map(of_all).fold(0, u64::saturating_add);
+        let cast = if has_master { parameter.elements().saturating_mul(Dtype::Fp32.size()) } else { 0 };
+        (parameter.name, Bytes::new(made.saturating_add(cast)))
+    };
+    parameters.trained().iter().map(of_one).collect()
 }
 
 /// Optimizer states in unified memory.

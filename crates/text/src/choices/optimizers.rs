@@ -1,6 +1,6 @@
 //! Names of the optimizers, and of the libraries that they come from.
 
-use vram_core::scenario::{Library, Optimizer};
+use vram_core::scenario::{Ema, Library, Optimizer};
 
 use crate::Lang;
 
@@ -120,5 +120,15 @@ pub const fn library(library: Library, lang: Lang) -> &'static str {
         Library::PytorchOptimizer => "pytorch_optimizer",
         Library::Authors => lang.pick("packages of their authors", "作者发布的代码包"),
         Library::Own => lang.pick("any other", "其他"),
+    }
+}
+
+/// A moving average of the weights.
+pub const fn ema(ema: Ema, lang: Lang) -> &'static str {
+    match ema {
+        Ema::Off => lang.pick("off", "关闭"),
+        Ema::Weights => lang.pick("on the GPU, as the weights", "在 GPU 上，与权重同精度"),
+        Ema::Fp32 => lang.pick("on the GPU in fp32", "在 GPU 上，fp32"),
+        Ema::Cpu => lang.pick("on the CPU", "在 CPU 上"),
     }
 }

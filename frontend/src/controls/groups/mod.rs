@@ -32,7 +32,7 @@ use dimensions::DimensionsGroup;
 use freezing::FreezingGroup;
 use kernels::{CheckpointingGroup, Kernels};
 use objective::ObjectiveGroup;
-use optimizer::{OptimizerDetails, by_library};
+use optimizer::{OptimizerDetails, OptimizerUse, by_library};
 use training_loop::{Accumulation, Loop};
 
 const MICRO_BATCHES: &[u32] = &[1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128];
@@ -79,6 +79,7 @@ pub(crate) fn Controls() -> impl IntoView {
             <Kernels />
             <CheckpointingGroup />
             <Accumulation />
+            <OptimizerUse />
             <FreezingGroup />
             <AdaptersGroup />
             <ObjectiveGroup />

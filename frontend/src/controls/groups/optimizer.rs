@@ -2,12 +2,12 @@
 
 use leptos::prelude::*;
 use vram_core::Scenario;
-use vram_core::scenario::{Library, Optimizer};
-use vram_text::{Lang, Word, library, optimizer};
+use vram_core::scenario::{Ema, Library, Optimizer};
+use vram_text::{Lang, Word, ema, library, optimizer};
 
-use super::super::choice::Choice;
+use super::super::choice::{Choice, Select};
 use super::super::number::NumberField;
-use super::{Group, short};
+use super::{Group, listed, short, switch};
 use crate::state::Store;
 
 /// Every optimizer under the heading of its library.
@@ -42,6 +42,26 @@ pub(super) fn OptimizerDetails() -> impl IntoView {
                     .collect_view()}
             </Group>
         </Show>
+    }
+}
+
+/// How any optimizer is used.
+#[component]
+pub(super) fn OptimizerUse() -> impl IntoView {
+    view! {
+        <Group
+            title=Word::OptimizerUseLabel
+            value=|s, lang| {
+                if s.optimizer_settings.in_backward {
+                    Word::InBackwardLabel.in_lang(lang).to_owned()
+                } else {
+                    short(ema(s.optimizer_settings.ema, lang))
+                }
+            }
+        >
+            <Select key="in_backward" label=Word::InBackwardLabel choices=switch />
+            <Select key="ema" label=Word::EmaLabel choices=of!(Ema, ema) />
+        </Group>
     }
 }
 

@@ -153,7 +153,10 @@ fn scenario(run: &Value) -> Result<Scenario, Unsupported> {
     scenario.sequence_length = number(train, "seq_len")?;
     scenario.gradient_accumulation = number(train, "grad_accum")?;
     scenario.recipe = choice(train, "precision", Recipe::from_key)?;
-    scenario.optimizer = choice(train, "optimizer", optimizer::optimizer)?;
+    scenario.optimizer = match optimizer::in_backward(&run["variant"]) {
+        Some(optimizer) => optimizer,
+        None => choice(train, "optimizer", optimizer::optimizer)?,
+    };
     optimizer::settings(run, &mut scenario.optimizer_settings);
     scenario.attention = choice(train, "attention", Attention::from_key)?;
     scenario.checkpointing = choice(train, "checkpointing", checkpointing)?;
@@ -191,7 +194,7 @@ fn refuse_what_has_no_field(run: &Value) -> Result<(), Unsupported> {
         (stack(run).is_none(), "stack"),
         (is_set(&run["parallel"]), "parallel"),
         (is_set(&run["quant"]), "quant"),
-        (is_set(&run["variant"]), "variant"),
+        (is_set(&run["variant"]) && !optimizer::is_of_optimizer(&run["variant"]), "variant"),
         (run["mode"].as_str().is_some_and(|mode| mode != "plain"), "mode"),
         (train["lora"]["dora"] == true, "dora"),
         (train["dropout"].as_f64().is_some_and(|p| p > 0.0), "dropout"),

@@ -1,7 +1,7 @@
 //! Optimizers as golden files say them.
 
 use serde_json::Value;
-use vram_core::scenario::{Optimizer, OptimizerSettings};
+use vram_core::scenario::{Ema, Optimizer, OptimizerSettings};
 use vram_core::units::Count;
 
 /// The rank of projected gradients in the runs that have any.
@@ -38,8 +38,26 @@ pub(super) fn optimizer(word: &str) -> Option<Optimizer> {
     })
 }
 
+/// Whether a run differs by its optimizer alone: inside backward, or with a moving average of the weights.
+pub(super) fn is_of_optimizer(variant: &Value) -> bool {
+    variant.as_object().is_some_and(|given| given.keys().all(|key| key == "opt_in_bwd" || key == "ema"))
+}
+
+/// The optimizer that runs inside backward.
+pub(super) fn in_backward(variant: &Value) -> Option<Optimizer> {
+    match variant["opt_in_bwd"].as_str()? {
+        "foreach" => Some(Optimizer::AdamWForeach),
+        "fused" => Some(Optimizer::AdamWFused),
+        _ => None,
+    }
+}
+
 /// What the runs' optimizers were told where it isn't a library's default.
 pub(super) fn settings(run: &Value, settings: &mut OptimizerSettings) {
+    settings.in_backward = in_backward(&run["variant"]).is_some();
+    if run["variant"]["ema"] == "torch" {
+        settings.ema = Ema::Weights;
+    }
     let word = run["train"]["optimizer"].as_str().unwrap_or_default();
     if word.starts_with("galore") || word.starts_with("apollo") {
         settings.rank = Count::new(RANK);

@@ -1,8 +1,8 @@
 //! What optimizers have to be told.
 
-use super::{Key, always, per_parameter};
+use super::{Key, always, is_set, per_parameter, unknown};
 use crate::link::count;
-use crate::scenario::{Optimizer, limits};
+use crate::scenario::{Ema, Optimizer, limits};
 
 pub(super) const KEYS: &[Key] = &[
     number!("optimizer_rank", limits::OPTIMIZER_RANK, |s| s.optimizer_settings.rank)
@@ -15,6 +15,8 @@ pub(super) const KEYS: &[Key] = &[
         .when(|s| s.optimizer == Optimizer::Soap),
     per_parameter!("state_bytes", |s| s.optimizer_settings.state_bytes)
         .when(|s| s.optimizer == Optimizer::Custom),
+    flag!("in_backward", |s| s.optimizer_settings.in_backward).when(|s| s.optimizer_settings.in_backward),
+    choice!("ema", Ema, |s| s.optimizer_settings.ema).when(|s| s.optimizer_settings.ema != Ema::Off),
     per_parameter!("step_bytes", |s| s.optimizer_settings.step_bytes)
         .when(|s| s.optimizer == Optimizer::Custom),
 ];
