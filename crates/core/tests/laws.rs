@@ -5,9 +5,9 @@
 use proptest::prelude::*;
 use vram_core::ledger::{Category, Instant};
 use vram_core::scenario::{
-    AdapterDtype, Attention, AutocastScope, BaseDtype, Checkpointing, Freezing, FrozenLayers, Held, KvCache,
-    Library, LogProbs, Lora, LoraTargets, Objective, Optimizer, OptimizerSettings, Padding, Recipe, Stack,
-    TrainedKinds, Trainer, ZeroGrad,
+    AdapterDtype, Attention, AutocastScope, BaseDtype, Checkpointing, Ema, Freezing, FrozenLayers, Held,
+    KvCache, Library, LogProbs, Lora, LoraTargets, Objective, Optimizer, OptimizerSettings, Padding, Recipe,
+    Stack, TrainedKinds, Trainer, ZeroGrad,
 };
 use vram_core::timeline::{Moment, Point, StepNumber, alive_at};
 use vram_core::units::{Bytes, Count, PerParameter};
@@ -92,7 +92,9 @@ fn freezing() -> impl Strategy<Value = Freezing> {
 
 /// Numbers for the optimizers that need any.
 fn optimizer_settings(optimizer: Optimizer, rank: u32, bytes: u32) -> OptimizerSettings {
-    let mut settings = OptimizerSettings::default();
+    let ema = Ema::ALL.get(rank as usize % 8).copied().unwrap_or(Ema::Off);
+    let in_backward = bytes % 4 == 0;
+    let mut settings = OptimizerSettings { ema, in_backward, ..OptimizerSettings::default() };
     match optimizer {
         Optimizer::GaLore | Optimizer::GaLore8bit | Optimizer::QGaLore | Optimizer::Apollo => {
             settings.rank = Count::new(rank);

@@ -40,6 +40,7 @@ const fn module(module: Module, lang: Lang) -> &'static str {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "a line for each of them")]
 const fn what(what: What, lang: Lang) -> &'static str {
     match what {
         What::Weight => lang.pick("weight", "权重"),

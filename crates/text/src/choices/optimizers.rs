@@ -5,7 +5,6 @@ use vram_core::scenario::{Ema, Library, Optimizer};
 use crate::Lang;
 
 /// An optimizer.
-#[expect(clippy::too_many_lines, reason = "a line for each optimizer")]
 pub const fn optimizer(optimizer: Optimizer, lang: Lang) -> &'static str {
     match optimizer {
         Optimizer::AdamWForeach => {
