@@ -93,7 +93,7 @@ fn freezing() -> impl Strategy<Value = Freezing> {
 /// Numbers for the optimizers that need any.
 fn optimizer_settings(optimizer: Optimizer, rank: u32, bytes: u32) -> OptimizerSettings {
     let ema = Ema::ALL.get(rank as usize % 8).copied().unwrap_or(Ema::Off);
-    let in_backward = bytes % 4 == 0;
+    let in_backward = bytes.is_multiple_of(4);
     let mut settings = OptimizerSettings { ema, in_backward, ..OptimizerSettings::default() };
     match optimizer {
         Optimizer::GaLore | Optimizer::GaLore8bit | Optimizer::QGaLore | Optimizer::Apollo => {
