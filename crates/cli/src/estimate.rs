@@ -144,6 +144,7 @@ pub fn json(estimate: &Estimate, scenario: &Scenario) -> Value {
             "device_range": band(estimate.device),
         },
         "notices": estimate.notices.iter().map(|notice| notice.key()).collect::<Vec<_>>(),
+        "paged": estimate.paged.get(),
         "parameters": estimate.parameters,
         "gpu": { "id": scenario.gpu.id, "capacity": scenario.gpu.capacity.get() },
         "verdict": Verdict::of(estimate, scenario.gpu.capacity).key(),
@@ -203,7 +204,16 @@ fn text(
         why_this_peak(&why(scenario, estimate), estimate, unit, lang),
     );
     let heading = estimate.notices.iter().fold(heading, |text, &of| text + notice(of, lang) + "\n\n");
-    heading + &print(&moments(estimate, unit, lang)) + "\n" + &print(&readable_entries(estimate, unit, lang))
+    let paged = if estimate.paged > Bytes::ZERO {
+        format!("{}: {}\n\n", word(Word::PagedLabel), size(estimate.paged))
+    } else {
+        String::new()
+    };
+    heading
+        + &paged
+        + &print(&moments(estimate, unit, lang))
+        + "\n"
+        + &print(&readable_entries(estimate, unit, lang))
 }
 
 /// Instants by category.

@@ -62,6 +62,8 @@ pub struct Estimate {
     pub reserved: Band,
     /// What is taken on the device: reserved plus the CUDA context.
     pub device: Band,
+    /// Optimizer states in unified memory (`cudaMallocManaged`): in none of the other figures, on the host until a step asks for them.
+    pub paged: Bytes,
 }
 
 impl Estimate {
@@ -107,6 +109,7 @@ pub fn estimate(scenario: &Scenario) -> Result<Estimate, Error> {
         allocated,
         reserved,
         device: allocator::device(reserved),
+        paged: step::paged(scenario),
     })
 }
 

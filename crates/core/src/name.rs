@@ -326,6 +326,44 @@ names! {
         ExpInf = "exp_inf",
         /// Momentum.
         Momentum = "momentum_buffer",
+        /// A second, slower first moment (AdEMAMix).
+        SlowExpAvg = "slow_exp_avg",
+        /// Moment of the differences of gradients (Adan).
+        ExpAvgDiff = "exp_avg_diff",
+        /// Gradient of the step before (Adan, Rprop, L-BFGS).
+        PreviousGradient = "previous_grad",
+        /// Diagonal of the Hessian (Sophia).
+        Hessian = "hessian",
+        /// Second moments of blocks (Adam-mini).
+        BlockMean = "vmean",
+        /// Base iterate (schedule-free).
+        Iterate = "z",
+        /// Averaged parameters (ASGD).
+        Averaged = "ax",
+        /// Step sizes (Rprop).
+        StepSize = "step_size",
+        /// Differences of steps and of gradients (L-BFGS).
+        History = "history",
+        /// Direction of the last step (L-BFGS).
+        Direction = "direction",
+        /// Average of gradients (centred RMSprop).
+        GradAvg = "grad_avg",
+        /// Preconditioners of a tensor's dimensions (Shampoo, SOAP).
+        Preconditioner = "preconditioner",
+        /// Momentum of the update that gives Shampoo its length.
+        GraftMomentum = "graft_momentum",
+        /// Eigenvectors of preconditioners (SOAP).
+        Eigenvectors = "eigenvectors",
+        /// Moving average of the weights.
+        Average = "average",
+        /// Projection to a low rank (GaLore, APOLLO).
+        Projector = "projector",
+        /// What a reader says that an optimizer keeps.
+        State = "state",
+        /// Row means of squared deviations (CAME).
+        RowInstability = "exp_avg_res_row",
+        /// Column means of squared deviations (CAME).
+        ColumnInstability = "exp_avg_res_col",
         /// Average of squared gradients (RMSprop, Adadelta).
         SquareAvg = "square_avg",
         /// Average of squared updates (Adadelta).

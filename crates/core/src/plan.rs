@@ -1,15 +1,16 @@
 //! What this GPU runs: dimensions and dtypes of one pass through the model, from the scenario.
 
-use crate::ledger::{Dim, Module, Symbol};
+use crate::ledger::{Dim, Module, Name, Symbol};
 use crate::model::{Architecture, Parameter, Tower};
 use crate::quantised::{self, Quantised};
 use crate::scenario::{
     AdapterMethod, Attention, AutocastScope, Checkpointing, DataParallel, GradientSync, Held, KvCache,
     Objective, Padding, Scenario, Stack, Targets,
 };
+use crate::step;
 use crate::tape::Storage;
 use crate::trained::Trained;
-use crate::units::{Count, Dtype};
+use crate::units::{Bytes, Count, Dtype};
 
 /// LoRA's adapters.
 #[derive(Clone, Copy, Debug)]
@@ -88,6 +89,8 @@ pub(crate) struct Pass {
     pub(crate) grads_in_buckets: bool,
     /// Whether gradients are added into those of an earlier micro-batch.
     pub(crate) accumulates: bool,
+    /// Where each tensor is updated inside backward: its weight, and what its update allocates.
+    pub(crate) hooks: Vec<(Name, Bytes)>,
     /// Whether it is the frozen reference model's.
     pub(crate) is_reference: bool,
     /// The passes of what stands in front of the language model.
@@ -138,6 +141,7 @@ impl Pass {
             checkpointing: scenario.checkpointing,
             grads_in_buckets: grads_in_buckets(scenario),
             accumulates: adds_to_gradients(scenario) || grads_in_buckets(scenario),
+            hooks: step::hooks(scenario),
             is_reference: false,
             front: None,
         }
@@ -150,6 +154,7 @@ impl Pass {
             is_reference: true,
             accumulates: false,
             grads_in_buckets: false,
+            hooks: Vec::new(),
             adapters: None,
             trained: Trained::NONE,
             // A reference model of its own is not quantised.

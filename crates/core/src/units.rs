@@ -113,6 +113,48 @@ impl fmt::Display for Count {
     }
 }
 
+/// Bytes for each parameter, in thousandths of a byte.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PerParameter(u32);
+
+impl PerParameter {
+    /// The most that can be said: a kibibyte for each parameter.
+    pub const MOST: Self = Self(1_024_000);
+
+    /// From thousandths of a byte.
+    pub const fn thousandths(thousandths: u32) -> Self {
+        Self(thousandths)
+    }
+
+    /// Reads `2.03`: at most three decimals, none of them needed.
+    pub fn read(text: &str) -> Option<Self> {
+        let (whole, part) = text.trim().split_once('.').unwrap_or((text.trim(), ""));
+        let is_number = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit());
+        if whole.is_empty() || part.len() > 3 || !is_number(whole) || !is_number(part) {
+            return None;
+        }
+        let thousandths: u32 = format!("{part:0<3}").parse().ok()?;
+        let each = Self(whole.parse::<u32>().ok()?.checked_mul(1000)?.checked_add(thousandths)?);
+        (each <= Self::MOST).then_some(each)
+    }
+
+    /// Bytes of so many parameters, rounded up.
+    pub const fn of(self, parameters: u64) -> Bytes {
+        Bytes(parameters.saturating_mul(self.0 as u64).div_ceil(1000))
+    }
+}
+
+impl fmt::Display for PerParameter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, part) = (self.0 / 1000, self.0 % 1000);
+        if part == 0 {
+            return whole.fmt(f);
+        }
+        let digits = format!("{part:03}");
+        write!(f, "{whole}.{}", digits.trim_end_matches('0'))
+    }
+}
+
 /// The type of a tensor's elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Dtype {

@@ -128,6 +128,25 @@ const fn what(what: What, lang: Lang) -> &'static str {
         }
         What::ExpInf => lang.pick("largest gradient (exp_inf)", "梯度的无穷范数（exp_inf）"),
         What::Momentum => lang.pick("momentum", "动量"),
+        What::SlowExpAvg => lang.pick("slow first moment", "慢速一阶矩"),
+        What::ExpAvgDiff => lang.pick("moment of gradient differences", "梯度差分的矩"),
+        What::PreviousGradient => lang.pick("gradient of the step before", "上一步的梯度"),
+        What::Hessian => lang.pick("diagonal of the Hessian", "Hessian 对角线"),
+        What::BlockMean => lang.pick("second moment, one a block", "按块的二阶矩"),
+        What::Iterate => lang.pick("base iterate (z)", "基准迭代点（z）"),
+        What::Averaged => lang.pick("averaged parameters (ax)", "参数均值（ax）"),
+        What::StepSize => lang.pick("step sizes", "步长"),
+        What::History => lang.pick("history of steps and gradients", "步与梯度的历史"),
+        What::Direction => lang.pick("last direction", "上一次的方向"),
+        What::GradAvg => lang.pick("mean of gradients (grad_avg)", "梯度的均值（grad_avg）"),
+        What::Preconditioner => lang.pick("preconditioners", "预条件矩阵"),
+        What::GraftMomentum => lang.pick("momentum of the grafted update", "嫁接更新的动量"),
+        What::Eigenvectors => lang.pick("eigenvectors of the preconditioners", "预条件矩阵的特征向量"),
+        What::Average => lang.pick("moving average of the weights", "权重的滑动平均"),
+        What::Projector => lang.pick("projection to a low rank", "低秩投影矩阵"),
+        What::State => lang.pick("states, as given", "状态（按填写值）"),
+        What::RowInstability => lang.pick("row means of squared deviations", "偏差平方的行均值"),
+        What::ColumnInstability => lang.pick("column means of squared deviations", "偏差平方的列均值"),
         What::SquareAvg => {
             lang.pick("mean of squared gradients (square_avg)", "梯度平方的均值（square_avg）")
         }
@@ -136,10 +155,10 @@ const fn what(what: What, lang: Lang) -> &'static str {
         What::RowVariance => lang.pick("row means of squared gradients", "梯度平方的行均值"),
         What::ColumnVariance => lang.pick("column means of squared gradients", "梯度平方的列均值"),
         What::Steps => lang.pick("numbers kept for each tensor", "每个张量的计数"),
-        What::BlockScales => lang.pick("scales of 8-bit blocks", "8 位分块的缩放系数"),
-        What::QuantileMap => lang.pick("tables of 8-bit values", "8 位量化表"),
-        What::ExpAvg8bit => lang.pick("first moment in 8 bits", "8 位一阶矩"),
-        What::ExpAvgSq8bit => lang.pick("second moment in 8 bits", "8 位二阶矩"),
+        What::BlockScales => lang.pick("scales of quantised blocks", "量化分块的缩放系数"),
+        What::QuantileMap => lang.pick("tables of quantised values", "量化表"),
+        What::ExpAvg8bit => lang.pick("quantised first moment", "量化的一阶矩"),
+        What::ExpAvgSq8bit => lang.pick("quantised second moment", "量化的二阶矩"),
         What::StepDenominator => {
             lang.pick("square root of the second moment, inside step()", "step() 内二阶矩的平方根")
         }

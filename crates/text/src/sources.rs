@@ -22,6 +22,9 @@ pub const fn source(entry: &Entry) -> &'static str {
     match entry.category {
         Category::Gradients => "torch/csrc/autograd/functions/accumulate_grad.h; FINDINGS §7",
         Category::WeightCasts => "aten/src/ATen/autocast_mode.cpp, cached_cast; FINDINGS §5",
+        Category::ReferenceModel if matches!(entry.name.what, What::Average) => {
+            "torch/optim/swa_utils.py, AveragedModel; PARALLEL §12"
+        }
         Category::ReferenceModel => "trl, DPOTrainer (a second, frozen model); FINDINGS §9",
         Category::Communication => "torch/distributed: fsdp, DistributedDataParallel; PARALLEL §1 to §4",
         Category::MasterWeights => "megatron.core, Float16OptimizerWithFloat16Params",
@@ -34,11 +37,19 @@ pub const fn source(entry: &Entry) -> &'static str {
 const fn state(what: What) -> &'static str {
     match what {
         What::ExpAvg8bit | What::ExpAvgSq8bit | What::BlockScales | What::QuantileMap => {
-            "bitsandbytes, optim/optimizer.py, Optimizer2State"
+            "bitsandbytes, optim/optimizer.py; torchao, optim/adam.py"
         }
         What::RowVariance | What::ColumnVariance => {
             "torch/optim/_adafactor.py; transformers, optimization.py"
         }
+        What::Preconditioner | What::Eigenvectors => "pytorch_optimizer, preconditioner.py; soap.py",
+        What::Projector => "galore-torch, galore_projector.py; apollo-torch, random_projector.py",
+        What::BlockMean => "adam-mini, adam_mini.py",
+        What::RowInstability | What::ColumnInstability => "came-pytorch, CAME.py",
+        What::SlowExpAvg | What::ExpAvgDiff => "pytorch_optimizer, ademamix.py; adan.py",
+        What::Iterate => "schedulefree, *_schedulefree.py",
+        What::Hessian => "sophia-optimizer, sophia.py",
+        What::State => "bytes per parameter, as given",
         _ => "torch/optim, _init_group; FINDINGS §6",
     }
 }

@@ -62,6 +62,17 @@ words! {
     SequenceLength: "Sequence length", "序列长度";
     Precision: "Precision", "精度";
     OptimizerLabel: "Optimizer", "优化器";
+    OptimizerSettingsLabel: "Optimizer's details", "优化器细节";
+    OptimizerRankLabel: "Rank of projected gradients", "梯度投影的秩";
+    HistoryLabel: "Steps that L-BFGS remembers", "L-BFGS 记住的步数";
+    ShampooBlockLabel: "Width of a preconditioned block", "预条件分块的宽度";
+    SoapWidestLabel: "Widest preconditioned dimension", "做预条件的最大维度";
+    StateBytesLabel: "States, bytes per parameter", "状态：每参数字节数";
+    StepBytesLabel: "Inside step(), bytes per parameter", "step() 内：每参数字节数";
+    OptimizerUseLabel: "Optimizer in backward, moving average", "反向中更新与滑动平均";
+    InBackwardLabel: "Update inside backward", "在反向传播中更新";
+    EmaLabel: "Moving average of the weights", "权重滑动平均（EMA）";
+    PagedLabel: "paged states in unified memory", "统一内存中的分页状态";
     GpuLabel: "GPU", "GPU";
     GpusLabel: "Number of GPUs", "GPU 数量";
     DataParallelLabel: "Data parallelism", "数据并行";

@@ -4,17 +4,17 @@ use insta::assert_snapshot;
 use vram_core::ledger::{Category, Entry, Instant, Module, Name, What};
 use vram_core::ready::Ready;
 use vram_core::scenario::{
-    AdapterDtype, AdapterMethod, Attention, AutocastScope, BaseDtype, Checkpointing, Held, KvCache, LogProbs,
-    LoraTargets, Objective, Optimizer, Padding, Recipe, Scenario, ZeroGrad,
+    AdapterDtype, AdapterMethod, Attention, AutocastScope, BaseDtype, Checkpointing, Ema, Held, KvCache,
+    Library, LogProbs, LoraTargets, Objective, Optimizer, Padding, Recipe, Scenario, ZeroGrad,
 };
 use vram_core::units::Bytes;
 use vram_core::why::why;
 use vram_core::{Error, Field, estimate};
 use vram_text::{
     Lang, Unit, Word, adapter_dtype, adapter_method, attention, autocast_scope, base_dtype, category,
-    checkpointing, error_sentence, format_bytes, headline, held, instant, kv_cache, left_out, log_probs,
-    lora_targets, name, objective, optimizer, padding, ready, recipe, source, verdict, why_this_peak,
-    zero_grad,
+    checkpointing, ema, error_sentence, format_bytes, headline, held, instant, kv_cache, left_out, library,
+    log_probs, lora_targets, name, objective, optimizer, padding, ready, recipe, source, verdict,
+    why_this_peak, zero_grad,
 };
 
 /// Everything that is shown, in a language.
@@ -22,6 +22,8 @@ fn everything(lang: Lang) -> Vec<String> {
     let mut all: Vec<String> = Word::ALL.iter().map(|word| word.in_lang(lang).to_owned()).collect();
     all.extend(Recipe::ALL.iter().map(|&choice| recipe(choice, lang).to_owned()));
     all.extend(Optimizer::ALL.iter().map(|&choice| optimizer(choice, lang).to_owned()));
+    all.extend(Ema::ALL.iter().map(|&choice| ema(choice, lang).to_owned()));
+    all.extend(Library::ALL.iter().map(|&choice| library(choice, lang).to_owned()));
     all.extend(Attention::ALL.iter().map(|&choice| attention(choice, lang).to_owned()));
     all.extend(Checkpointing::ALL.iter().map(|&choice| checkpointing(choice, lang).to_owned()));
     all.extend(ZeroGrad::ALL.iter().map(|&choice| zero_grad(choice, lang).to_owned()));

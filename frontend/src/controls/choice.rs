@@ -49,3 +49,47 @@ pub(crate) fn Select(
         </div>
     }
 }
+
+/// A select whose choices stand in groups, each with its heading.
+#[component]
+pub(crate) fn GroupedSelect(
+    key: &'static str,
+    label: Word,
+    /// Headings with their choices, in a language.
+    groups: fn(Lang) -> Vec<(&'static str, Vec<Choice>)>,
+) -> impl IntoView {
+    let store = expect_context::<Store>();
+    let value = Memo::new(move |_| store.field(key));
+    view! {
+        <div class="control">
+            <label for=key>{move || store.word(label)}</label>
+            <select
+                id=key
+                prop:value=move || value.get()
+                on:change=move |event| store.set_field(key, &event_target_value(&event))
+            >
+                {move || {
+                    groups(store.lang())
+                        .into_iter()
+                        .map(|(heading, choices)| {
+                            view! {
+                                <optgroup label=heading>
+                                    {choices
+                                        .into_iter()
+                                        .map(|(word, text)| {
+                                            view! {
+                                                <option value=word selected=move || value.with(|value| value == word)>
+                                                    {text}
+                                                </option>
+                                            }
+                                        })
+                                        .collect_view()}
+                                </optgroup>
+                            }
+                        })
+                        .collect_view()
+                }}
+            </select>
+        </div>
+    }
+}

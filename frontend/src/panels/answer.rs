@@ -1,8 +1,10 @@
 //! The answer first: the peak, the three figures, the verdict, and what the result says.
 
 use leptos::prelude::*;
+use vram_core::units::Bytes;
 use vram_text::{
-    Unit, Verdict, Word, cost_beside_weights, format_number, headline, notice, peak_label, verdict, was,
+    Unit, Verdict, Word, cost_beside_weights, format_bytes, format_number, headline, notice, peak_label,
+    verdict, was,
 };
 
 use crate::state::Store;
@@ -44,6 +46,18 @@ pub(crate) fn Answer() -> impl IntoView {
                 notices.map(|text| view! { <p class="notice" role="note">{text}</p> }).collect_view()
             })}
             <p class="cost">{move || store.with(|_, estimate| cost_beside_weights(estimate, store.lang()))}</p>
+            <p class="paged">
+                {move || {
+                    store
+                        .with(|_, estimate| {
+                            (estimate.paged > Bytes::ZERO)
+                                .then(|| {
+                                    let paged = format_bytes(estimate.paged, store.unit());
+                                    format!("{}: {paged}", store.word(Word::PagedLabel))
+                                })
+                        })
+                }}
+            </p>
             <p class="was" role="status">
                 {move || store.ghost.get().map(|ghost| was(ghost.optimizer, ghost.peak, store.unit(), store.lang()))}
             </p>

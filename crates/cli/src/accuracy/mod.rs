@@ -112,13 +112,19 @@ fn parameters_that_are_counted(estimate: &Estimate) -> u64 {
         .sum()
 }
 
-/// `optstate_bytes` sums what `optimizer.state` lists. Of Muon beside AdamW that is Muon's alone: the two are joined by a
-/// `ChainMap` over `defaultdict`s, whose look-up ends at the first one. The forward peaks of those runs have AdamW's moments too.
+/// `optstate_bytes` sums the tensors that `optimizer.state` lists. Of Muon beside AdamW that is Muon's alone: the two are joined by a
+/// `ChainMap` over `defaultdict`s, whose look-up ends at the first one. Objects that hold tensors of their own (a projector, Shampoo's
+/// preconditioner) are not looked into. The forward peaks of those runs have what is missing too.
 fn states_that_are_counted(estimate: &Estimate, optimizer: Optimizer) -> u64 {
+    let is_in_object = |what| match optimizer {
+        Optimizer::Muon => what != What::Momentum,
+        Optimizer::Shampoo => matches!(what, What::Preconditioner | What::GraftMomentum),
+        _ => what == What::Projector,
+    };
     estimate
         .alive(Instant::OptimizerStep)
         .filter(|entry| entry.category == Category::OptimizerStates)
-        .filter(|entry| optimizer != Optimizer::Muon || entry.name.what == What::Momentum)
+        .filter(|entry| !is_in_object(entry.name.what))
         .map(|entry| entry.bytes().get())
         .sum()
 }

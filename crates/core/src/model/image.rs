@@ -78,7 +78,7 @@ impl Tower {
             token_types: None,
             rotary: None,
             parallel_residual: false,
-            has_qk_norm: false,
+            has_qk_norm: true,
             qkv_bias: true,
             output_bias: true,
             mlp_bias: true,

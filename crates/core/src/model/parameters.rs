@@ -389,12 +389,18 @@ impl List<'_> {
         let count = Dim::new(Symbol::Experts, experts.count.get());
         let ffn = Dim::new(Symbol::ExpertFfn, experts.ffn.get());
         let has_biases = self.architecture.family.has_expert_biases();
-        self.linear_at(Place::SparseLayer, Module::Router, &[count], &[hidden], has_biases);
+        let router_is_first = matches!(self.architecture.family, Family::Mixtral | Family::Olmoe);
+        if router_is_first {
+            self.linear_at(Place::SparseLayer, Module::Router, &[count], &[hidden], false);
+        }
         self.stacked(Module::ExpertsUp, count, &[Dim::number(2), ffn], &[hidden]);
         self.stacked(Module::ExpertsDown, count, &[hidden], &[ffn]);
         if has_biases {
             self.bias(Place::SparseLayer, Module::ExpertsUp, &[count, Dim::number(2), ffn]);
             self.bias(Place::SparseLayer, Module::ExpertsDown, &[count, hidden]);
+        }
+        if !router_is_first {
+            self.linear_at(Place::SparseLayer, Module::Router, &[count], &[hidden], has_biases);
         }
         if self.architecture.family.has_shared_gate() {
             self.linear_at(Place::SparseLayer, Module::SharedGate, &[Dim::number(1)], &[hidden], false);

@@ -163,6 +163,12 @@ impl<'a> Player<'a> {
         if let Some(dtype) = self.scenario.objective.reference_on_gpu() {
             all.extend(self.beside_parameters(model, &sizes(model, dtype.size())));
         }
+        if let Some(dtype) = self.scenario.optimizer_settings.ema.on_gpu(self.pass.weight) {
+            all.extend(self.beside_parameters(model, &sizes(model, dtype.size())));
+            if let Some(adapters) = &self.parameters.adapters {
+                all.extend(self.beside_parameters(adapters, &sizes(adapters, dtype.size())));
+            }
+        }
         for (storage, copies) in inputs::buffers(self.scenario, self.pass) {
             all.extend((0..copies).map(|_| storage.bytes()));
         }
@@ -310,6 +316,9 @@ impl<'a> Player<'a> {
         }
         // A tied head's gradient has waited for the embedding's.
         head.end(&mut self.gradients, &mut self.allocator);
+        if self.scenario.optimizer_settings.in_backward {
+            self.zero_gradients();
+        }
         self.drop_inputs(&mut inputs, Instant::OptimizerStep);
     }
 
@@ -324,6 +333,9 @@ impl<'a> Player<'a> {
             for size in self.side_by_side(&states) {
                 self.allocator.allocate(size);
             }
+        }
+        if self.scenario.optimizer_settings.in_backward {
+            return;
         }
         let mut temporaries = updated.step_temporaries(self.scenario.optimizer);
         if self.scenario.optimizer_dtype() != self.scenario.trained() {

@@ -6,7 +6,7 @@ use crate::ledger::{Category, Dim, Dims, Module, Name, Part, Symbol, What};
 use crate::model::Architecture;
 use crate::plan::Pass;
 use crate::tape::{Block, Mode, Step, Storage, Var};
-use crate::units::{Count, Dtype};
+use crate::units::{Bytes, Count, Dtype};
 
 /// Up to here `embedding_dense_backward` adds row by row; from here on it sorts the ids
 /// (`aten/src/ATen/native/cuda/Embedding.cu`: `num_indices <= 3072 && padding_idx < 0`).
@@ -134,12 +134,21 @@ impl Writer<'_> {
         };
         let has_been_summed = self.pass.architecture.decoder.is_some();
         if has_been_summed || self.pass.weight != self.pass.compute() {
-            return vec![Step::Temporary(gradient), Step::IntoWaiting];
+            return vec![Step::Temporary(gradient), self.tied_update(&gradient, 1), Step::IntoWaiting];
         }
         let nothing = Storage { dims: Dims::new(&[Dim::number(0)]), ..gradient };
-        let weight = self.tape.operator(nothing, &[], &[Step::Temporary(gradient), Step::IntoWaiting]);
+        let steps = [Step::Temporary(gradient), self.tied_update(&gradient, 2), Step::IntoWaiting];
+        let weight = self.tape.operator(nothing, &[], &steps);
         self.tape.drop(weight);
         vec![Step::Gradient(weight, gradient)]
+    }
+
+    /// The update of a tied weight inside backward, of which only the sum of its gradients is left by then: what it needs beyond those.
+    fn tied_update(&self, gradient: &Storage, gone: u64) -> Step {
+        let name = Name { gradient: false, ..gradient.name };
+        let hook = self.pass.hooks.iter().find(|(of, _)| *of == name);
+        let size = hook.map_or(Bytes::ZERO, |&(_, size)| size.saturating_sub(gradient.bytes().times(gone)));
+        Step::Scratch(Storage::of_update(size))
     }
 
     /// Sums of the gradient in fp32 for runs of at most ten equal ids, and what sorts and cuts the ids into them

@@ -54,7 +54,8 @@ pub(crate) struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     pub(crate) fn new(pass: &'a Pass, mode: Mode, trains: Trains) -> Self {
-        Self { tape: Tape::new(mode, pass.accumulates, trains), pass, part: Part::Main, trains }
+        let tape = Tape::new(mode, pass.accumulates, trains).updating(&pass.hooks);
+        Self { tape, pass, part: Part::Main, trains }
     }
 
     /// A tensor that forward makes. It is an activation, or the reference model's.

@@ -89,48 +89,6 @@ impl Recipe {
 }
 
 choices! {
-    /// The optimizer and its implementation, since implementations differ in what `step()` allocates.
-    Optimizer {
-        /// `torch.optim.AdamW`, PyTorch's default on CUDA (`foreach`).
-        AdamWForeach = "adamw_foreach",
-        /// `torch.optim.AdamW(fused=True)`.
-        AdamWFused = "adamw_fused",
-        /// `torch.optim.AdamW(foreach=False)`: one parameter after another.
-        AdamWForLoop = "adamw_forloop",
-        /// `torch.optim.AdamW(amsgrad=True)`.
-        AdamAmsgrad = "adam_amsgrad",
-        /// bitsandbytes' `AdamW8bit`: states in 8 bits, in blocks of 256.
-        AdamW8bit = "adamw_8bit",
-        /// `torch.optim.NAdam`.
-        NAdam = "nadam",
-        /// `torch.optim.RAdam`.
-        RAdam = "radam",
-        /// `torch.optim.Adamax`.
-        Adamax = "adamax",
-        /// `torch.optim.SGD`.
-        Sgd = "sgd",
-        /// `torch.optim.SGD(momentum=…)`.
-        SgdMomentum = "sgd_momentum",
-        /// `torch.optim.SGD(momentum=…, nesterov=True, weight_decay=…)`.
-        SgdNesterov = "sgd_nesterov_wd",
-        /// `torch.optim.RMSprop`.
-        RmsProp = "rmsprop",
-        /// `torch.optim.Adagrad`.
-        Adagrad = "adagrad",
-        /// `torch.optim.Adadelta`.
-        Adadelta = "adadelta",
-        /// `torch.optim.Adafactor`: rows and columns of the second moment.
-        AdafactorTorch = "adafactor_torch",
-        /// `transformers.optimization.Adafactor`.
-        AdafactorHf = "adafactor_hf",
-        /// Lion as its authors' plain Python loop.
-        Lion = "lion",
-        /// `torch.optim.Muon` for the layers' matrices, AdamW for the rest.
-        Muon = "muon",
-    }
-}
-
-choices! {
     /// How attention is computed.
     Attention {
         /// `torch.nn.functional.scaled_dot_product_attention`: flash or memory-efficient, as PyTorch picks.

@@ -3,6 +3,8 @@
 mod adapters;
 mod choices;
 mod freezing;
+mod optimizer;
+mod optimizer_settings;
 mod parallel;
 mod quantisation;
 mod trainer;
@@ -11,11 +13,13 @@ mod vocabulary;
 
 pub use choices::{
     AdapterDtype, Attention, AutocastScope, BaseDtype, Checkpointing, Held, KvCache, LogProbs, Lora,
-    LoraTargets, Objective, Optimizer, Padding, Recipe, Stack, ZeroGrad,
+    LoraTargets, Objective, Padding, Recipe, Stack, ZeroGrad,
 };
 
 pub use adapters::{AdapterMethod, ModuleSet, ModulesToSave, Targets};
 pub use freezing::{Freezing, FrozenLayers, TrainedKinds};
+pub use optimizer::{Evidence, Library, Optimizer};
+pub use optimizer_settings::{Ema, OptimizerSettings};
 pub use parallel::{DataParallel, GradientSync, Parallel, ReduceDtype, Reshard};
 pub use quantisation::{Quantisation, QuantisedBase};
 pub use trainer::Trainer;
@@ -45,6 +49,8 @@ pub struct Scenario {
     pub recipe: Recipe,
     /// Optimizer.
     pub optimizer: Optimizer,
+    /// What the optimizer has to be told.
+    pub optimizer_settings: OptimizerSettings,
     /// Attention's implementation.
     pub attention: Attention,
     /// Activation checkpointing.
@@ -122,6 +128,7 @@ impl Default for Scenario {
             gradient_accumulation: Count::ONE,
             recipe: Recipe::Bf16Mixed,
             optimizer: Optimizer::AdamWForeach,
+            optimizer_settings: OptimizerSettings::default(),
             attention: Attention::Sdpa,
             checkpointing: Checkpointing::Off,
             zero_grad: ZeroGrad::AfterStep,
@@ -156,6 +163,10 @@ impl Scenario {
             ("s", Some(self.sequence_length), limits::SEQUENCE_LENGTH),
             ("accumulation", Some(self.gradient_accumulation), limits::GRADIENT_ACCUMULATION),
             ("freeze_count", Some(self.freezing.count), limits::LAYERS),
+            ("optimizer_rank", Some(self.optimizer_settings.rank), limits::OPTIMIZER_RANK),
+            ("lbfgs_history", Some(self.optimizer_settings.history), limits::HISTORY),
+            ("shampoo_block", Some(self.optimizer_settings.shampoo_block), limits::PRECONDITIONED),
+            ("soap_widest", Some(self.optimizer_settings.soap_widest), limits::PRECONDITIONED),
             ("lora_rank", self.lora.rank, limits::LORA_RANK),
             ("peft_tokens", Some(self.lora.tokens), limits::SEQUENCE_LENGTH),
             ("quant_group", Some(self.quantisation.group_size), limits::QUANT_GROUP),
@@ -245,6 +256,12 @@ impl Scenario {
             (false, true) => return Err(Error::Missing { field: Field::new("image_size") }),
             (true, false) => return Err(unsupported("family", a.family.key(), &["vit"])),
             _ => {}
+        }
+        self.optimizer_settings.check(self)?;
+        // `Adam_mini.step` takes matrices of two dimensions, and queries and keys of whole heads.
+        let is_beyond_adam_mini = a.experts.is_some() || self.lora.is_on();
+        if self.optimizer == Optimizer::AdamMini && is_beyond_adam_mini {
+            return Err(unsupported("optimizer", self.optimizer.key(), &["adamw_foreach", "came"]));
         }
         if a.image.is_some() && self.padding != Padding::None {
             return Err(unsupported("padding", self.padding.key(), &["none"]));
@@ -436,6 +453,12 @@ pub mod limits {
     pub const VOCABULARY: (u32, u32) = (1, 16_777_216);
     /// GPUs of a run.
     pub const GPUS: (u32, u32) = (1, 1_048_576);
+    /// Rank of projected gradients.
+    pub const OPTIMIZER_RANK: (u32, u32) = (1, 65_536);
+    /// Steps that an optimizer remembers.
+    pub const HISTORY: (u32, u32) = (1, 10_000);
+    /// Width of a preconditioned block or dimension.
+    pub const PRECONDITIONED: (u32, u32) = (1, 1_048_576);
     /// A GPU's memory in MiB.
     pub const CAPACITY_MIB: (u32, u32) = (1, 16_777_216);
 }

@@ -16,7 +16,7 @@ pub(crate) use trained::Parameters;
 pub(crate) use trained::trained_elements;
 
 use crate::account::{Account, Registered};
-use crate::ledger::{Category, Instant, Module, What};
+use crate::ledger::{Category, Instant, Module, Name, What};
 use crate::model::Parameter;
 use crate::optimizer::{Held, Updated};
 use crate::parallel::{self, Collectives, Earlier};
@@ -26,7 +26,7 @@ use crate::rules::{self, LayerKind};
 use crate::scenario::{Objective, Scenario, ZeroGrad};
 use crate::tape::{Block, Mode, Run, Storage};
 use crate::timeline::LayerTotals;
-use crate::units::{Bytes, Count};
+use crate::units::{Bytes, Count, Dtype};
 
 /// Everything from the forward pass to the end of backward.
 const FORWARD_AND_BACKWARD: [Instant; 6] = [
@@ -117,6 +117,9 @@ impl Step<'_> {
                 self.account.add_storage(&Instant::ALL, storage, parameter.copies(architecture));
             }
         }
+        if let Some(dtype) = self.scenario.optimizer_settings.ema.on_gpu(self.pass.weight) {
+            self.average(parameters, dtype);
+        }
         for (storage, copies) in inputs::buffers(self.scenario, self.pass) {
             self.account.add_storage(&Instant::ALL, storage, copies);
         }
@@ -142,10 +145,19 @@ impl Step<'_> {
             architecture: &self.scenario.model.architecture,
             parameters: parameters.trained(),
             dtype: self.scenario.trained(),
+            settings: &self.scenario.optimizer_settings,
         };
         let mut buckets = trained.copy(Category::Communication, What::Bucket);
         buckets.storage.name.module = Module::Buckets;
         (is_ddp && !self.pass.grads_in_buckets).then_some(buckets)
+    }
+
+    /// A moving average of all weights, which begins as a copy of the model.
+    fn average(&mut self, parameters: &Parameters, dtype: Dtype) {
+        for of in [parameters.model.as_slice(), parameters.adapters.as_deref().unwrap_or_default()] {
+            let all = Updated { dtype, ..updated(self.scenario, of) };
+            self.hold(&Instant::ALL, &all.copy(Category::ReferenceModel, What::Average));
+        }
     }
 
     fn hold(&mut self, instants: &[Instant], held: &Held) {
@@ -330,6 +342,9 @@ impl Step<'_> {
 
     /// Gradients that are there before backward makes them: of earlier micro-batches, or of the step before.
     fn earlier_gradients(&mut self) {
+        if self.scenario.optimizer_settings.in_backward {
+            return;
+        }
         if let Some(collectives) = self.collectives {
             let held = collectives.left_by_earlier(&self.layers.kinds_among(&(0..self.layers.count())));
             for &instant in &FORWARD_AND_BACKWARD[..FORWARD_AND_BACKWARD.len() - 1] {
@@ -353,6 +368,9 @@ impl Step<'_> {
     }
 
     fn optimizer_step(&mut self, parameters: &Parameters) {
+        if self.scenario.optimizer_settings.in_backward {
+            return;
+        }
         let instant = Instant::OptimizerStep;
         self.account.add_gradients(instant);
         let updated = updated(self.scenario, parameters.updated());
@@ -366,7 +384,40 @@ impl Step<'_> {
     }
 }
 
+/// What the update of each parameter allocates where it runs inside backward; nothing where it doesn't.
+pub(crate) fn hooks(scenario: &Scenario) -> Vec<(Name, Bytes)> {
+    if !scenario.optimizer_settings.in_backward {
+        return Vec::new();
+    }
+    let has_master = scenario.optimizer_dtype() != scenario.trained();
+    let parameters = Parameters::of(scenario);
+    let of_one = |parameter: &Parameter| {
+        let alone = updated(scenario, std::slice::from_ref(parameter));
+        let update = alone.step_temporaries(scenario.optimizer);
+        let copies = parameter.copies(&scenario.model.architecture).max(1);
+        // A list of one tensor still counts all layers'.
+        let of_all = |held: &Held| held.storage.bytes().get() / if held.each.is_empty() { 1 } else { copies };
+        let made: u64 = update.iter().map(of_all).fold(0, u64::saturating_add);
+        let cast = if has_master { parameter.elements().saturating_mul(Dtype::Fp32.size()) } else { 0 };
+        (parameter.name, Bytes::new(made.saturating_add(cast)))
+    };
+    parameters.trained().iter().map(of_one).collect()
+}
+
+/// Optimizer states in unified memory.
+pub(crate) fn paged(scenario: &Scenario) -> Bytes {
+    if !scenario.optimizer.is_paged() {
+        return Bytes::ZERO;
+    }
+    updated(scenario, Parameters::of(scenario).updated()).paged(scenario.optimizer)
+}
+
 /// The optimizer's view of the trained parameters.
 pub(crate) fn updated<'a>(scenario: &'a Scenario, parameters: &'a [Parameter]) -> Updated<'a> {
-    Updated { architecture: &scenario.model.architecture, parameters, dtype: scenario.optimizer_dtype() }
+    Updated {
+        architecture: &scenario.model.architecture,
+        parameters,
+        dtype: scenario.optimizer_dtype(),
+        settings: &scenario.optimizer_settings,
+    }
 }

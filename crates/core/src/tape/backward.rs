@@ -1,6 +1,7 @@
 //! Backward of a block: its nodes in reverse, each with what it allocates, hands on and lets go.
 
-use super::{Mode, Node, Step, StorageId, Tape, Var};
+use super::{Mode, Node, Step, Storage, StorageId, Tape, Var};
+use crate::ledger::Name;
 
 /// Gradients that a node has made, of variables and, without one, of parameters.
 type Made = [Option<(Option<Var>, StorageId)>; 6];
@@ -66,10 +67,21 @@ impl Tape {
             match var {
                 Some(var) => self.accumulate(var, id),
                 None if self.accumulates => self.release(id),
+                None if !self.hooks.is_empty() => self.update(id),
                 None => {}
             }
         }
         self.release(incoming);
+    }
+
+    /// A parameter's hook: its update, and the end of its gradient.
+    fn update(&mut self, gradient: StorageId) {
+        let name = Name { gradient: false, ..self.storages[gradient.index()].name };
+        if let Some(&(_, size)) = self.hooks.iter().find(|(of, _)| *of == name) {
+            let made = self.allocate(Storage::of_update(size));
+            self.release(made);
+            self.release(gradient);
+        }
     }
 
     /// What a step gives to the nodes before.

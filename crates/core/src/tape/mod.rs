@@ -22,7 +22,7 @@ pub(crate) use step::{Step, Storage};
 
 use crate::ledger::{Category, Dims, Module, Name, What};
 use crate::trained::Trains;
-use crate::units::Dtype;
+use crate::units::{Bytes, Dtype};
 
 /// A storage on the tape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,6 +60,8 @@ pub(crate) struct Tape {
     mode: Mode,
     /// Parameters already hold gradients, into which new ones are added (gradient accumulation).
     accumulates: bool,
+    /// What the update of a parameter allocates inside backward, after which its gradient is freed.
+    hooks: Vec<(Name, Bytes)>,
     /// Which of the model's own parameters need a gradient.
     trains: Trains,
     storages: Vec<Storage>,
@@ -96,6 +98,7 @@ impl Tape {
         Self {
             mode,
             accumulates,
+            hooks: Vec::new(),
             trains,
             storages: Vec::with_capacity(128),
             references: Vec::with_capacity(128),
@@ -116,6 +119,11 @@ impl Tape {
             outside: Vec::new(),
             expected: None,
         }
+    }
+
+    /// Parameters are updated inside backward (`register_post_accumulate_grad_hook`).
+    pub(crate) fn updating(self, hooks: &[(Name, Bytes)]) -> Self {
+        Self { hooks: hooks.to_vec(), ..self }
     }
 
     pub(crate) const fn mode(&self) -> Mode {

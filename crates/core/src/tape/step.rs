@@ -1,7 +1,7 @@
 //! What an operator makes, and what its node's backward does.
 
 use super::Var;
-use crate::ledger::{Category, Dims, Name};
+use crate::ledger::{Category, Dim, Dims, Module, Name, What};
 use crate::units::{Bytes, Dtype};
 
 /// What a storage is.
@@ -16,6 +16,13 @@ pub(crate) struct Storage {
 impl Storage {
     pub(crate) fn bytes(&self) -> Bytes {
         Bytes::new(self.dims.product()).times(self.dtype.size())
+    }
+
+    /// What the update of a parameter allocates.
+    pub(crate) fn of_update(size: Bytes) -> Self {
+        let name = Name::of(Module::Optimizer, What::StepLargest);
+        let dims = Dims::new(&[Dim::number(size.get())]);
+        Self { name, category: Category::Temporaries, dims, dtype: Dtype::Uint8 }
     }
 
     /// What it is for: of what forward makes, only what is kept for backward is an activation.

@@ -1,8 +1,7 @@
-//! Names of the choices of the run: precision, optimizer, kernels, training loop.
+//! Names of the choices of the run: precision, kernels, training loop.
 
 use vram_core::scenario::{
-    Attention, AutocastScope, Checkpointing, Held, KvCache, Optimizer, Padding, Recipe, Stack, Trainer,
-    ZeroGrad,
+    Attention, AutocastScope, Checkpointing, Held, KvCache, Padding, Recipe, Stack, Trainer, ZeroGrad,
 };
 
 use crate::Lang;
@@ -17,34 +16,6 @@ pub const fn recipe(recipe: Recipe, lang: Lang) -> &'static str {
         Recipe::FsdpMixed => lang
             .pick("FSDP mixed precision: fp32 shards, bf16 compute", "FSDP 混合精度：fp32 分片，bf16 计算"),
         Recipe::Bf16Master => lang.pick("bf16 with fp32 master weights", "bf16 + fp32 主权重"),
-    }
-}
-
-/// An optimizer.
-pub const fn optimizer(optimizer: Optimizer, lang: Lang) -> &'static str {
-    match optimizer {
-        Optimizer::AdamWForeach => {
-            lang.pick("AdamW (PyTorch's default, foreach)", "AdamW（PyTorch 默认，foreach）")
-        }
-        Optimizer::AdamWFused => lang.pick("AdamW, fused", "AdamW，fused"),
-        Optimizer::AdamWForLoop => lang.pick("AdamW, for-loop", "AdamW，for-loop"),
-        Optimizer::AdamAmsgrad => lang.pick("Adam with amsgrad", "Adam，amsgrad"),
-        Optimizer::AdamW8bit => lang.pick("8-bit AdamW (bitsandbytes)", "8-bit AdamW（bitsandbytes）"),
-        Optimizer::NAdam => "NAdam",
-        Optimizer::RAdam => "RAdam",
-        Optimizer::Adamax => "Adamax",
-        Optimizer::Sgd => "SGD",
-        Optimizer::SgdMomentum => lang.pick("SGD with momentum", "SGD，带动量"),
-        Optimizer::SgdNesterov => {
-            lang.pick("SGD with Nesterov momentum and weight decay", "SGD，Nesterov 动量 + 权重衰减")
-        }
-        Optimizer::RmsProp => "RMSprop",
-        Optimizer::Adagrad => "Adagrad",
-        Optimizer::Adadelta => "Adadelta",
-        Optimizer::AdafactorTorch => lang.pick("Adafactor (PyTorch)", "Adafactor（PyTorch）"),
-        Optimizer::AdafactorHf => lang.pick("Adafactor (transformers)", "Adafactor（transformers）"),
-        Optimizer::Lion => "Lion",
-        Optimizer::Muon => lang.pick("Muon, with AdamW for the rest", "Muon，其余参数用 AdamW"),
     }
 }
 

@@ -12,17 +12,18 @@ mod dimensions;
 mod freezing;
 mod kernels;
 mod objective;
+mod optimizer;
 mod quantisation;
 mod training_loop;
 mod vision;
 
 use leptos::prelude::*;
 use vram_core::ready::Ready;
-use vram_core::scenario::{Optimizer, Recipe};
+use vram_core::scenario::Recipe;
 use vram_core::{gpu, link};
-use vram_text::{Lang, Unit, Word, format_bytes, optimizer, ready, recipe};
+use vram_text::{Lang, Unit, Word, format_bytes, ready, recipe};
 
-use super::choice::{Choice, Select};
+use super::choice::{Choice, GroupedSelect, Select};
 use super::model::ModelChoice;
 use super::number::Slider;
 use super::own_model::OwnModel;
@@ -33,6 +34,7 @@ use dimensions::DimensionsGroup;
 use freezing::FreezingGroup;
 use kernels::{CheckpointingGroup, Kernels};
 use objective::ObjectiveGroup;
+use optimizer::{OptimizerDetails, OptimizerUse, by_library};
 use training_loop::{Accumulation, Loop, VocabularyGroup};
 use vision::VisionGroup;
 
@@ -77,13 +79,15 @@ pub(crate) fn Controls() -> impl IntoView {
                 <Slider key="s" label=Word::SequenceLength steps=SEQUENCE_LENGTHS />
             </Show>
             <Select key="recipe" label=Word::Precision choices=of!(Recipe, recipe) />
-            <Select key="optimizer" label=Word::OptimizerLabel choices=of!(Optimizer, optimizer) />
+            <GroupedSelect key="optimizer" label=Word::OptimizerLabel groups=by_library />
+            <OptimizerDetails />
             <Group title=Word::GpuLabel value=gpu_value>
                 <Select key="gpu" label=Word::GpuLabel choices=gpus custom=Word::CustomGpu />
             </Group>
             <Kernels />
             <CheckpointingGroup />
             <Accumulation />
+            <OptimizerUse />
             <VisionGroup />
             <FreezingGroup />
             <AdaptersGroup />

@@ -3,14 +3,14 @@
 mod adapters;
 mod freezing;
 mod objective;
+mod optimizer;
 mod parallel;
 mod quantised;
 
 use serde_json::Value;
 use vram_core::model::{Model, from_config};
 use vram_core::scenario::{
-    Attention, AutocastScope, Checkpointing, Held, KvCache, LogProbs, Optimizer, Padding, Recipe, Stack,
-    ZeroGrad,
+    Attention, AutocastScope, Checkpointing, Held, KvCache, LogProbs, Padding, Recipe, Stack, ZeroGrad,
 };
 use vram_core::units::Count;
 use vram_core::{Error, Field, Scenario};
@@ -158,7 +158,11 @@ fn scenario(run: &Value) -> Result<Scenario, Unsupported> {
     scenario.sequence_length = number(train, "seq_len")?;
     scenario.gradient_accumulation = number(train, "grad_accum")?;
     scenario.recipe = choice(train, "precision", Recipe::from_key)?;
-    scenario.optimizer = choice(train, "optimizer", optimizer)?;
+    scenario.optimizer = match optimizer::in_backward(&run["variant"]) {
+        Some(optimizer) => optimizer,
+        None => choice(train, "optimizer", optimizer::optimizer)?,
+    };
+    optimizer::settings(run, &mut scenario.optimizer_settings);
     scenario.attention = choice(train, "attention", Attention::from_key)?;
     scenario.checkpointing = choice(train, "checkpointing", checkpointing)?;
     scenario.zero_grad = choice(train, "zero_grad", ZeroGrad::from_key)?;
@@ -207,7 +211,7 @@ fn refuse_what_has_no_field(run: &Value) -> Result<(), Unsupported> {
     let is_set = |value: &Value| !value.is_null() && *value != Value::Bool(false);
     let refused = [
         (stack(run).is_none(), "stack"),
-        (is_set(&run["variant"]), "variant"),
+        (is_set(&run["variant"]) && !optimizer::is_of_optimizer(&run["variant"]), "variant"),
         (run["mode"].as_str().is_some_and(|mode| !matches!(mode, "plain" | "qlora")), "mode"),
         (train["dropout"].as_f64().is_some_and(|p| p > 0.0), "dropout"),
     ];
@@ -230,15 +234,6 @@ fn choice<T>(
 ) -> Result<T, Unsupported> {
     let given = train[key].as_str().unwrap_or_default();
     from_key(given).ok_or_else(|| Unsupported(format!("{key} {given}")))
-}
-
-/// The golden files' words for optimizers; the one from bitsandbytes has its class's name.
-fn optimizer(word: &str) -> Option<Optimizer> {
-    match word {
-        "bnb_AdamW8bit" => Some(Optimizer::AdamW8bit),
-        "adamw_default" => Some(Optimizer::AdamWForeach),
-        other => parallel::zero1(other).or_else(|| Optimizer::from_key(other)),
-    }
 }
 
 fn checkpointing(word: &str) -> Option<Checkpointing> {

@@ -3,7 +3,7 @@
 use super::{CUSTOM, count};
 use crate::error::{Error, Field};
 use crate::scenario::Scenario;
-use crate::units::Count;
+use crate::units::{Count, PerParameter};
 
 /// A field of the link.
 pub(super) struct Key {
@@ -132,6 +132,22 @@ macro_rules! choice {
     };
 }
 
+/// Bytes for each parameter.
+macro_rules! per_parameter {
+    ($name:literal, |$scenario:ident| $place:expr) => {
+        Key {
+            name: $name,
+            write: |$scenario| $place.to_string(),
+            read: |$scenario, field, text| {
+                $place = per_parameter(field, text)?;
+                Ok(())
+            },
+            words: &[],
+            matters: always,
+        }
+    };
+}
+
 /// `0` or `1`.
 macro_rules! flag {
     ($name:literal, |$scenario:ident| $place:expr) => {
@@ -152,6 +168,7 @@ mod adapters;
 mod freezing;
 mod model;
 mod objective;
+mod optimizer;
 mod parallel;
 mod pattern;
 mod quantisation;
@@ -163,6 +180,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Key> {
     [
         model::KEYS,
         run::KEYS,
+        optimizer::KEYS,
         objective::KEYS,
         vision::KEYS,
         freezing::KEYS,
@@ -184,6 +202,14 @@ pub(super) fn find(name: &str) -> Option<&'static Key> {
 /// Whether a field belongs to the model.
 pub(super) fn of_model(name: &str) -> bool {
     model::KEYS.iter().any(|key| key.name == name)
+}
+
+fn per_parameter(field: Field, text: &str) -> Result<PerParameter, Error> {
+    PerParameter::read(text).ok_or_else(|| Error::WrongKind {
+        field,
+        given: Error::shown(text),
+        accepted: "bytes for each parameter, up to 1024",
+    })
 }
 
 fn is_set(field: Field, text: &str) -> Result<bool, Error> {

@@ -28,7 +28,7 @@ impl Config {
             token_types: None,
             rotary: None,
             parallel_residual: false,
-            has_qk_norm: false,
+            has_qk_norm: true,
             qkv_bias: self.flag("qkv_bias", true)?,
             output_bias: true,
             mlp_bias: true,

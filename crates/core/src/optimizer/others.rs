@@ -1,0 +1,59 @@
+//! Optimizers outside of PyTorch whose states have the parameters' shapes.
+
+use super::{Held, Updated};
+use crate::ledger::What;
+
+/// `google/automl`, `lion_pytorch.py`; `pytorch_optimizer`, `lion.py`.
+pub(super) fn lion(updated: &Updated<'_>) -> Vec<Held> {
+    vec![updated.state(What::ExpAvg)]
+}
+
+/// `exp_avg.clone()` and its sum with the gradient, while the update of the parameter before is named (`lion_pytorch.py`, `step`).
+pub(super) fn lion_step(updated: &Updated<'_>) -> Vec<Held> {
+    updated.in_a_loop(2, 1, updated.dtype)
+}
+
+/// `sophia-optimizer`, `sophia.py`, `SophiaG.step`. Step counters stay on the CPU.
+pub(super) fn sophia(updated: &Updated<'_>) -> Vec<Held> {
+    vec![updated.state(What::ExpAvg), updated.state(What::Hessian)]
+}
+
+/// `exp_avg.abs()`, the scaled Hessian, and their quotient, while the ratio of the parameter before is named
+/// (`_single_tensor_sophiag`).
+pub(super) fn sophia_step(updated: &Updated<'_>) -> Vec<Held> {
+    updated.in_a_loop(3, 1, updated.dtype)
+}
+
+/// `pytorch_optimizer`, `lamb.py`, with three numbers a tensor: both norms and the trust ratio.
+pub(super) fn lamb(updated: &Updated<'_>) -> Vec<Held> {
+    vec![
+        updated.state(What::ExpAvg),
+        updated.state(What::ExpAvgSq),
+        updated.state_of(What::Steps, updated.dtype, |_| 3),
+    ]
+}
+
+/// `pytorch_optimizer`, `adan.py`, `init_group`.
+pub(super) fn adan(updated: &Updated<'_>) -> Vec<Held> {
+    vec![
+        updated.state(What::ExpAvg),
+        updated.state(What::ExpAvgSq),
+        updated.state(What::ExpAvgDiff),
+        updated.state(What::PreviousGradient),
+    ]
+}
+
+/// `pytorch_optimizer`, `ademamix.py`, `init_group`.
+pub(super) fn ademamix(updated: &Updated<'_>) -> Vec<Held> {
+    vec![updated.state(What::ExpAvg), updated.state(What::SlowExpAvg), updated.state(What::ExpAvgSq)]
+}
+
+/// `schedulefree`, `adamw_schedulefree.py`: the base iterate and the second moment. The gradient itself is normalised in place.
+pub(super) fn schedule_free_adamw(updated: &Updated<'_>) -> Vec<Held> {
+    vec![updated.state(What::Iterate), updated.state(What::ExpAvgSq)]
+}
+
+/// `schedulefree`, `sgd_schedulefree.py`.
+pub(super) fn schedule_free_sgd(updated: &Updated<'_>) -> Vec<Held> {
+    vec![updated.state(What::Iterate)]
+}
