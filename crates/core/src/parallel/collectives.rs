@@ -28,6 +28,8 @@ pub(crate) type Held = (Storage, u64);
 struct Group {
     elements: u64,
     padded: u64,
+    /// What one rank holds, parameter by parameter.
+    shard: u64,
 }
 
 /// What earlier micro-batches of a step have left.
@@ -73,6 +75,7 @@ impl Collectives {
             for parameter in parameters.iter().filter(|parameter| is_in(parameter)) {
                 group.elements = group.elements.saturating_add(parameter.elements());
                 group.padded = group.padded.saturating_add(shards.padded_elements(parameter));
+                group.shard = group.shard.saturating_add(shards.padded(parameter).elements());
             }
             if shards.is_flat() {
                 group.padded = group.elements.next_multiple_of(shards.ways());
@@ -270,7 +273,7 @@ impl Collectives {
         if self.earlier != Earlier::Nothing || self.is_offloaded {
             return Bytes::ZERO;
         }
-        Bytes::new(self.group(kind).padded / self.ways.max(1)).times(self.stored.size())
+        Bytes::new(self.group(kind).shard).times(self.stored.size())
     }
 
     /// At the embedding's backward: the first layer's reduction is still there.

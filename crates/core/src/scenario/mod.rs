@@ -257,6 +257,7 @@ impl Scenario {
             (true, false) => return Err(unsupported("family", a.family.key(), &["vit"])),
             _ => {}
         }
+        self.check_quantised_base()?;
         self.optimizer_settings.check(self)?;
         // `Adam_mini.step` takes matrices of two dimensions, and queries and keys of whole heads.
         let is_beyond_adam_mini = a.experts.is_some() || self.lora.is_on();

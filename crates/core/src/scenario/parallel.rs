@@ -1,7 +1,7 @@
 //! How a run is spread over several GPUs.
 
 use super::choices::choices;
-use super::{Recipe, Scenario, limits, unsupported};
+use super::{Ema, Objective, Recipe, Scenario, limits, unsupported};
 use crate::error::{Error, Field};
 use crate::units::Count;
 
@@ -171,6 +171,43 @@ impl Scenario {
         self.check_what_is_sharded(shards_weights)
     }
 
+    /// Of sharded or dealt-out tensors only updates element by element are followed, and none inside backward.
+    fn check_update(&self) -> Result<(), Error> {
+        use super::Optimizer as O;
+        let is_elementwise = matches!(
+            self.optimizer,
+            O::AdamWForeach
+                | O::AdamWFused
+                | O::AdamWForLoop
+                | O::AdamAmsgrad
+                | O::Sgd
+                | O::SgdMomentum
+                | O::SgdNesterov
+                | O::NAdam
+                | O::RAdam
+                | O::Adamax
+                | O::RmsProp
+                | O::Adagrad
+                | O::Adadelta
+                | O::Lion
+        );
+        let settings = &self.optimizer_settings;
+        if self.parallel.data != DataParallel::Ddp && !is_elementwise {
+            return Err(unsupported(
+                "optimizer",
+                self.optimizer.key(),
+                &["adamw_foreach", "adamw_fused", "sgd", "lion"],
+            ));
+        }
+        if settings.in_backward {
+            return Err(unsupported("in_backward", "1", &["0"]));
+        }
+        if settings.ema != Ema::Off && self.parallel.data != DataParallel::Ddp {
+            return Err(unsupported("ema", settings.ema.key(), &["off"]));
+        }
+        Ok(())
+    }
+
     fn check_what_is_sharded(&self, shards_weights: bool) -> Result<(), Error> {
         let parallel = &self.parallel;
         let is_on = parallel.is_on();
@@ -191,6 +228,12 @@ impl Scenario {
         }
         if shards_weights && self.freezing.is_on() {
             return Err(unsupported("dp", parallel.data.key(), &["ddp"]));
+        }
+        if is_on {
+            self.check_update()?;
+        }
+        if shards_weights && self.objective != Objective::CausalLm {
+            return Err(unsupported("objective", self.objective.key(), &["causal_lm"]));
         }
         if parallel.is_offloaded() && parallel.data != DataParallel::Fsdp2 {
             return Err(unsupported("cpu_offload", "1", &["0"]));

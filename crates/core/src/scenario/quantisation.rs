@@ -1,7 +1,8 @@
 //! A quantised base below LoRA's adapters: how the weights of the frozen linear layers are held.
 
 use super::choices::choices;
-use super::{BaseDtype, Scenario};
+use super::{AdapterMethod, BaseDtype, ModulesToSave, Scenario, unsupported};
+use crate::error::Error;
 use crate::units::{Count, Dtype};
 
 choices! {
@@ -59,6 +60,17 @@ impl Scenario {
     /// How the frozen linear layers are held: quantised only below adapters.
     pub fn quantised_base(&self) -> QuantisedBase {
         if self.lora.is_on() { self.quantisation.base } else { QuantisedBase::None }
+    }
+
+    /// No run has shown other adapters than LoRA's kin over a quantised base.
+    pub(super) fn check_quantised_base(&self) -> Result<(), Error> {
+        let is_shown =
+            matches!(self.lora.method, AdapterMethod::Lora | AdapterMethod::RsLora | AdapterMethod::Dora)
+                && self.lora.saves == ModulesToSave::None;
+        if self.quantised_base() == QuantisedBase::None || is_shown {
+            return Ok(());
+        }
+        Err(unsupported("quantised_base", self.quantisation.base.key(), &["none"]))
     }
 
     /// Whether `prepare_model_for_kbit_training` has run.

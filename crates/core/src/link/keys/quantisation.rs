@@ -5,7 +5,7 @@ use crate::link::count;
 use crate::scenario::{QuantisedBase, limits};
 
 pub(super) const KEYS: &[Key] = &[
-    choice!("quantised_base", QuantisedBase, |s| s.quantisation.base).when(|s| s.lora.rank.is_some()),
+    choice!("quantised_base", QuantisedBase, |s| s.quantisation.base).when(|s| s.lora.is_on()),
     flag!("double_quant", |s| s.quantisation.double).when(|s| s.quantised_base().is_bnb_4bit()),
     number!("quant_group", limits::QUANT_GROUP, |s| s.quantisation.group_size)
         .when(|s| s.quantised_base().has_groups()),
