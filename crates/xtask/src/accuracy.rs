@@ -8,10 +8,16 @@ use vram_text::Lang;
 
 use crate::run::{Done, root};
 
-const FILES: [&str; 4] = [
+const FILES: [&str; 10] = [
     "tests/goldens/goldens.jsonl",
     "tests/goldens/more.jsonl",
     "tests/goldens/random.jsonl",
+    "tests/goldens/decoders.jsonl",
+    "tests/goldens/encoders.jsonl",
+    "tests/goldens/frozen.jsonl",
+    "tests/goldens/peft.jsonl",
+    "tests/goldens/quantised.jsonl",
+    "tests/goldens/optimizers.jsonl",
     "tests/goldens/goldens_parallel.jsonl",
 ];
 const MEASURED: &str = "tests/measured/rows.jsonl";
