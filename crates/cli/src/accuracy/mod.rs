@@ -87,7 +87,7 @@ fn blocks_that_are_counted(scenario: &Scenario) -> Option<(u64, u64)> {
         Optimizer::AdamWForeach | Optimizer::AdamWForLoop => 0,
         _ => return None,
     };
-    if scenario.stack != Stack::Torch26 || scenario.lora.rank.is_some() {
+    if scenario.stack != Stack::Torch26 || scenario.lora.is_on() || scenario.parallel.is_on() {
         return None;
     }
     let architecture = &scenario.model.architecture;
