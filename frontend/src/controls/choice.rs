@@ -50,13 +50,16 @@ pub(crate) fn Select(
     }
 }
 
+/// Headings with their choices.
+pub(crate) type Grouped = Vec<(&'static str, Vec<Choice>)>;
+
 /// A select whose choices stand in groups, each with its heading.
 #[component]
 pub(crate) fn GroupedSelect(
     key: &'static str,
     label: Word,
     /// Headings with their choices, in a language.
-    groups: fn(Lang) -> Vec<(&'static str, Vec<Choice>)>,
+    groups: fn(Lang) -> Grouped,
 ) -> impl IntoView {
     let store = expect_context::<Store>();
     let value = Memo::new(move |_| store.field(key));

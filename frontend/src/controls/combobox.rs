@@ -19,6 +19,7 @@ pub(crate) struct Offer {
 }
 
 /// A combobox whose field has the id `id`, its list `id-list`, its options `id-0`, `id-1`, ….
+#[expect(clippy::too_many_lines, reason = "one view, whose parts share their signals")]
 #[component]
 pub(crate) fn Combobox(
     id: &'static str,

@@ -23,9 +23,9 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
-    pub(crate) fn new(name: &str, architecture: Architecture) -> Self {
+    pub(crate) fn new(name: &str, architecture: &Architecture) -> Self {
         let name = name.chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect();
-        Self { name, architecture }
+        Self { name, architecture: *architecture }
     }
 
     /// Its `model_type`.
@@ -46,7 +46,7 @@ impl Kept {
     fn of_line(line: &str) -> Option<Self> {
         let (name, dimensions) = line.split_once('\t')?;
         let reading = link::read(dimensions);
-        reading.problems.is_empty().then(|| Self::new(name, reading.scenario.model.architecture))
+        reading.problems.is_empty().then(|| Self::new(name, &reading.scenario.model.architecture))
     }
 }
 

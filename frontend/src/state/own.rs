@@ -21,7 +21,7 @@ pub(crate) type OfWeights = Option<(Architecture, Evidence)>;
 impl Store {
     /// Takes the model of a `config.json`; what can't be taken becomes a problem, and the model stays as it was.
     pub(crate) fn set_config(self, text: &str) {
-        match from_config(text).and_then(|architecture| self.take_model(architecture)) {
+        match from_config(text).and_then(|architecture| self.take_model(&architecture)) {
             Ok(()) => {
                 self.forget_problems_of(CONFIG);
                 self.keep(&name_in(text).unwrap_or_default());
@@ -32,12 +32,12 @@ impl Store {
 
     /// The same where the text is a configuration that can be taken, and nothing where it isn't (yet).
     pub(crate) fn set_config_if_whole(self, text: &str) {
-        if from_config(text).is_ok_and(|architecture| estimate(&self.with_model(architecture)).is_ok()) {
+        if from_config(text).is_ok_and(|architecture| estimate(&self.with_model(&architecture)).is_ok()) {
             self.set_config(text);
         }
     }
 
-    fn take_model(self, architecture: Architecture) -> Result<(), Error> {
+    fn take_model(self, architecture: &Architecture) -> Result<(), Error> {
         let mut scenario = self.with_model(architecture);
         presets::recognise(&mut scenario.model, None);
         let estimate = estimate(&scenario)?;
@@ -46,9 +46,9 @@ impl Store {
         Ok(())
     }
 
-    fn with_model(self, architecture: Architecture) -> vram_core::Scenario {
+    fn with_model(self, architecture: &Architecture) -> vram_core::Scenario {
         let mut scenario = self.with_scenario_untracked(Clone::clone);
-        scenario.model = Model { preset: None, architecture };
+        scenario.model = Model { preset: None, architecture: *architecture };
         scenario
     }
 
@@ -68,7 +68,7 @@ impl Store {
         } else {
             name.to_owned()
         };
-        self.kept.update(|kept| kept::add(kept, Kept::new(&named, architecture)));
+        self.kept.update(|kept| kept::add(kept, Kept::new(&named, &architecture)));
     }
 
     /// The name under which a model is kept.
@@ -80,7 +80,7 @@ impl Store {
     /// Opens a kept model by its place.
     pub(crate) fn open_kept(self, at: usize) {
         if let Some(kept) = self.kept.with_untracked(|kept| kept.get(at).cloned()) {
-            match self.take_model(kept.architecture) {
+            match self.take_model(&kept.architecture) {
                 Ok(()) => self.forget_problems_of("model"),
                 Err(error) => self.add_problem("model", error),
             }
@@ -97,7 +97,7 @@ impl Store {
             Err(error) => self.add_problem(HUB, error),
             Ok(repository) => self.waiting(async move {
                 let loaded = hub::configuration(&repository).await.and_then(|text| {
-                    repository.architecture(&text).and_then(|architecture| self.take_model(architecture))
+                    repository.architecture(&text).and_then(|architecture| self.take_model(&architecture))
                 });
                 if loaded.is_ok() {
                     self.keep(repository.id());

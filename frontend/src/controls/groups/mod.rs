@@ -13,6 +13,7 @@ mod freezing;
 mod kernels;
 mod objective;
 mod optimizer;
+mod parallel;
 mod quantisation;
 mod training_loop;
 mod vision;
@@ -35,6 +36,7 @@ use freezing::FreezingGroup;
 use kernels::{CheckpointingGroup, Kernels};
 use objective::ObjectiveGroup;
 use optimizer::{OptimizerDetails, OptimizerUse, by_library};
+use parallel::GpusGroup;
 use training_loop::{Accumulation, Loop, VocabularyGroup};
 use vision::VisionGroup;
 
@@ -84,6 +86,7 @@ pub(crate) fn Controls() -> impl IntoView {
             <Group title=Word::GpuLabel value=gpu_value>
                 <Select key="gpu" label=Word::GpuLabel choices=gpus custom=Word::CustomGpu />
             </Group>
+            <GpusGroup />
             <Kernels />
             <CheckpointingGroup />
             <Accumulation />

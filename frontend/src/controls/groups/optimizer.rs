@@ -5,13 +5,13 @@ use vram_core::Scenario;
 use vram_core::scenario::{Ema, Library, Optimizer};
 use vram_text::{Lang, Word, ema, library, optimizer};
 
-use super::super::choice::{Choice, Select};
+use super::super::choice::{Grouped, Select};
 use super::super::number::NumberField;
 use super::{Group, listed, short, switch};
 use crate::state::Store;
 
 /// Every optimizer under the heading of its library.
-pub(super) fn by_library(lang: Lang) -> Vec<(&'static str, Vec<Choice>)> {
+pub(super) fn by_library(lang: Lang) -> Grouped {
     let of = |of: Library| {
         let of_it = Optimizer::ALL.iter().filter(move |optimizer| optimizer.library() == of);
         of_it.map(|&choice| (choice.key(), optimizer(choice, lang).to_owned())).collect()
