@@ -3,7 +3,8 @@
 use crate::ledger::{Dim, Module, Symbol};
 use crate::model::Architecture;
 use crate::scenario::{
-    Attention, AutocastScope, Held, KvCache, LoraTargets, Objective, Padding, Scenario, Stack,
+    Attention, AutocastScope, Checkpointing, Compile, Held, Kernels, KvCache, LoraTargets, LossKernel,
+    Objective, Padding, Scenario, Stack,
 };
 use crate::trained::Trained;
 use crate::units::Dtype;
@@ -59,6 +60,13 @@ pub(crate) struct Pass {
     /// Which of the model's own parameters are trained.
     pub(crate) trained: Trained,
     /// LoRA's adapters, where it is used.
+    /// What is recomputed in backward.
+    pub(crate) checkpointing: Checkpointing,
+    /// Every how many layers, or how many of the first, are checkpointed.
+    pub(crate) checkpoint_layers: u64,
+    /// Implementations of the loss, of norms, MLPs and rotary positions.
+    pub(crate) kernels: Kernels,
+    /// LoRA's adapters, where it is used: the weights are frozen.
     pub(crate) adapters: Option<Adapters>,
     /// The attention mask of the batch.
     pub(crate) padding: Padding,
@@ -88,6 +96,9 @@ impl Pass {
             // scaled_dot_product_attention has no soft-capping (`sdpa_attention_forward` refuses it).
             attention: scenario.attention_that_runs(),
             trained: Trained::of(scenario),
+            checkpointing: scenario.checkpointing,
+            checkpoint_layers: scenario.checkpoint_layers.get(),
+            kernels: scenario.kernels,
             adapters: Adapters::of(scenario),
             padding: scenario.padding,
             // `use_cache` is switched off by transformers where layers are checkpointed.
@@ -110,6 +121,7 @@ impl Pass {
             accumulates: false,
             adapters: None,
             trained: Trained::NONE,
+            checkpointing: Checkpointing::Off,
             ..Self::of_policy(scenario)
         };
         pass.architecture.embedding_dropout = false;
@@ -128,6 +140,17 @@ impl Pass {
         self.trained.is_layer(index) || self.adapters.is_some() || self.follows(index)
     }
 
+    /// Whether a layer is checkpointed: torchtitan counts from 1 (`_count % ac_freq == 0`), Megatron's `recompute_method=block` takes
+    /// the first ones.
+    pub(crate) fn recomputes(&self, index: u64) -> bool {
+        match self.checkpointing {
+            Checkpointing::Off => false,
+            Checkpointing::EveryKth => index.saturating_add(1).is_multiple_of(self.checkpoint_layers.max(1)),
+            Checkpointing::FirstK => index < self.checkpoint_layers,
+            _ => true,
+        }
+    }
+
     /// Whether attention gets a mask that hides padding.
     pub(crate) fn is_padded(&self) -> bool {
         self.padding == Padding::Padded
@@ -136,6 +159,22 @@ impl Pass {
     /// Whether autocast is left before the loss.
     pub(crate) fn leaves_autocast_early(&self) -> bool {
         self.autocast.is_some() && self.autocast_scope == AutocastScope::Model
+    }
+
+    /// Whether the head's gradient that waits for a tied embedding's is a whole tensor, into which that one is summed in place. A
+    /// transposed view can't take the sum (`InputBuffer::accumulate`).
+    pub(crate) fn head_takes_sums(&self) -> bool {
+        let makes_whole = match self.kernels.loss {
+            LossKernel::Chunked | LossKernel::ChunkedCompiled => {
+                self.kernels.loss_chunks.get().min(self.sequence) > 1
+            }
+            LossKernel::RecomputedChunks => {
+                self.rows.saturating_mul(self.sequence) > self.kernels.loss_chunk_tokens.get()
+            }
+            LossKernel::TrlTiles | LossKernel::LigerFusedLinear | LossKernel::CutCrossEntropy => true,
+            _ => false,
+        };
+        makes_whole || self.kernels.compile == Compile::Model || self.weight != self.compute()
     }
 
     /// Dtype of matrix products.

@@ -5,9 +5,9 @@
 use proptest::prelude::*;
 use vram_core::ledger::{Category, Instant};
 use vram_core::scenario::{
-    AdapterDtype, Attention, AutocastScope, BaseDtype, Checkpointing, Freezing, FrozenLayers, Held, KvCache,
-    LogProbs, Lora, LoraTargets, Objective, Optimizer, Padding, Recipe, Stack, TrainedKinds, Trainer,
-    ZeroGrad,
+    AdapterDtype, Attention, AutocastScope, BaseDtype, Checkpointing, Compile, Freezing, FrozenLayers, Fused,
+    Held, Kernels, KvCache, LogProbs, Lora, LoraTargets, LossKernel, Objective, Optimizer, Padding, Recipe,
+    Stack, TrainedKinds, Trainer, ZeroGrad,
 };
 use vram_core::timeline::{Moment, Point, StepNumber, alive_at};
 use vram_core::units::{Bytes, Count};
@@ -32,6 +32,7 @@ fn scenarios() -> impl Strategy<Value = Scenario> {
         proptest::sample::select(KvCache::ALL),
         proptest::sample::select(Stack::ALL),
         (adapters(), freezing()),
+        kernels(),
     );
     (model, 1_u32..16, 1_u32..1024, 1_u32..4, choices, loops)
         .prop_map(|(model, b, s, accumulation, choices, loops)| Scenario {
@@ -43,6 +44,7 @@ fn scenarios() -> impl Strategy<Value = Scenario> {
             optimizer: choices.1,
             attention: choices.2,
             checkpointing: choices.3,
+            checkpoint_layers: if choices.3.counts_layers() { Count::new(s % 7 + 1) } else { Count::new(2) },
             zero_grad: choices.4,
             objective: choices.5,
             log_probs: loops.0,
@@ -53,9 +55,41 @@ fn scenarios() -> impl Strategy<Value = Scenario> {
             stack: loops.5,
             lora: loops.6.0,
             freezing: loops.6.1,
+            kernels: loops.7,
             ..Scenario::default()
         })
+        .prop_map(with_kernels_that_fit)
         .prop_filter("what libraries have", |scenario| scenario.validate().is_ok())
+}
+
+/// The model's own kernels where others are not covered, so that not too many scenarios are thrown away.
+fn with_kernels_that_fit(scenario: Scenario) -> Scenario {
+    let own = Scenario { kernels: Kernels::default(), ..scenario.clone() };
+    if scenario.validate().is_err() && own.validate().is_ok() { own } else { scenario }
+}
+
+/// Any loss, chunk and fused module; what a loss doesn't read is as it was.
+fn kernels() -> impl Strategy<Value = Kernels> {
+    let fused = || proptest::sample::select(Fused::ALL);
+    let compile = proptest::sample::select(Compile::ALL);
+    (proptest::sample::select(LossKernel::ALL), 1_u32..600, fused(), fused(), fused(), compile).prop_map(
+        |(loss, count, norm, mlp, rope, compile)| {
+            let compiles = count % 3 == 0;
+            let mut kernels = if compiles {
+                Kernels { compile, ..Kernels::default() }
+            } else {
+                Kernels { loss, norm, mlp, rope, ..Kernels::default() }
+            };
+            let loss = kernels.loss;
+            match loss {
+                LossKernel::Chunked | LossKernel::ChunkedCompiled => kernels.loss_chunks = Count::new(count),
+                LossKernel::RecomputedChunks => kernels.loss_chunk_tokens = Count::new(count),
+                LossKernel::LastTokens => kernels.loss_last_tokens = Count::new(count),
+                _ => {}
+            }
+            kernels
+        },
+    )
 }
 
 /// Full fine-tuning, or LoRA in any of its forms.

@@ -65,6 +65,16 @@ words! {
     GpuLabel: "GPU", "GPU";
     CustomGpu: "Other GPU", "其他 GPU";
     AttentionLabel: "Attention", "注意力";
+    KernelsLabel: "Loss and fused kernels", "损失与融合内核";
+    LossLabel: "Head and loss", "输出层与损失";
+    LossChunksLabel: "Chunks of a sequence", "每条序列的分块数";
+    LossChunkTokensLabel: "Tokens of a chunk", "每块的 token 数";
+    LossLastTokensLabel: "Last tokens with logits", "计算 logits 的末尾 token 数";
+    NormKernelLabel: "Norms", "归一化";
+    MlpKernelLabel: "MLP", "MLP";
+    RopeKernelLabel: "Rotary positions", "旋转位置编码";
+    CompileLabel: "torch.compile", "torch.compile";
+    CheckpointLayersLabel: "Layers (k)", "层数（k）";
     CheckpointingLabel: "Activation checkpointing", "激活检查点";
     AccumulationLabel: "Gradient accumulation", "梯度累积";
     AccumulationNumber: "Micro-batches per step", "每步的微批数";

@@ -6,6 +6,7 @@
 use super::Writer;
 use super::elementwise::promoted;
 use crate::ledger::{Module, What};
+use crate::scenario::Fused;
 use crate::tape::{Step, Var};
 use crate::units::Dtype;
 
@@ -51,6 +52,12 @@ impl Writer<'_> {
     /// `x * cos + rotate_half(x) * sin`, and, where the family concatenates the part that isn't rotated, that copy.
     /// Takes over the caller's `x`.
     pub(crate) fn rope(&mut self, x: Var, what: What) -> Var {
+        if self.pass.kernels.rope == Fused::Liger {
+            return self.liger_rope(x, what);
+        }
+        if self.is_compiled(Module::Rope) {
+            return self.compiled_rope(x, what);
+        }
         let concatenates = self.pass.architecture.concatenates_rope();
         let input = self.tape.storage(x);
         let heads = if what == What::Query { self.pass.heads() } else { self.pass.kv_heads() };

@@ -2,6 +2,7 @@
 
 mod choices;
 mod freezing;
+mod kernels;
 mod trainer;
 
 pub use choices::{
@@ -10,6 +11,7 @@ pub use choices::{
 };
 
 pub use freezing::{Freezing, FrozenLayers, TrainedKinds};
+pub use kernels::{Compile, Fused, Kernels, LossKernel};
 pub use trainer::Trainer;
 
 use crate::error::{Error, Field};
@@ -35,8 +37,12 @@ pub struct Scenario {
     pub optimizer: Optimizer,
     /// Attention's implementation.
     pub attention: Attention,
+    /// Implementations of the loss, of norms, MLPs and rotary positions.
+    pub kernels: Kernels,
     /// Activation checkpointing.
     pub checkpointing: Checkpointing,
+    /// The number of layers that some ways of checkpointing ask for: every how many, or the first how many.
+    pub checkpoint_layers: Count,
     /// When gradients are freed.
     pub zero_grad: ZeroGrad,
     /// Objective and reference model.
@@ -100,7 +106,9 @@ impl Default for Scenario {
             recipe: Recipe::Bf16Mixed,
             optimizer: Optimizer::AdamWForeach,
             attention: Attention::Sdpa,
+            kernels: Kernels::default(),
             checkpointing: Checkpointing::Off,
+            checkpoint_layers: Count::new(2),
             zero_grad: ZeroGrad::AfterStep,
             objective: Objective::CausalLm,
             freezing: Freezing::default(),
@@ -131,6 +139,10 @@ impl Scenario {
             ("s", Some(self.sequence_length), limits::SEQUENCE_LENGTH),
             ("accumulation", Some(self.gradient_accumulation), limits::GRADIENT_ACCUMULATION),
             ("freeze_count", Some(self.freezing.count), limits::LAYERS),
+            ("loss_chunks", Some(self.kernels.loss_chunks), limits::SEQUENCE_LENGTH),
+            ("loss_chunk_tokens", Some(self.kernels.loss_chunk_tokens), limits::SEQUENCE_LENGTH),
+            ("loss_last_tokens", Some(self.kernels.loss_last_tokens), limits::SEQUENCE_LENGTH),
+            ("checkpoint_layers", Some(self.checkpoint_layers), limits::LAYERS),
             ("lora_rank", self.lora.rank, limits::LORA_RANK),
             ("vocab", Some(a.vocabulary), limits::VOCABULARY),
             ("hidden", Some(a.hidden), limits::WIDTH),
@@ -188,7 +200,9 @@ impl Scenario {
                 max: experts.count.get(),
             });
         }
-        self.check_what_libraries_lack()
+        self.check_what_libraries_lack()?;
+        self.check_checkpointing()?;
+        self.check_kernels()
     }
 
     /// What can be asked for, but no library does or no run has shown.
@@ -278,7 +292,7 @@ impl Scenario {
     }
 }
 
-fn unsupported(key: &'static str, given: &str, accepted: &[&'static str]) -> Error {
+pub(super) fn unsupported(key: &'static str, given: &str, accepted: &[&'static str]) -> Error {
     Error::Unsupported { field: Field::new(key), given: given.to_owned(), accepted: accepted.to_vec() }
 }
 

@@ -28,6 +28,7 @@ pub(crate) fn kind_of(pass: &Pass, index: u64) -> LayerKind {
             layers if index == layers => LayerPlace::Bridge,
             _ => LayerPlace::Decoder,
         },
+        recomputes: pass.recomputes(index),
         graph: LayerGraph { is_trained: pass.trained.is_layer(index), follows: pass.follows(index) },
     }
 }
@@ -53,6 +54,8 @@ pub(crate) struct LayerBlocks {
     pub(crate) with_graph: Block,
     /// How its backward runs.
     pub(crate) run: Run,
+    /// Whether the input that a checkpoint keeps is in the host's memory.
+    pub(crate) offloads_input: bool,
 }
 
 /// A model's blocks.
@@ -64,24 +67,24 @@ pub(crate) struct Blocks {
 
 impl Blocks {
     pub(crate) fn of_policy(scenario: &Scenario, pass: &Pass) -> Self {
-        let is_checkpointed = scenario.checkpointing.is_on();
-        let run = match scenario.checkpointing {
-            Checkpointing::Off => Run::Backward,
-            Checkpointing::Layers => Run::Recompute,
-            Checkpointing::LayersReentrant => Run::Reentrant,
-        };
-        let with_graph = match run {
-            Run::Recompute => Mode::Recompute,
-            Run::Reentrant => Mode::Reentrant,
-            _ => Mode::Grad,
+        let (run, mode) = match scenario.checkpointing {
+            Checkpointing::LayersReentrant | Checkpointing::OffloadedInputs => {
+                (Run::Reentrant, Mode::Reentrant)
+            }
+            _ => (Run::Recompute, Mode::Recompute),
         };
         let layers = kinds(pass)
             .into_iter()
-            .map(|kind| LayerBlocks {
-                kind,
-                without_graph: is_checkpointed.then(|| rules::layer(pass, Mode::NoGrad, kind.layer)),
-                with_graph: rules::layer(pass, with_graph, kind.layer),
-                run,
+            .map(|kind| {
+                let recomputes = kind.layer.recomputes;
+                let mode = if recomputes { mode } else { Mode::Grad };
+                LayerBlocks {
+                    kind,
+                    without_graph: recomputes.then(|| rules::layer(pass, Mode::NoGrad, kind.layer)),
+                    with_graph: rules::layer(pass, mode, kind.layer),
+                    run: if recomputes { run } else { Run::Backward },
+                    offloads_input: scenario.checkpointing == Checkpointing::OffloadedInputs,
+                }
             })
             .collect();
         Self {

@@ -21,6 +21,7 @@ struct RegisteredLayer<'a> {
     without_graph: Option<Registered<'a>>,
     with_graph: Registered<'a>,
     run: Run,
+    offloads_input: bool,
 }
 
 /// What is kept of a layer when its forward is done.
@@ -48,14 +49,19 @@ impl RegisteredLayer<'_> {
         self.without_graph.as_ref().unwrap_or(&self.with_graph)
     }
 
+    /// What the checkpoint holds: the layer's input, and outputs of the operators that it doesn't run again.
+    fn kept_by_checkpoint(&self) -> Alive {
+        self.block().kept_by_checkpoint(self.offloads_input)
+    }
+
     fn bytes_kept(&self, kept: Kept) -> Bytes {
         match (&self.without_graph, kept) {
             (None, Kept::InAutocast) => self.block().bytes(self.block().kept_by_forward()),
             (None, Kept::ForBackward) => self.block().bytes(self.block().kept_for_backward()),
-            (Some(_), Kept::ForBackward) => self.block().bytes(&self.block().only_input()),
-            (Some(block), Kept::InAutocast) => {
-                self.block().bytes(&self.block().only_input())
-                    + block.block().bytes(block.block().kept_by_forward())
+            (Some(_), Kept::ForBackward) => self.block().bytes(&self.kept_by_checkpoint()),
+            (Some(first), Kept::InAutocast) => {
+                self.block().bytes(&self.kept_by_checkpoint())
+                    + first.block().bytes(&first.block().only_casts())
             }
         }
     }
@@ -74,8 +80,8 @@ impl OfKind {
     fn of(layer: &RegisteredLayer<'_>) -> Self {
         let (block, running) = (layer.block(), layer.running().block());
         let (kept_in_autocast, kept_for_backward) = if let Some(first) = &layer.without_graph {
-            let input = block.by_category(&block.only_input());
-            let casts = first.block().by_category(first.block().kept_by_forward());
+            let input = block.by_category(&layer.kept_by_checkpoint());
+            let casts = first.block().by_category(&first.block().only_casts());
             (input.and(&casts), input)
         } else {
             (block.by_category(block.kept_by_forward()), block.by_category(block.kept_for_backward()))
@@ -99,6 +105,7 @@ impl<'a> Layers<'a> {
                 without_graph: blocks.without_graph.as_ref().map(|block| account.register(block)),
                 with_graph: account.register(&blocks.with_graph),
                 run: blocks.run,
+                offloads_input: blocks.offloads_input,
             })
             .collect();
         let of_layer = |index| {
@@ -221,10 +228,10 @@ impl<'a> Layers<'a> {
                 account.add(instant, &layer.with_graph, alive, count);
                 continue;
             };
-            // The checkpoint keeps the layer's input; autocast's cache keeps the weight casts until it is left.
-            account.add(instant, &layer.with_graph, &layer.block().only_input(), count);
+            // Autocast's cache keeps the weight casts until it is left.
+            account.add(instant, &layer.with_graph, &layer.kept_by_checkpoint(), count);
             if kept == Kept::InAutocast {
-                account.add(instant, without_graph, without_graph.block().kept_by_forward(), count);
+                account.add(instant, without_graph, &without_graph.block().only_casts(), count);
             }
         }
     }
@@ -257,15 +264,18 @@ impl<'a> Layers<'a> {
 
     /// Whether what the embedding made is counted with the first layer, while another one runs.
     pub(super) fn first_keeps_input(&self, running: u64) -> bool {
-        self.at(0)
-            .is_some_and(|first| running == 0 || first.without_graph.is_some() || first.block().keeps_input())
+        self.at(0).is_some_and(|first| match first.without_graph {
+            _ if running == 0 => true,
+            Some(_) => !first.offloads_input,
+            None => first.block().keeps_input(),
+        })
     }
 
     /// Bytes of the layers' weight casts that only autocast's cache keeps: those of checkpointed layers.
     pub(super) fn held_by_cache_alone(&self) -> Bytes {
         self.sum(&(0..self.count()), |layer| {
             let casts = layer.without_graph.as_ref().map(Registered::block);
-            casts.map_or(Bytes::ZERO, |block| block.bytes(block.kept_by_forward()))
+            casts.map_or(Bytes::ZERO, |block| block.bytes(&block.only_casts()))
         })
     }
 }

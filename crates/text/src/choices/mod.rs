@@ -3,11 +3,13 @@
 mod adapters;
 mod answer;
 mod freezing;
+mod kernels;
 mod objective;
 mod run;
 
 pub use adapters::*;
 pub use answer::*;
 pub use freezing::*;
+pub use kernels::*;
 pub use objective::*;
 pub use run::*;

@@ -29,7 +29,7 @@ use crate::state::Store;
 use adapters::AdaptersGroup;
 use dimensions::DimensionsGroup;
 use freezing::FreezingGroup;
-use kernels::{CheckpointingGroup, Kernels};
+use kernels::{CheckpointingGroup, Kernels, LossGroup};
 use objective::ObjectiveGroup;
 use training_loop::{Accumulation, Loop};
 
@@ -75,6 +75,7 @@ pub(crate) fn Controls() -> impl IntoView {
             </Group>
             <Kernels />
             <CheckpointingGroup />
+            <LossGroup />
             <Accumulation />
             <FreezingGroup />
             <AdaptersGroup />

@@ -2,6 +2,7 @@
 
 mod adapters;
 mod freezing;
+mod kernels;
 mod objective;
 
 use serde_json::Value;
@@ -155,7 +156,9 @@ fn scenario(run: &Value) -> Result<Scenario, Unsupported> {
     scenario.recipe = choice(train, "precision", Recipe::from_key)?;
     scenario.optimizer = choice(train, "optimizer", optimizer)?;
     scenario.attention = choice(train, "attention", Attention::from_key)?;
+    scenario.kernels = kernels::kernels(&run["variant"])?;
     scenario.checkpointing = choice(train, "checkpointing", checkpointing)?;
+    kernels::checkpointing(&run["variant"], &mut scenario)?;
     scenario.zero_grad = choice(train, "zero_grad", ZeroGrad::from_key)?;
     scenario.objective = objective::objective(&train["dpo"])?;
     scenario.freezing = freezing::freezing(&train["freeze"])?;
@@ -190,8 +193,7 @@ fn refuse_what_has_no_field(run: &Value) -> Result<(), Unsupported> {
         (stack(run).is_none(), "stack"),
         (is_set(&run["parallel"]), "parallel"),
         (is_set(&run["quant"]), "quant"),
-        (is_set(&run["variant"]), "variant"),
-        (run["mode"].as_str().is_some_and(|mode| mode != "plain"), "mode"),
+        (run["mode"].as_str().is_some_and(|mode| !matches!(mode, "plain" | "special")), "mode"),
         (train["lora"]["dora"] == true, "dora"),
         (train["dropout"].as_f64().is_some_and(|p| p > 0.0), "dropout"),
     ];

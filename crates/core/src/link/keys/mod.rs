@@ -150,15 +150,25 @@ macro_rules! flag {
 
 mod adapters;
 mod freezing;
+mod kernels;
 mod model;
 mod objective;
 mod run;
 
 /// Every field, in the order in which links say them.
 pub(super) fn all() -> impl Iterator<Item = &'static Key> {
-    [model::KEYS, run::KEYS, objective::KEYS, freezing::KEYS, adapters::KEYS, run::LOOP, run::GPU]
-        .into_iter()
-        .flatten()
+    [
+        model::KEYS,
+        run::KEYS,
+        kernels::KEYS,
+        objective::KEYS,
+        freezing::KEYS,
+        adapters::KEYS,
+        run::LOOP,
+        run::GPU,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// The field of that name.
