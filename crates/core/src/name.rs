@@ -306,6 +306,8 @@ names! {
         LogitsFp32 = "logits_fp32",
         /// Logits.
         Logits = "logits",
+        /// The largest logit of each row.
+        LargestLogit = "largest_logit",
         /// log-softmax of the logits.
         LogSoftmax = "log_softmax",
         /// Log-probabilities of the labels.

@@ -4,8 +4,8 @@ use crate::ledger::{Dim, Module, Name, Symbol};
 use crate::model::{Architecture, Parameter, Tower};
 use crate::quantised::{self, Quantised};
 use crate::scenario::{
-    AdapterMethod, Attention, AutocastScope, Checkpointing, DataParallel, GradientSync, Held, KvCache,
-    Objective, Padding, Scenario, Stack, Targets,
+    AdapterMethod, Attention, AutocastScope, Checkpointing, Compile, DataParallel, GradientSync, Held,
+    Kernels, KvCache, LossKernel, Objective, Padding, Scenario, Stack, Targets,
 };
 use crate::step;
 use crate::tape::Storage;
@@ -69,7 +69,11 @@ pub(crate) struct Pass {
     pub(crate) attention: Attention,
     /// Which of the model's own parameters are trained.
     pub(crate) trained: Trained,
-    /// LoRA's adapters, where it is used.
+    /// Every how many layers, or how many of the first, are checkpointed.
+    pub(crate) checkpoint_layers: u64,
+    /// Implementations of the loss, of norms, MLPs and rotary positions.
+    pub(crate) kernels: Kernels,
+    /// LoRA's adapters, where it is used: the weights are frozen.
     pub(crate) adapters: Option<Adapters>,
     /// How the weights of the frozen linear layers are held, where they are quantised.
     pub(crate) quantised: Option<Quantised>,
@@ -128,6 +132,8 @@ impl Pass {
             // scaled_dot_product_attention has no soft-capping (`sdpa_attention_forward` refuses it).
             attention: scenario.attention_that_runs(),
             trained: Trained::of(scenario),
+            checkpoint_layers: scenario.checkpoint_layers.get(),
+            kernels: scenario.kernels,
             adapters: Adapters::of(scenario),
             quantised: Quantised::of(scenario),
             padding: scenario.padding,
@@ -159,6 +165,7 @@ impl Pass {
             trained: Trained::NONE,
             // A reference model of its own is not quantised.
             quantised: Quantised::of(scenario).filter(|_| scenario.objective.reference_on_gpu().is_none()),
+            checkpointing: Checkpointing::Off,
             ..Self::of_policy(scenario)
         };
         pass.architecture.embedding_dropout = false;
@@ -186,6 +193,17 @@ impl Pass {
         }
     }
 
+    /// Whether a layer is checkpointed: torchtitan counts from 1 (`_count % ac_freq == 0`), Megatron's `recompute_method=block` takes
+    /// the first ones.
+    pub(crate) fn recomputes(&self, index: u64) -> bool {
+        match self.checkpointing {
+            Checkpointing::Off => false,
+            Checkpointing::EveryKth => index.saturating_add(1).is_multiple_of(self.checkpoint_layers.max(1)),
+            Checkpointing::FirstK => index < self.checkpoint_layers,
+            _ => true,
+        }
+    }
+
     /// Whether attention gets a mask that hides padding.
     pub(crate) fn is_padded(&self) -> bool {
         self.padding == Padding::Padded
@@ -205,6 +223,22 @@ impl Pass {
     /// Whether autocast is left before the loss.
     pub(crate) fn leaves_autocast_early(&self) -> bool {
         self.autocast.is_some() && self.autocast_scope == AutocastScope::Model
+    }
+
+    /// Whether the head's gradient that waits for a tied embedding's is a whole tensor, into which that one is summed in place. A
+    /// transposed view can't take the sum (`InputBuffer::accumulate`).
+    pub(crate) fn head_takes_sums(&self) -> bool {
+        let makes_whole = match self.kernels.loss {
+            LossKernel::Chunked | LossKernel::ChunkedCompiled => {
+                self.kernels.loss_chunks.get().min(self.sequence) > 1
+            }
+            LossKernel::RecomputedChunks => {
+                self.rows.saturating_mul(self.sequence) > self.kernels.loss_chunk_tokens.get()
+            }
+            LossKernel::TrlTiles | LossKernel::LigerFusedLinear | LossKernel::CutCrossEntropy => true,
+            _ => false,
+        };
+        makes_whole || self.kernels.compile == Compile::Model || self.weight != self.compute()
     }
 
     /// Dtype of matrix products.

@@ -144,8 +144,8 @@ impl Trains {
 fn hooks_embedding(scenario: &Scenario) -> bool {
     match scenario.checkpointing {
         Checkpointing::Off => false,
-        Checkpointing::Layers => !scenario.is_prepared(),
-        Checkpointing::LayersReentrant => true,
+        Checkpointing::LayersReentrant | Checkpointing::OffloadedInputs => true,
+        _ => !scenario.is_prepared(),
     }
 }
 

@@ -52,7 +52,7 @@ impl Change {
         }
         changes.push(Self::Checkpointing(match scenario.checkpointing {
             Checkpointing::Off => Checkpointing::Layers,
-            Checkpointing::Layers | Checkpointing::LayersReentrant => Checkpointing::Off,
+            _ => Checkpointing::Off,
         }));
         let batch = scenario.micro_batch.get();
         let others = [batch / 2, batch.saturating_mul(2), batch.saturating_mul(8)];

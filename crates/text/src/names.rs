@@ -116,6 +116,7 @@ const fn what(what: What, lang: Lang) -> &'static str {
         What::Step => lang.pick("intermediate step", "中间结果"),
         What::LogitsFp32 => lang.pick("fp32 copy of the logits", "logits 的 fp32 副本"),
         What::Logits => "logits",
+        What::LargestLogit => lang.pick("largest logit of each row", "每行的最大 logit"),
         What::LogSoftmax => "log-softmax",
         What::LogProbs => lang.pick("log-probabilities of the labels", "标签的对数概率"),
         What::Workspace => lang.pick("workspace", "工作区"),

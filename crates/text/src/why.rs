@@ -43,17 +43,17 @@ fn moved_by(moved: &Moved, unit: Unit, lang: Lang) -> String {
         (Change::Optimizer(to_optimizer), Lang::Zh) => {
             format!("换用 {}，峰值会出现在{to}：{peak}。", optimizer(to_optimizer, lang))
         }
-        (Change::Checkpointing(Checkpointing::Layers | Checkpointing::LayersReentrant), Lang::En) => {
-            format!("With activation checkpointing the peak would be {to}: {peak}.")
-        }
-        (Change::Checkpointing(Checkpointing::Layers | Checkpointing::LayersReentrant), Lang::Zh) => {
-            format!("开启激活检查点，峰值会出现在{to}：{peak}。")
-        }
         (Change::Checkpointing(Checkpointing::Off), Lang::En) => {
             format!("Without activation checkpointing the peak would be {to}: {peak}.")
         }
         (Change::Checkpointing(Checkpointing::Off), Lang::Zh) => {
             format!("关闭激活检查点，峰值会出现在{to}：{peak}。")
+        }
+        (Change::Checkpointing(_), Lang::En) => {
+            format!("With activation checkpointing the peak would be {to}: {peak}.")
+        }
+        (Change::Checkpointing(_), Lang::Zh) => {
+            format!("开启激活检查点，峰值会出现在{to}：{peak}。")
         }
         (Change::MicroBatch(count), Lang::En) => {
             format!("With a micro-batch of {} the peak would be {to}: {peak}.", format_count(count.get()))

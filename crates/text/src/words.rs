@@ -86,6 +86,16 @@ words! {
     LastRankLabel: "Look at the last rank", "查看最后一个 rank";
     CustomGpu: "Other GPU", "其他 GPU";
     AttentionLabel: "Attention", "注意力";
+    KernelsLabel: "Loss and fused kernels", "损失与融合内核";
+    LossLabel: "Head and loss", "输出层与损失";
+    LossChunksLabel: "Chunks of a sequence", "每条序列的分块数";
+    LossChunkTokensLabel: "Tokens of a chunk", "每块的 token 数";
+    LossLastTokensLabel: "Last tokens with logits", "计算 logits 的末尾 token 数";
+    NormKernelLabel: "Norms", "归一化";
+    MlpKernelLabel: "MLP", "MLP";
+    RopeKernelLabel: "Rotary positions", "旋转位置编码";
+    CompileLabel: "torch.compile", "torch.compile";
+    CheckpointLayersLabel: "Layers (k)", "层数（k）";
     CheckpointingLabel: "Activation checkpointing", "激活检查点";
     VocabularyLabel: "Padded vocabulary", "词表填充";
     VocabularyMultiple: "Rows are a multiple of (0: as the model has them)", "行数取整到该数的倍数（0：与模型一致）";

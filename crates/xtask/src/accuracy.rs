@@ -8,7 +8,7 @@ use vram_text::Lang;
 
 use crate::run::{Done, root};
 
-const FILES: [&str; 10] = [
+const FILES: [&str; 11] = [
     "tests/goldens/goldens.jsonl",
     "tests/goldens/more.jsonl",
     "tests/goldens/random.jsonl",
@@ -18,6 +18,7 @@ const FILES: [&str; 10] = [
     "tests/goldens/peft.jsonl",
     "tests/goldens/quantised.jsonl",
     "tests/goldens/optimizers.jsonl",
+    "tests/goldens/kernels.jsonl",
     "tests/goldens/goldens_parallel.jsonl",
 ];
 const MEASURED: &str = "tests/measured/rows.jsonl";

@@ -6,9 +6,10 @@ use std::io::Write as _;
 use crate::run::{Done, root};
 
 /// The budget for everything, in bytes after brotli. It was 200,000 for nine families and full fine-tuning, and 240,000 with the timeline, the
-/// replay of the allocator and experts. Some fifty families, sixty optimizers, adapters, quantised bases, several GPUs, any model of the hub
-/// and the words for all of it in two languages are 100,000 more: two seconds on a slow mobile line, once, since the page works offline after.
-const BUDGET: usize = 345_000;
+/// replay of the allocator and experts. Some fifty families, sixty optimizers, adapters, quantised bases, losses and kernels,
+/// objectives, several GPUs, any model of the hub and the words for all of it in two languages are 135,000 more: two or three seconds on a slow
+/// mobile line, once, since the page works offline after.
+const BUDGET: usize = 375_000;
 
 /// Prints each file's size and checks the sum against the budget.
 pub(crate) fn report() -> Done {

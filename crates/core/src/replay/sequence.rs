@@ -6,7 +6,7 @@ use crate::model::{Parameter, Place};
 use crate::optimizer::Held;
 use crate::plan::Pass;
 use crate::rules::{self, LayerKind};
-use crate::scenario::{Objective, Scenario, ZeroGrad};
+use crate::scenario::{Checkpointing, Objective, Scenario, ZeroGrad};
 use crate::step::inputs::{self, Input};
 use crate::step::{Blocks, LayerBlocks, Parameters, kind_of, kinds, updated};
 use crate::tape::{Block, Event, Mode, Run, Storage, StorageId};
@@ -201,10 +201,6 @@ impl<'a> Player<'a> {
         }
     }
 
-    fn is_checkpointed(&self) -> bool {
-        self.scenario.checkpointing.is_on()
-    }
-
     fn forward(&mut self, blocks: &'a Blocks) -> Forwarded<'a> {
         let mut inputs: Vec<(Input, Vec<BlockId>)> = inputs::inputs(self.scenario, self.pass)
             .into_iter()
@@ -214,7 +210,6 @@ impl<'a> Player<'a> {
                 (input, memory)
             })
             .collect();
-        let is_checkpointed = self.is_checkpointed();
         let mut embedding = Played::new(&blocks.embedding);
         embedding.play(&blocks.embedding.events(Run::Forward), None, &mut self.allocator);
         let mut handed = embedding.take(blocks.embedding.ends().output);
@@ -223,12 +218,21 @@ impl<'a> Player<'a> {
             let Some(layer) = layer_at(&blocks.layers, self.pass, index) else { continue };
             let mut played = Played { run: layer.run, ..Played::new(&layer.with_graph) };
             played.put(layer.with_graph.ends().input, handed);
-            if let (true, Some(first)) = (is_checkpointed, &layer.without_graph) {
+            if let Some(first) = &layer.without_graph {
                 let mut running = Played::new(first);
                 running.put(first.ends().input, handed);
                 running.play(&first.events(Run::Forward), first.ends().input, &mut self.allocator);
                 handed = running.take(first.ends().output);
                 running.take(first.ends().input);
+                for (&of_first, &of_second) in first.selected().iter().zip(layer.with_graph.selected()) {
+                    let memory = running.take(Some(of_first));
+                    played.put(Some(of_second), memory);
+                }
+                if let Some(memory) =
+                    layer.offloads_input.then(|| played.take(layer.with_graph.ends().input)).flatten()
+                {
+                    self.allocator.free(memory);
+                }
                 without_graph.push(running);
             } else {
                 played.play(&layer.with_graph.events(Run::Forward), None, &mut self.allocator);
@@ -299,6 +303,11 @@ impl<'a> Player<'a> {
             let ends = layer.block.ends();
             layer.put(ends.incoming, handed);
             let held = if layer.run == Run::Backward { None } else { ends.input };
+            if held.is_some() && self.scenario.checkpointing == Checkpointing::OffloadedInputs {
+                let size = ends.input.and_then(|id| layer.block.storages.get(id.index())).map(Storage::bytes);
+                let memory = self.allocator.allocate(size.unwrap_or_default());
+                layer.put(ends.input, Some(memory));
+            }
             layer.play(&layer.block.events(layer.run), held, &mut self.allocator);
             handed = layer.take(ends.result);
             kept_by_nodes.extend(layer.kept_by_nodes());

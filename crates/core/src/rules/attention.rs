@@ -301,6 +301,7 @@ impl Writer<'_> {
         let mut saved = vec![query, key, value, lse];
         saved.extend(bias);
         let output = self.tape.operator_keeping_output(output, &saved, &steps);
+        self.select_attention([output, lse]);
         self.tape.drop(lse);
         output
     }

@@ -84,6 +84,9 @@ impl Writer<'_> {
     pub(crate) fn tokens(&mut self, sorts_above: u64) -> Var {
         let shape = [self.pass.vocabulary(), self.pass.hidden()];
         let mut steps = self.sort_buffers(sorts_above, self.pass.architecture.vocabulary);
+        if self.is_compiled(Module::Embedding) {
+            steps = vec![self.compiled_table(&shape)];
+        }
         if self.pass.architecture.tied {
             steps.extend(self.tied_gradient(&shape));
         } else {
@@ -99,6 +102,12 @@ impl Writer<'_> {
             return self.tape.operator_keeping_output(output, &[], &[Step::Leaf]);
         }
         self.tape.operator(output, &[], &steps)
+    }
+
+    /// Inductor adds rows into a table of zeros in fp32, of which the gradient is then made (`torch/_decomp/decompositions.py`,
+    /// `embedding_dense_backward`).
+    fn compiled_table(&self, shape: &[Dim]) -> Step {
+        Step::Temporary(self.temporary(Module::Embedding, What::Accumulator, Dims::new(shape), Dtype::Fp32))
     }
 
     /// The decoder's lookup of the same table.
@@ -133,7 +142,7 @@ impl Writer<'_> {
             dtype: self.pass.weight,
         };
         let has_been_summed = self.pass.architecture.decoder.is_some();
-        if has_been_summed || self.pass.weight != self.pass.compute() {
+        if has_been_summed || self.pass.head_takes_sums() {
             return vec![Step::Temporary(gradient), self.tied_update(&gradient, 1), Step::IntoWaiting];
         }
         let nothing = Storage { dims: Dims::new(&[Dim::number(0)]), ..gradient };

@@ -16,6 +16,8 @@ pub(crate) struct LayerKind {
     pub(crate) is_sparse: bool,
     /// What it is in an encoder-decoder.
     pub(crate) place: LayerPlace,
+    /// It is run again in backward.
+    pub(crate) recomputes: bool,
     /// What of it takes part in backward.
     pub(crate) graph: LayerGraph,
 }
@@ -67,6 +69,9 @@ pub(crate) fn layer(pass: &Pass, mode: Mode, kind: LayerKind) -> Block {
     let mut writer = Writer::new(pass, mode, pass.trained.layer(kind.graph.is_trained));
     let input = residual_stream(pass, Name::of(Module::Layer, What::Input));
     let input = writer.tape.input(input, kind.graph.follows);
+    if writer.is_compiled(Module::Layer) {
+        writer.tape.hand_out_at_once();
+    }
     let output = match kind.place {
         LayerPlace::Encoder => writer.encoder_layer(input),
         LayerPlace::Bridge => writer.bridge(input),
@@ -134,8 +139,9 @@ impl Writer<'_> {
     fn branches_in_sequence(&mut self, x: Var, kind: LayerKind) -> Var {
         let branch = self.attention_branch(x, kind);
         let attended = self.sum(x, branch, Module::Layer, What::Residual);
-        // `GPT2Block.forward` has a name for the branch (`attn_output`) until it returns.
-        let is_named = self.pass.architecture.family == Family::Gpt2;
+        self.note_sum(attended, branch);
+        // `GPT2Block.forward` has a name for the branch (`attn_output`) until it returns; a compiled norm may need it.
+        let is_named = self.pass.architecture.family == Family::Gpt2 || self.sum_of.is_some();
         if !is_named {
             self.tape.drop(branch);
         }

@@ -69,7 +69,10 @@ impl Writer<'_> {
         let compute = self.pass.compute();
         let input = self.cast(x, linear.module, What::InputCast, compute);
         let weight = self.weight_cast(linear, compute);
-        let dims = self.rows(linear.output);
+        let dims = match linear.output {
+            [width] if self.is_compiled(linear.module) => self.rows(&[self.padded_width(*width)]),
+            output => self.rows(output),
+        };
         let output = self.made(linear.module, What::Output, dims, compute);
         let workspace = self.workspace(linear.has_bias);
         let mut steps = vec![self.gradient_of_rows(input)];
@@ -101,6 +104,7 @@ impl Writer<'_> {
             steps.push(self.parameter_gradient(linear.module, What::Bias, linear.output));
         }
         let output = self.tape.operator(output, &saved, &steps);
+        self.select_product(output, linear.has_bias);
         self.tape.scratch(workspace);
         self.tape.drop(input);
         if let Some(cast) = weight {
@@ -136,6 +140,10 @@ impl Writer<'_> {
         }
         let gradient = self.weight_gradient(linear);
         let cast = self.tape.operator(weight, &[], &[gradient]);
+        if self.is_compiled(linear.module) {
+            // The conversion is a part of the compiled graph, outside of autocast's cache.
+            return Some(cast);
+        }
         self.tape.cache(cast);
         if linear.has_bias {
             let bias = self.tape.constant(bias);

@@ -6,7 +6,7 @@ use super::linear::Linear;
 use crate::ledger::{Dim, Dims, Module, Name, What};
 use crate::model::Family;
 use crate::plan::Pass;
-use crate::scenario::{Held, Objective, Scenario};
+use crate::scenario::{Compile, Held, LossKernel, Objective, Scenario};
 use crate::tape::{Block, Mode, Step, Var};
 use crate::units::Dtype;
 
@@ -42,9 +42,21 @@ pub(crate) fn head(pass: &Pass, mode: Mode, scenario: &Scenario) -> Block {
     }
     let normed = writer.norm_of_tokens(input, Module::FinalNorm);
     writer.tape.drop(input);
+    if scenario.objective == Objective::CausalLm
+        && let Some(loss) = writer.other_loss(normed)
+    {
+        writer.tape.drop(normed);
+        return writer.tape.finish(Some(input), loss, true);
+    }
     let logits = writer.logits(normed);
     let loss = if scenario.objective == Objective::CausalLm {
-        let loss = writer.cross_entropy(logits);
+        let loss = match pass.kernels.loss {
+            _ if pass.kernels.compile == Compile::Model => writer.compiled_model_loss(logits),
+            LossKernel::NoUpcast => writer.cross_entropy_without_upcast(logits),
+            LossKernel::Compiled => writer.compiled_cross_entropy(logits),
+            LossKernel::Liger => writer.liger_cross_entropy(logits),
+            _ => writer.cross_entropy(logits),
+        };
         writer.tape.drop(normed);
         let logits = writer.outputs(logits);
         if scenario.held == Held::Loss {
@@ -81,19 +93,45 @@ impl Writer<'_> {
     /// `cross_entropy(logits.float(), labels moved by one)`: keeps the log-softmax in fp32 and the labels.
     fn cross_entropy(&mut self, logits: Var) -> Var {
         let wide = self.cast(logits, Module::Loss, What::LogitsFp32, Dtype::Fp32);
-        let labels =
-            |dims: &[Dim]| self.made(Module::Loss, What::ShiftedLabels, Dims::new(dims), Dtype::Int64);
-        let one_more = Dim::number(self.pass.sequence.saturating_add(1));
-        let (padded, shifted) = (labels(&[self.pass.batch(), one_more]), labels(&self.pass.tokens()));
-        let (padded, shifted) = (self.tape.constant(padded), self.tape.constant(shifted));
-        let log_softmax =
-            self.made(Module::Loss, What::LogSoftmax, self.rows(&[self.pass.vocabulary()]), Dtype::Fp32);
-        let gradient = self.gradient(wide);
-        let log_softmax = self.tape.operator_keeping_output(log_softmax, &[], &[gradient]);
-        let loss = self.scalar(log_softmax, &[log_softmax, shifted]);
-        for var in [log_softmax, shifted, padded, wide] {
+        let labels = self.shifted_labels();
+        let loss = self.negative_log_likelihood(wide, labels[1]);
+        for var in labels {
             self.tape.drop(var);
         }
+        self.tape.drop(wide);
+        loss
+    }
+
+    /// `cross_entropy(logits, labels moved by one)`.
+    fn cross_entropy_without_upcast(&mut self, logits: Var) -> Var {
+        let [padded, shifted] = self.shifted_labels();
+        self.tape.drop(padded);
+        let loss = self.negative_log_likelihood(logits, shifted);
+        self.tape.drop(shifted);
+        loss
+    }
+
+    /// The labels with one more at the end, and of these all but the first: both have a name.
+    pub(crate) fn shifted_labels(&mut self) -> [Var; 2] {
+        let one_more = Dim::number(self.pass.sequence.saturating_add(1));
+        let labels =
+            |dims: &[Dim]| self.made(Module::Loss, What::ShiftedLabels, Dims::new(dims), Dtype::Int64);
+        let storages = [labels(&[self.pass.batch(), one_more]), labels(&self.pass.tokens())];
+        storages.map(|storage| self.tape.constant(storage))
+    }
+
+    /// `log_softmax` of logits in the dtype that they have, which `cross_entropy_loss` asks for by name, and `nll_loss`, which under
+    /// autocast takes a copy in fp32.
+    pub(crate) fn negative_log_likelihood(&mut self, logits: Var, labels: Var) -> Var {
+        let dtype = self.tape.dtype(logits);
+        let log_softmax = self.made(Module::Loss, What::LogSoftmax, self.tape.storage(logits).dims, dtype);
+        let gradient = self.gradient(logits);
+        let log_softmax = self.tape.operator_keeping_output(log_softmax, &[], &[gradient]);
+        let summed = if self.pass.autocast.is_some() { Dtype::Fp32 } else { dtype };
+        let input = self.cast(log_softmax, Module::Loss, What::Fp32Copy, summed);
+        let loss = self.scalar(input, &[input, labels]);
+        self.tape.drop(input);
+        self.tape.drop(log_softmax);
         loss
     }
 

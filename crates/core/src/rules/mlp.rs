@@ -4,6 +4,7 @@ use super::Writer;
 use super::linear::Linear;
 use crate::ledger::{Dim, Module, Name, Symbol, What};
 use crate::model::{Activation, Family};
+use crate::scenario::Fused;
 use crate::tape::{Step, Var};
 use crate::units::{Count, Dtype};
 
@@ -45,6 +46,20 @@ impl Writer<'_> {
     /// `down_proj(act(gate_proj(x)) * up_proj(x))`.
     pub(crate) fn gated_mlp(&mut self, x: Var, mlp: &Gated) -> Var {
         let gate = self.up(x, mlp.gate, mlp.width);
+        let is_compiled = self.is_compiled(mlp.gate);
+        if is_compiled || self.pass.kernels.mlp == Fused::Liger {
+            let up = self.up(x, mlp.up, mlp.width);
+            let product = if is_compiled {
+                self.compiled_product(gate, up, mlp.down)
+            } else {
+                self.liger_product(gate, up, mlp.down)
+            };
+            self.tape.drop(gate);
+            self.tape.drop(up);
+            let output = self.down(product, mlp.down, mlp.width);
+            self.tape.drop(product);
+            return output;
+        }
         let active = self.activated(gate);
         self.tape.drop(gate);
         let up = self.up(x, mlp.up, mlp.width);

@@ -5,12 +5,18 @@
 
 mod attention;
 mod bert;
+mod chunked_loss;
+mod compiled;
+mod compiled_loss;
 mod dora;
 mod eager;
 mod elementwise;
 mod embedding;
 mod everyone;
 mod experts;
+mod fused;
+mod fused_loss;
+mod head_weight;
 mod ia3;
 mod latent;
 mod layer;
@@ -38,6 +44,7 @@ pub(crate) use reduction::partial_sums;
 
 use crate::ledger::{Category, Dim, Dims, Module, Name, Part, What};
 use crate::plan::Pass;
+use crate::scenario::Checkpointing;
 use crate::tape::{Mode, Step, Storage, Tape, Var};
 use crate::trained::Trains;
 use crate::units::Dtype;
@@ -50,18 +57,48 @@ pub(crate) struct Writer<'a> {
     pub(crate) part: Part,
     /// Which of the model's own parameters are trained in this block.
     trains: Trains,
+    /// Matrix products without a bias so far.
+    products: u64,
+    /// A sum that a compiled norm makes again of the second of its operands.
+    sum_of: Option<(Var, Var)>,
 }
 
 impl<'a> Writer<'a> {
     pub(crate) fn new(pass: &'a Pass, mode: Mode, trains: Trains) -> Self {
-        let tape = Tape::new(mode, pass.accumulates, trains).updating(&pass.hooks);
-        Self { tape, pass, part: Part::Main, trains }
+        Self {
+            tape: Tape::new(mode, pass.accumulates, trains).updating(&pass.hooks),
+            pass,
+            part: Part::Main,
+            trains,
+            products: 0,
+            sum_of: None,
+        }
     }
 
     /// A tensor that forward makes. It is an activation, or the reference model's.
     pub(crate) fn made(&self, module: Module, what: What, dims: Dims, dtype: Dtype) -> Storage {
         let category = if self.pass.is_reference { Category::ReferenceModel } else { Category::Activations };
         Storage { name: self.name(module, what), category, dims, dtype }
+    }
+
+    /// A matrix product has been made: of those without a bias (`aten.mm`), a selective checkpoint keeps every second, with one
+    /// (`aten.addmm`) each.
+    pub(crate) fn select_product(&mut self, output: Var, has_bias: bool) {
+        if self.pass.checkpointing == Checkpointing::SelectiveOps && self.tape.mode() != Mode::Grad {
+            self.products += u64::from(!has_bias);
+            if has_bias || !self.products.is_multiple_of(2) {
+                self.tape.select(output);
+            }
+        }
+    }
+
+    /// Attention has been computed by one kernel.
+    pub(crate) fn select_attention(&mut self, results: [Var; 2]) {
+        if self.pass.checkpointing.is_selective() && self.tape.mode() != Mode::Grad {
+            for result in results {
+                self.tape.select(result);
+            }
+        }
     }
 
     /// A tensor that lives for an operation or two.
@@ -82,13 +119,18 @@ impl<'a> Writer<'a> {
 
     /// The gradient of a parameter; added into the one that is there, it is only a temporary.
     pub(crate) fn parameter_gradient(&self, module: Module, what: What, dims: &[Dim]) -> Step {
+        Step::Parameter(self.gradient_of_parameter(module, what, dims))
+    }
+
+    /// What the gradient of a parameter is.
+    pub(crate) fn gradient_of_parameter(&self, module: Module, what: What, dims: &[Dim]) -> Storage {
         let category = if self.pass.accumulates { Category::Temporaries } else { Category::Gradients };
-        Step::Parameter(Storage {
+        Storage {
             name: Name { gradient: true, ..self.name(module, what) },
             category,
             dims: Dims::new(dims),
             dtype: self.pass.weight,
-        })
+        }
     }
 
     /// Partial sums of a gradient that is summed over all rows.

@@ -4,6 +4,7 @@ use super::Writer;
 use super::elementwise::promoted;
 use crate::ledger::{Dim, Dims, Module, What};
 use crate::model::NormKind;
+use crate::scenario::Fused;
 use crate::tape::{Step, Var};
 use crate::units::Dtype;
 
@@ -15,11 +16,11 @@ pub(crate) struct Norm<'a> {
 }
 
 impl Norm<'_> {
-    fn full(&self) -> Dims {
+    pub(crate) fn full(&self) -> Dims {
         Dims::new(self.rows).and(self.width)
     }
 
-    fn per_row(&self) -> Dims {
+    pub(crate) fn per_row(&self) -> Dims {
         Dims::new(self.rows)
     }
 }
@@ -27,7 +28,13 @@ impl Norm<'_> {
 impl Writer<'_> {
     /// The family's norm of `x`, which the caller still holds.
     pub(crate) fn norm(&mut self, x: Var, norm: &Norm<'_>) -> Var {
+        if self.is_compiled(norm.module) {
+            return self.compiled_norm(x, norm);
+        }
         match self.pass.architecture.family.norm() {
+            NormKind::Rms | NormKind::RmsGemma if self.pass.kernels.norm == Fused::Liger => {
+                self.liger_norm(x, norm)
+            }
             NormKind::Rms => self.rms_norm(x, norm),
             NormKind::RmsGemma => self.gemma_norm(x, norm),
             NormKind::LayerNorm => self.layer_norm(x, norm, true),

@@ -8,6 +8,7 @@ use super::attention::Heads;
 use super::elementwise::promoted;
 use crate::ledger::{Dims, Module, What};
 use crate::model::RopeKind;
+use crate::scenario::Fused;
 use crate::tape::{Step, Var};
 use crate::units::Dtype;
 
@@ -110,6 +111,12 @@ impl Writer<'_> {
     /// `x * cos + rotate_half(x) * sin`, and, where the family concatenates the part that isn't rotated, that copy.
     /// Takes over the caller's `x`.
     fn rope(&mut self, x: Var, what: What, tables: Option<[Var; 2]>) -> Var {
+        if self.pass.kernels.rope == Fused::Liger {
+            return self.liger_rope(x, what);
+        }
+        if self.is_compiled(Module::Rope) {
+            return self.compiled_rope(x, what);
+        }
         let concatenates = self.pass.architecture.slices_heads();
         let input = self.tape.storage(x);
         let heads = if what == What::Query { self.pass.heads() } else { self.pass.kv_heads() };

@@ -107,6 +107,17 @@ choices! {
         Layers = "layers",
         /// The same by the older way, which recomputes the whole layer before its backward begins (`use_reentrant=True`).
         LayersReentrant = "layers_reentrant",
+        /// Every k-th layer is checkpointed: the k-th, the 2k-th and so on.
+        EveryKth = "every_kth",
+        /// The first k layers are checkpointed.
+        FirstK = "first_k",
+        /// Each layer keeps outputs of attention and of every second matrix product beside its input and recomputes the rest (PyTorch's
+        /// selective activation checkpointing as torchtitan used it).
+        SelectiveOps = "selective_ops",
+        /// Each layer keeps outputs of attention beside its input.
+        SelectiveAttention = "selective_attention",
+        /// Each layer's input is kept in the host's memory, and the layer is recomputed (Unsloth; `save_on_cpu` around checkpoints).
+        OffloadedInputs = "offloaded_inputs",
     }
 }
 
@@ -114,6 +125,16 @@ impl Checkpointing {
     /// Whether layers are checkpointed.
     pub const fn is_on(self) -> bool {
         !matches!(self, Self::Off)
+    }
+
+    /// Whether layers keep more than their input.
+    pub const fn is_selective(self) -> bool {
+        matches!(self, Self::SelectiveOps | Self::SelectiveAttention)
+    }
+
+    /// Whether it is done to some of the layers, by a number.
+    pub const fn counts_layers(self) -> bool {
+        matches!(self, Self::EveryKth | Self::FirstK)
     }
 }
 

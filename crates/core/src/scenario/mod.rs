@@ -3,6 +3,7 @@
 mod adapters;
 mod choices;
 mod freezing;
+mod kernels;
 mod optimizer;
 mod optimizer_settings;
 mod parallel;
@@ -18,6 +19,7 @@ pub use choices::{
 
 pub use adapters::{AdapterMethod, ModuleSet, ModulesToSave, Targets};
 pub use freezing::{Freezing, FrozenLayers, TrainedKinds};
+pub use kernels::{Compile, Fused, Kernels, LossKernel};
 pub use optimizer::{Evidence, Library, Optimizer};
 pub use optimizer_settings::{Ema, OptimizerSettings};
 pub use parallel::{DataParallel, GradientSync, Parallel, ReduceDtype, Reshard};
@@ -53,8 +55,12 @@ pub struct Scenario {
     pub optimizer_settings: OptimizerSettings,
     /// Attention's implementation.
     pub attention: Attention,
+    /// Implementations of the loss, of norms, MLPs and rotary positions.
+    pub kernels: Kernels,
     /// Activation checkpointing.
     pub checkpointing: Checkpointing,
+    /// The number of layers that some ways of checkpointing ask for: every how many, or the first how many.
+    pub checkpoint_layers: Count,
     /// When gradients are freed.
     pub zero_grad: ZeroGrad,
     /// Objective and reference model.
@@ -130,7 +136,9 @@ impl Default for Scenario {
             optimizer: Optimizer::AdamWForeach,
             optimizer_settings: OptimizerSettings::default(),
             attention: Attention::Sdpa,
+            kernels: Kernels::default(),
             checkpointing: Checkpointing::Off,
+            checkpoint_layers: Count::new(2),
             zero_grad: ZeroGrad::AfterStep,
             objective: Objective::CausalLm,
             freezing: Freezing::default(),
@@ -167,6 +175,10 @@ impl Scenario {
             ("lbfgs_history", Some(self.optimizer_settings.history), limits::HISTORY),
             ("shampoo_block", Some(self.optimizer_settings.shampoo_block), limits::PRECONDITIONED),
             ("soap_widest", Some(self.optimizer_settings.soap_widest), limits::PRECONDITIONED),
+            ("loss_chunks", Some(self.kernels.loss_chunks), limits::SEQUENCE_LENGTH),
+            ("loss_chunk_tokens", Some(self.kernels.loss_chunk_tokens), limits::SEQUENCE_LENGTH),
+            ("loss_last_tokens", Some(self.kernels.loss_last_tokens), limits::SEQUENCE_LENGTH),
+            ("checkpoint_layers", Some(self.checkpoint_layers), limits::LAYERS),
             ("lora_rank", self.lora.rank, limits::LORA_RANK),
             ("peft_tokens", Some(self.lora.tokens), limits::SEQUENCE_LENGTH),
             ("quant_group", Some(self.quantisation.group_size), limits::QUANT_GROUP),
@@ -236,7 +248,9 @@ impl Scenario {
             });
         }
         self.check_parallel()?;
-        self.check_what_libraries_lack()
+        self.check_what_libraries_lack()?;
+        self.check_checkpointing()?;
+        self.check_kernels()
     }
 
     /// What can be asked for, but no library does or no run has shown.
@@ -420,7 +434,7 @@ impl Scenario {
     }
 }
 
-fn unsupported(key: &'static str, given: &str, accepted: &[&'static str]) -> Error {
+pub(super) fn unsupported(key: &'static str, given: &str, accepted: &[&'static str]) -> Error {
     Error::Unsupported { field: Field::new(key), given: given.to_owned(), accepted: accepted.to_vec() }
 }
 

@@ -26,7 +26,13 @@ pub(crate) fn kind_of(pass: &Pass, index: u64) -> LayerKind {
             _ => return kind_in_text(pass, index.saturating_sub(all + 1)),
         };
         let graph = LayerGraph { is_trained: true, follows: true };
-        return LayerKind { mixer: Mixer::Full, is_sparse: false, place, graph };
+        return LayerKind {
+            mixer: Mixer::Full,
+            is_sparse: false,
+            place,
+            recomputes: pass.recomputes(index),
+            graph,
+        };
     }
     kind_in_text(pass, index)
 }
@@ -43,6 +49,7 @@ fn kind_in_text(pass: &Pass, index: u64) -> LayerKind {
             layers if index == layers => LayerPlace::Bridge,
             _ => LayerPlace::Decoder,
         },
+        recomputes: pass.recomputes(index),
         graph: LayerGraph { is_trained: pass.trained.is_layer(index), follows: pass.follows(index) },
     }
 }
@@ -78,6 +85,8 @@ pub(crate) struct LayerBlocks {
     pub(crate) with_graph: Block,
     /// How its backward runs.
     pub(crate) run: Run,
+    /// Whether the input that a checkpoint keeps is in the host's memory.
+    pub(crate) offloads_input: bool,
 }
 
 /// Whether checkpointing keeps the input of a block and runs it again: not of what stands between stacks of layers, nor of a frozen tower.
@@ -99,30 +108,24 @@ pub(crate) struct Blocks {
 
 impl Blocks {
     pub(crate) fn of_policy(scenario: &Scenario, pass: &Pass) -> Self {
-        let is_checkpointed = scenario.checkpointing.is_on();
-        let run = match scenario.checkpointing {
-            Checkpointing::Off => Run::Backward,
-            Checkpointing::Layers => Run::Recompute,
-            Checkpointing::LayersReentrant => Run::Reentrant,
-        };
-        let with_graph = match run {
-            Run::Recompute => Mode::Recompute,
-            Run::Reentrant => Mode::Reentrant,
-            _ => Mode::Grad,
+        let (run, mode) = match scenario.checkpointing {
+            Checkpointing::LayersReentrant | Checkpointing::OffloadedInputs => {
+                (Run::Reentrant, Mode::Reentrant)
+            }
+            _ => (Run::Recompute, Mode::Recompute),
         };
         let first_pass = if run == Run::Recompute { Mode::FirstPass } else { Mode::NoGrad };
         let layers = kinds(pass)
             .into_iter()
             .map(|kind| {
-                if !is_checkpointed || !can_be_checkpointed(pass, kind.layer.place) {
-                    let with_graph = rules::layer(pass, Mode::Grad, kind.layer);
-                    return LayerBlocks { kind, without_graph: None, with_graph, run: Run::Backward };
-                }
+                let recomputes = kind.layer.recomputes && can_be_checkpointed(pass, kind.layer.place);
+                let mode = if recomputes { mode } else { Mode::Grad };
                 LayerBlocks {
                     kind,
-                    without_graph: Some(rules::layer(pass, first_pass, kind.layer)),
-                    with_graph: rules::layer(pass, with_graph, kind.layer),
-                    run,
+                    without_graph: recomputes.then(|| rules::layer(pass, first_pass, kind.layer)),
+                    with_graph: rules::layer(pass, mode, kind.layer),
+                    run: if recomputes { run } else { Run::Backward },
+                    offloads_input: scenario.checkpointing == Checkpointing::OffloadedInputs,
                 }
             })
             .collect();

@@ -23,6 +23,7 @@ pub(super) struct RegisteredLayer<'a> {
     without_graph: Option<Registered<'a>>,
     with_graph: Registered<'a>,
     pub(super) run: Run,
+    offloads_input: bool,
 }
 
 /// What is kept of a layer when its forward is done.
@@ -61,18 +62,22 @@ impl RegisteredLayer<'_> {
         self.without_graph.as_ref().unwrap_or(&self.with_graph)
     }
 
+    /// What the checkpoint holds: the layer's input, and outputs of the operators that it doesn't run again.
+    fn kept_by_checkpoint(&self) -> Alive {
+        self.block().kept_by_checkpoint(self.offloads_input)
+    }
+
     fn bytes_kept(&self, kept: Kept) -> Bytes {
         match (&self.without_graph, kept) {
             (None, Kept::InAutocast) => self.block().bytes(self.block().kept_by_forward()),
             (None, Kept::ForBackward) => self.block().bytes(self.block().kept_for_backward()),
             (Some(first), Kept::ForBackward) => {
-                self.block().bytes(&self.block().only_input())
+                self.block().bytes(&self.kept_by_checkpoint())
                     + first.block().bytes(&first.block().kept_by_nodes_alone())
             }
             (Some(first), Kept::InAutocast) => {
-                let block = first.block();
-                self.block().bytes(&self.block().only_input())
-                    + block.bytes(&block.without_input(block.kept_by_forward()))
+                self.block().bytes(&self.kept_by_checkpoint())
+                    + first.block().bytes(&first.block().only_casts())
             }
         }
     }
@@ -81,7 +86,7 @@ impl RegisteredLayer<'_> {
     fn bytes_left(&self) -> Bytes {
         let first = self.without_graph.as_ref().map(Registered::block);
         self.block().bytes(&self.block().left_by_backward())
-            + first.map_or(Bytes::ZERO, |first| first.bytes(first.kept_by_nodes()))
+            + first.map_or(Bytes::ZERO, |first| first.bytes(&first.kept_by_nodes()))
     }
 
     /// What nodes of its first pass keep while its backward runs.
@@ -108,11 +113,11 @@ impl OfKind {
         let mut left = block.by_category(&block.left_by_backward());
         let (kept_in_autocast, kept_for_backward) = if let Some(first) = &layer.without_graph {
             let first = first.block();
-            let input = block.by_category(&block.only_input());
-            let casts = first.by_category(&first.without_input(first.kept_by_forward()));
+            let input = block.by_category(&layer.kept_by_checkpoint());
+            let casts = first.by_category(&first.only_casts());
             let by_nodes = first.by_category(&first.kept_by_nodes_alone());
             backward = backward.and(&by_nodes);
-            left = left.and(&first.by_category(first.kept_by_nodes()));
+            left = left.and(&first.by_category(&first.kept_by_nodes()));
             (input.and(&casts), input.and(&by_nodes))
         } else {
             (block.by_category(block.kept_by_forward()), block.by_category(block.kept_for_backward()))
@@ -142,6 +147,7 @@ impl<'a> Layers<'a> {
                 without_graph: blocks.without_graph.as_ref().map(|block| account.register(block)),
                 with_graph: account.register(&blocks.with_graph),
                 run: blocks.run,
+                offloads_input: blocks.offloads_input,
             })
             .collect();
         let of_layer = |index| {
@@ -294,10 +300,10 @@ impl<'a> Layers<'a> {
                 continue;
             };
             // The checkpoint keeps the layer's input; autocast's cache keeps the weight casts until it is left.
-            account.add(instant, &layer.with_graph, &layer.block().only_input(), count);
+            account.add(instant, &layer.with_graph, &layer.kept_by_checkpoint(), count);
             let block = without_graph.block();
             let beside = match kept {
-                Kept::InAutocast => block.without_input(block.kept_by_forward()),
+                Kept::InAutocast => block.only_casts(),
                 Kept::ForBackward => block.kept_by_nodes_alone(),
             };
             account.add(instant, without_graph, &beside, count);
@@ -328,7 +334,7 @@ impl<'a> Layers<'a> {
             let left = layer.block().left_by_backward();
             account.add(instant, &layer.with_graph, &left, self.among(layers, at));
             if let Some(first) = &layer.without_graph {
-                account.add(instant, first, first.block().kept_by_nodes(), self.among(layers, at));
+                account.add(instant, first, &first.block().kept_by_nodes(), self.among(layers, at));
             }
         }
     }
@@ -361,8 +367,11 @@ impl<'a> Layers<'a> {
 
     /// Whether what the embedding made is counted with the first layer, while another one runs.
     pub(super) fn first_keeps_input(&self, running: u64) -> bool {
-        self.at(0)
-            .is_some_and(|first| running == 0 || first.without_graph.is_some() || first.block().keeps_input())
+        self.at(0).is_some_and(|first| match first.without_graph {
+            _ if running == 0 => true,
+            Some(_) => !first.offloads_input,
+            None => first.block().keeps_input(),
+        })
     }
 
     /// Bytes of the layers' weight casts that only autocast's cache keeps: those of checkpointed layers.
@@ -370,7 +379,7 @@ impl<'a> Layers<'a> {
         self.sum(&(0..self.count()), |layer| {
             let casts = layer.without_graph.as_ref().map(Registered::block);
             casts.map_or(Bytes::ZERO, |block| {
-                block.bytes(block.kept_by_forward()).saturating_sub(block.bytes(block.kept_by_nodes()))
+                block.bytes(&block.only_casts()).saturating_sub(block.bytes(&block.kept_by_nodes_alone()))
             })
         })
     }

@@ -20,6 +20,9 @@ impl Tape {
             self.call(incoming, steps, saved);
             self.release_joined(output);
         }
+        if std::mem::take(&mut self.hands_out_at_once) {
+            self.release_saved((0, self.saved.len()));
+        }
     }
 
     fn call(&mut self, incoming: StorageId, steps: (usize, usize), saved: (usize, usize)) {
@@ -100,6 +103,19 @@ impl Tape {
                 self.hold(incoming);
                 put(made, (Some(var), incoming));
             }
+            Step::Overwrite(var, kept) => {
+                let id = self.storage_of(kept);
+                self.hold(id);
+                put(made, (Some(var), id));
+            }
+            Step::MadeByForward(kept, is_tied) => {
+                self.become_parameters(self.storage_of(kept), is_tied, made);
+            }
+            Step::Become(_, is_tied) => self.become_parameters(incoming, is_tied, made),
+            Step::Until(var, storage) => {
+                let id = self.allocate(storage);
+                self.joined.push((var, id));
+            }
             Step::Join(var) => {
                 self.hold(incoming);
                 self.joined.push((var, incoming));
@@ -112,6 +128,13 @@ impl Tape {
                 self.allocate(storage);
             }
             Step::IntoWaiting | Step::Leaf | Step::Temporary(_) | Step::Scratch(_) | Step::Raw(_) => {}
+        }
+    }
+
+    fn become_parameters(&mut self, id: StorageId, is_tied: bool, made: &mut Made) {
+        self.hold(id);
+        if !is_tied {
+            put(made, (None, id));
         }
     }
 
@@ -143,6 +166,9 @@ impl Tape {
     }
 
     fn release_saved(&mut self, saved: (usize, usize)) {
+        if self.hands_out_at_once {
+            return;
+        }
         for at in saved.0..saved.1 {
             self.release(self.saved[at]);
         }

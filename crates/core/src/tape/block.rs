@@ -84,6 +84,8 @@ pub(crate) struct Block {
     events: Vec<Event>,
     cuts: Cuts,
     ends: Ends,
+    /// What a checkpoint keeps of a layer beside its input.
+    selected: Vec<StorageId>,
     /// Gradients of tensors that other blocks have made.
     sums: Vec<StorageId>,
     kept_by_forward: Alive,
@@ -96,6 +98,7 @@ impl Block {
         events: Vec<Event>,
         cuts: Cuts,
         ends: Ends,
+        selected: Vec<StorageId>,
         sums: Vec<StorageId>,
     ) -> Self {
         let sizes = storages.iter().map(|storage| storage.bytes().get()).collect();
@@ -105,7 +108,17 @@ impl Block {
         put(&mut alive, ends.output, false);
         let kept_by_forward = alive.clone();
         apply(&mut alive, events.get(cuts.forward..cuts.begin_backward()).unwrap_or_default());
-        Self { storages, sizes, events, cuts, ends, sums, kept_by_forward, kept_for_backward: alive }
+        Self {
+            storages,
+            sizes,
+            events,
+            cuts,
+            ends,
+            selected,
+            sums,
+            kept_by_forward,
+            kept_for_backward: alive,
+        }
     }
 
     /// What is alive in the block at its largest moment of a run.
@@ -181,20 +194,43 @@ impl Block {
     }
 
     /// What nodes of the first pass of a checkpointed layer keep until the step is over.
-    pub(crate) const fn kept_by_nodes(&self) -> &Alive {
-        &self.kept_for_backward
+    pub(crate) fn kept_by_nodes(&self) -> Alive {
+        let mut alive = self.kept_for_backward.clone();
+        self.put_selected(&mut alive, false);
+        alive
     }
 
     /// The same but for what the block before made, which the checkpoint keeps too.
     pub(crate) fn kept_by_nodes_alone(&self) -> Alive {
-        self.without_input(&self.kept_for_backward)
-    }
-
-    /// The same but for what the block before made.
-    pub(crate) fn without_input(&self, alive: &Alive) -> Alive {
-        let mut alive = alive.clone();
+        let mut alive = self.kept_by_nodes();
         put(&mut alive, self.ends.input, false);
         alive
+    }
+
+    /// What a checkpoint of the block holds: its input, where it stays on the GPU, and what it doesn't run again.
+    pub(crate) fn kept_by_checkpoint(&self, offloads_input: bool) -> Alive {
+        let mut alive = if offloads_input { vec![false; self.storages.len()] } else { self.only_input() };
+        self.put_selected(&mut alive, true);
+        alive
+    }
+
+    /// Of the first pass of a checkpointed layer, what autocast's cache and nodes still hold when it is done, beside its input.
+    pub(crate) fn only_casts(&self) -> Alive {
+        let mut alive = self.kept_by_forward.clone();
+        self.put_selected(&mut alive, false);
+        put(&mut alive, self.ends.input, false);
+        alive
+    }
+
+    fn put_selected(&self, alive: &mut Alive, is_alive: bool) {
+        for &id in &self.selected {
+            put(alive, Some(id), is_alive);
+        }
+    }
+
+    /// What a checkpoint keeps of the block beside its input.
+    pub(crate) fn selected(&self) -> &[StorageId] {
+        &self.selected
     }
 
     /// Only what the block before made.
@@ -262,6 +298,9 @@ impl Block {
             put(&mut alive, self.ends.incoming, true);
             put(&mut alive, self.ends.expected, true);
         }
+        if run == Run::Recompute {
+            self.put_selected(&mut alive, true);
+        }
         (alive, events)
     }
 
@@ -275,6 +314,9 @@ impl Block {
         });
         let mut events = self.between(cuts.begin_backward(), cuts.unpacked).to_vec();
         events.extend(again.iter().chain(left).chain(self.between(cuts.unpacked, self.events.len())));
+        if !self.selected.is_empty() {
+            events.retain(|event| !matches!(event, Event::Allocate(id) if self.selected.contains(id)));
+        }
         events
     }
 

@@ -12,6 +12,7 @@
 
 mod backward;
 mod block;
+mod holders;
 mod mode;
 mod step;
 
@@ -91,6 +92,10 @@ pub(crate) struct Tape {
     outside: Vec<Var>,
     /// A gradient that later blocks have made.
     expected: Option<StorageId>,
+    /// What a checkpoint keeps of the block beside its input.
+    selected: Vec<StorageId>,
+    /// All that forward has kept is handed out together and held to the end of backward.
+    hands_out_at_once: bool,
 }
 
 impl Tape {
@@ -118,6 +123,8 @@ impl Tape {
             keeps_parameter: false,
             outside: Vec::new(),
             expected: None,
+            selected: Vec::new(),
+            hands_out_at_once: false,
         }
     }
 
@@ -235,7 +242,8 @@ impl Tape {
         before: usize,
     ) -> Var {
         let leads_on = |step: &Step| {
-            !matches!(step, Step::Temporary(_) | Step::Scratch(_) | Step::Raw(_)) && self.is_needed(step)
+            !matches!(step, Step::Temporary(_) | Step::Until(..) | Step::Scratch(_) | Step::Raw(_))
+                && self.is_needed(step)
         };
         let requires_grad = self.mode != Mode::NoGrad && steps.iter().any(leads_on);
         let output = self.variable(id, describes, requires_grad);
@@ -274,9 +282,17 @@ impl Tape {
             Step::Gradient(var, _) | Step::GradientView(var, _) | Step::Pass(var) | Step::Join(var) => {
                 self.variables[usize::from(var.0)].requires_grad
             }
+            Step::Overwrite(var, _) => self.variables[usize::from(var.0)].requires_grad,
             Step::Parameter(storage) | Step::Waiting(storage) => self.trains.parameter(storage.name),
+            Step::Become(name, _) => self.trains.parameter(*name),
             Step::IntoWaiting => self.trains.parameter(Name::of(Module::Embedding, What::Weight)),
-            Step::Temporary(_) | Step::Scratch(_) | Step::Raw(_) | Step::Adapter(_) | Step::Leaf => true,
+            Step::MadeByForward(..)
+            | Step::Until(..)
+            | Step::Temporary(_)
+            | Step::Scratch(_)
+            | Step::Raw(_)
+            | Step::Adapter(_)
+            | Step::Leaf => true,
         }
     }
 
@@ -314,7 +330,7 @@ impl Tape {
         let sums = outside.filter_map(|var| self.variables[usize::from(var.0)].pending).collect();
         let unpacked = self.unpacked.unwrap_or(self.events.len());
         let cuts = Cuts { packed: self.packed, forward, autocast, unpacked };
-        Block::new(self.storages, self.events, cuts, ends, sums)
+        Block::new(self.storages, self.events, cuts, ends, self.selected, sums)
     }
 
     /// The dtype of a tensor.
@@ -330,52 +346,6 @@ impl Tape {
     /// What a tensor is.
     pub(crate) fn storage(&self, var: Var) -> Storage {
         self.variables[usize::from(var.0)].describes
-    }
-
-    /// Autocast's cache, or another one, holds the tensor until forward is over.
-    pub(crate) fn cache(&mut self, var: Var) {
-        let id = self.storage_of(var);
-        self.hold(id);
-        self.cached.push(id);
-    }
-
-    /// The tensor stays until the step is over.
-    pub(crate) fn hold_on(&mut self, var: Var) {
-        let id = self.storage_of(var);
-        self.hold(id);
-    }
-
-    /// The last operator's node keeps the tensor as an attribute of its own, not as a saved tensor: neither hooks nor the node's backward
-    /// let go of it, only the graph's end, which comes with that of the loss.
-    pub(crate) fn keep_by_node(&mut self, var: Var) {
-        if self.mode != Mode::NoGrad && self.requires_grad(var) {
-            let id = self.storage_of(var);
-            self.hold(id);
-            self.by_nodes.push(id);
-        }
-    }
-
-    fn let_go_of_nodes(&mut self) {
-        for id in std::mem::take(&mut self.by_nodes) {
-            self.release(id);
-        }
-    }
-
-    /// Autocast is left before forward ends.
-    pub(crate) fn leave_autocast(&mut self) {
-        self.left_autocast = Some(self.empty_cache());
-    }
-
-    /// Forward is done, but what is dropped from here on is named until the model's forward returns.
-    pub(crate) fn keep_names(&mut self) {
-        self.returned = Some(self.events.len());
-    }
-
-    fn empty_cache(&mut self) -> usize {
-        for at in 0..self.cached.len() {
-            self.release(self.cached[at]);
-        }
-        self.events.len()
     }
 
     fn storage_of(&self, var: Var) -> StorageId {

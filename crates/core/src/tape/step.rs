@@ -31,6 +31,9 @@ impl Storage {
     }
 }
 
+/// Whether a later block makes another gradient of the same parameter.
+pub(crate) type IsTied = bool;
+
 /// One thing that a node's backward does, in order.
 #[derive(Clone, Copy)]
 pub(crate) enum Step {
@@ -46,6 +49,14 @@ pub(crate) enum Step {
     /// Allocates a gradient in another shape or dtype than its variable has. What the next step allocates replaces it when the node has
     /// run (`torch/csrc/autograd/engine.cpp`, `validate_outputs`: sums a broadcast operand's, then casts); a workspace may stand between.
     Raw(Storage),
+    /// Hands on what its node has kept, into which it has written the gradient of the first variable.
+    Overwrite(Var, Var),
+    /// The same of a parameter, whose gradient forward has made; it may wait as [`Step::Waiting`] does.
+    MadeByForward(Var, IsTied),
+    /// Its incoming gradient is a parameter's; it may wait too.
+    Become(Name, IsTied),
+    /// Allocates what stays until the node of a variable has run: what is computed again.
+    Until(Var, Storage),
     /// Hands its own incoming gradient on: views, sums, identity.
     Pass(Var),
     /// Hands its own incoming gradient on to a node that takes several at once (`cat`, `stack`).

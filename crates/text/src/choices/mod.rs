@@ -3,6 +3,7 @@
 mod adapters;
 mod answer;
 mod freezing;
+mod kernels;
 mod objective;
 mod optimizers;
 mod parallel;
@@ -12,6 +13,7 @@ mod run;
 pub use adapters::*;
 pub use answer::*;
 pub use freezing::*;
+pub use kernels::*;
 pub use objective::*;
 pub use optimizers::*;
 pub use parallel::*;

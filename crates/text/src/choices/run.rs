@@ -35,6 +35,18 @@ pub const fn checkpointing(checkpointing: Checkpointing, lang: Lang) -> &'static
         Checkpointing::LayersReentrant => {
             lang.pick("every layer (use_reentrant=True)", "逐层（use_reentrant=True）")
         }
+        Checkpointing::EveryKth => lang.pick("every k-th layer", "每 k 层一个检查点"),
+        Checkpointing::FirstK => lang.pick("the first k layers", "前 k 层"),
+        Checkpointing::SelectiveOps => lang.pick(
+            "selective (keeps attention and every second matrix product)",
+            "选择性（保留注意力与每隔一个的矩阵乘）",
+        ),
+        Checkpointing::SelectiveAttention => {
+            lang.pick("selective (keeps attention's output)", "选择性（保留注意力的输出）")
+        }
+        Checkpointing::OffloadedInputs => {
+            lang.pick("every layer, inputs on the CPU", "逐层，检查点输入放在 CPU")
+        }
     }
 }
 

@@ -33,7 +33,7 @@ use crate::state::Store;
 use adapters::AdaptersGroup;
 use dimensions::DimensionsGroup;
 use freezing::FreezingGroup;
-use kernels::{CheckpointingGroup, Kernels};
+use kernels::{CheckpointingGroup, Kernels, LossGroup};
 use objective::ObjectiveGroup;
 use optimizer::{OptimizerDetails, OptimizerUse, by_library};
 use parallel::GpusGroup;
@@ -89,6 +89,7 @@ pub(crate) fn Controls() -> impl IntoView {
             <GpusGroup />
             <Kernels />
             <CheckpointingGroup />
+            <LossGroup />
             <Accumulation />
             <OptimizerUse />
             <VisionGroup />

@@ -2,6 +2,7 @@
 
 mod adapters;
 mod freezing;
+mod kernels;
 mod objective;
 mod optimizer;
 mod parallel;
@@ -165,7 +166,9 @@ fn scenario(run: &Value) -> Result<Scenario, Unsupported> {
     };
     optimizer::settings(run, &mut scenario.optimizer_settings);
     scenario.attention = choice(train, "attention", Attention::from_key)?;
+    scenario.kernels = kernels::kernels(&run["variant"])?;
     scenario.checkpointing = choice(train, "checkpointing", checkpointing)?;
+    kernels::checkpointing(&run["variant"], &mut scenario)?;
     scenario.zero_grad = choice(train, "zero_grad", ZeroGrad::from_key)?;
     scenario.objective = objective::objective(&train["dpo"])?;
     scenario.freezing = freezing::freezing(&train["freeze"])?;
@@ -209,11 +212,9 @@ fn unsupported(error: &Error) -> String {
 
 fn refuse_what_has_no_field(run: &Value) -> Result<(), Unsupported> {
     let train = &run["train"];
-    let is_set = |value: &Value| !value.is_null() && *value != Value::Bool(false);
     let refused = [
         (stack(run).is_none(), "stack"),
-        (is_set(&run["variant"]) && !optimizer::is_of_optimizer(&run["variant"]), "variant"),
-        (run["mode"].as_str().is_some_and(|mode| !matches!(mode, "plain" | "qlora")), "mode"),
+        (run["mode"].as_str().is_some_and(|mode| !matches!(mode, "plain" | "special" | "qlora")), "mode"),
         (train["dropout"].as_f64().is_some_and(|p| p > 0.0), "dropout"),
     ];
     match refused.iter().find(|(is_refused, _)| *is_refused) {

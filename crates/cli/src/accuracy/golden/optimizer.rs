@@ -38,11 +38,6 @@ pub(super) fn optimizer(word: &str) -> Option<Optimizer> {
     })
 }
 
-/// Whether a run differs by its optimizer alone: inside backward, or with a moving average of the weights.
-pub(super) fn is_of_optimizer(variant: &Value) -> bool {
-    variant.as_object().is_some_and(|given| given.keys().all(|key| key == "opt_in_bwd" || key == "ema"))
-}
-
 /// The optimizer that runs inside backward.
 pub(super) fn in_backward(variant: &Value) -> Option<Optimizer> {
     match variant["opt_in_bwd"].as_str()? {

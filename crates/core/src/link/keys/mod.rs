@@ -166,6 +166,7 @@ macro_rules! flag {
 
 mod adapters;
 mod freezing;
+mod kernels;
 mod model;
 mod objective;
 mod optimizer;
@@ -180,6 +181,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Key> {
     [
         model::KEYS,
         run::KEYS,
+        kernels::KEYS,
         optimizer::KEYS,
         objective::KEYS,
         vision::KEYS,
