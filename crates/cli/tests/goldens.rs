@@ -149,7 +149,9 @@ fn eight_bit_adamw_is_exact_where_it_was_measured() {
     assert!(supported.len() >= 3);
     for row in supported {
         assert!(row.error("peak_requested").unwrap().abs() <= 0.005, "{} {:?}", row.id, row.errors);
-        assert!(row.error("optimizer_step").unwrap().abs() <= 0.0001, "{} {:?}", row.id, row.errors);
+        // A run that only generates has no step.
+        let step = row.error("optimizer_step");
+        assert!(step.is_none_or(|error| error.abs() <= 0.0001), "{} {:?}", row.id, row.errors);
     }
 }
 

@@ -72,6 +72,8 @@ names! {
         KvANorm = "kv_a_layernorm",
         /// Latent attention's second projection of keys and values.
         KvBProj = "kv_b_proj",
+        /// Head over labels.
+        Score = "score",
         /// Output projection of attention.
         OProj = "o_proj",
         /// Dropout after attention.
@@ -122,6 +124,10 @@ names! {
         Loss = "loss",
         /// The optimizer.
         Optimizer = "optimizer",
+        /// The cache of generation.
+        KvCache = "kv_cache",
+        /// An inference engine beside the training loop.
+        Engine = "engine",
         /// cuBLAS, the library of matrix products.
         Cublas = "cublas",
     }
@@ -290,6 +296,10 @@ names! {
         StepDenominator = "step_denominator",
         /// Copies of a list of tensors inside `step()`.
         StepCopy = "step_copy",
+        /// A layer's keys, copied with one token more.
+        StepCopyOfKeys = "copy_of_keys",
+        /// An engine's weights and cache together.
+        WeightsAndCache = "weights_and_cache",
         /// Copy for one parameter at a time inside `step()`.
         StepLargest = "step_largest",
         /// fp32 copy of the gradients for master weights.

@@ -2,9 +2,7 @@
 
 use crate::ledger::{Dim, Module, Symbol};
 use crate::model::Architecture;
-use crate::scenario::{
-    Attention, AutocastScope, Held, KvCache, LoraTargets, Objective, Padding, Scenario, Stack,
-};
+use crate::scenario::{Attention, AutocastScope, Held, KvCache, LoraTargets, Padding, Scenario, Stack};
 use crate::trained::Trained;
 use crate::units::Dtype;
 
@@ -43,6 +41,15 @@ impl Adapters {
     }
 }
 
+/// What takes the sum of two gradients of one parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GradientSum {
+    /// The one that is there.
+    InPlace,
+    /// A third tensor: the first one is a view, of a call that backward visited before (`InputBuffer::accumulate`).
+    NewTensor,
+}
+
 /// One pass of a model over a micro-batch.
 #[derive(Clone, Debug)]
 pub(crate) struct Pass {
@@ -72,6 +79,8 @@ pub(crate) struct Pass {
     pub(crate) autocast_scope: AutocastScope,
     /// Whether gradients are added into those of an earlier micro-batch.
     pub(crate) accumulates: bool,
+    /// What takes a gradient that meets an earlier one.
+    pub(crate) sums: GradientSum,
     /// Whether it is the frozen reference model's.
     pub(crate) is_reference: bool,
 }
@@ -80,9 +89,9 @@ impl Pass {
     /// The trained model's pass.
     pub(crate) fn of_policy(scenario: &Scenario) -> Self {
         Self {
-            architecture: scenario.model.architecture,
-            rows: scenario.micro_batch.get().saturating_mul(scenario.objective.sequences_per_sample()),
-            sequence: scenario.sequence_length.get(),
+            architecture: scenario.architecture(),
+            rows: scenario.sequences(),
+            sequence: scenario.tokens_of_sequence(),
             weight: scenario.weight(),
             autocast: scenario.recipe.is_autocast().then(|| scenario.recipe.compute()),
             // scaled_dot_product_attention has no soft-capping (`sdpa_attention_forward` refuses it).
@@ -94,17 +103,18 @@ impl Pass {
             fills_cache: scenario.kv_cache == KvCache::Filled
                 && !scenario.checkpointing.is_on()
                 && !scenario.model.architecture.family.is_masked(),
-            held: if scenario.objective == Objective::CausalLm { scenario.held } else { Held::Loss },
+            held: if scenario.objective.method.is_language_modelling() { scenario.held } else { Held::Loss },
             stack: scenario.stack,
             autocast_scope: scenario.autocast_scope,
-            accumulates: scenario.gradient_accumulation.get() > 1,
+            accumulates: scenario.gradient_accumulation.get() > 1 && scenario.calls() == 1,
+            sums: GradientSum::InPlace,
             is_reference: false,
         }
     }
 
     /// The reference model's pass: the same model with weights of its own dtype, in evaluation mode.
     pub(crate) fn of_reference(scenario: &Scenario, weight: Dtype) -> Self {
-        let mut pass = Self {
+        let pass = Self {
             weight,
             is_reference: true,
             accumulates: false,
@@ -112,10 +122,16 @@ impl Pass {
             trained: Trained::NONE,
             ..Self::of_policy(scenario)
         };
+        pass.without_dropout()
+    }
+
+    /// The same in evaluation mode.
+    pub(crate) fn without_dropout(mut self) -> Self {
+        let pass = &mut self;
         pass.architecture.embedding_dropout = false;
         pass.architecture.residual_dropout = false;
         pass.architecture.attention_dropout = false;
-        pass
+        self
     }
 
     /// Whether autograd follows the input of a layer, or, for the number of layers, that of the head: something below it is trained.

@@ -23,6 +23,11 @@ impl Totals {
         self.0[category.index()] += bytes;
     }
 
+    /// All categories together.
+    pub(crate) fn sum(&self) -> Bytes {
+        self.0.iter().copied().sum()
+    }
+
     /// `self` and `other` together.
     #[must_use]
     pub(crate) fn and(mut self, other: &Self) -> Self {

@@ -16,9 +16,10 @@ mod why;
 mod words;
 
 pub use choices::{
-    adapter_dtype, attention, autocast_scope, base_dtype, category, checkpointing, family, frozen_layers,
-    held, instant, instant_in, kv_cache, log_probs, lora_targets, objective, optimizer, padding, ready,
-    recipe, stack, trained_kinds, trainer, zero_grad,
+    adapter_dtype, attention, autocast_scope, base_dtype, batching, category, checkpointing, family,
+    frozen_layers, generation, generation_cache, held, instant, instant_in, kv_cache, log_probs,
+    lora_targets, objective, objective_word, optimizer, padding, place, ready, recipe, stack, trained_kinds,
+    trainer, zero_grad,
 };
 pub use dimensions::dimension;
 pub use errors::{error_sentence, field_name};

@@ -14,7 +14,7 @@ pub use report::{Report, Row, Spread};
 
 use vram_core::ledger::{Category, Instant, What};
 use vram_core::model::parameters;
-use vram_core::scenario::{Optimizer, Stack};
+use vram_core::scenario::{Method, Optimizer, Stack};
 use vram_core::units::Dtype;
 use vram_core::{Estimate, Scenario};
 use vram_text::{Lang, error_sentence};
@@ -52,7 +52,8 @@ fn errors(golden: &Golden, estimate: &Estimate, scenario: &Scenario) -> Errors {
     let at = |instants: &[Instant]| {
         instants.iter().map(|&instant| estimate.at(instant).requested.get()).max().unwrap_or_default()
     };
-    let step = estimate.at(Instant::OptimizerStep);
+    let is_training = scenario.objective.method != Method::Generate;
+    let step = estimate.at(if is_training { Instant::OptimizerStep } else { Instant::Generation });
     let (gradients, states) = blocks_that_are_counted(scenario).unwrap_or_else(|| {
         (step.category(Category::Gradients).get(), states_that_are_counted(estimate, scenario.optimizer))
     });
@@ -60,7 +61,7 @@ fn errors(golden: &Golden, estimate: &Estimate, scenario: &Scenario) -> Errors {
         step.category(Category::Parameters).get(),
         gradients,
         states,
-        at(&[Instant::Forward, Instant::Loss]),
+        at(&[Instant::Generation, Instant::Scoring, Instant::Forward, Instant::Loss]),
         at(&[
             Instant::BackwardHead,
             Instant::BackwardFirstVisited,

@@ -377,6 +377,8 @@ pub struct Architecture {
     pub latent: Option<Latent>,
     /// The decoder behind the layers, which are then an encoder.
     pub decoder: Option<Decoder>,
+    /// Classes of the head that stands in place of the one over the vocabulary; an objective brings it, no configuration.
+    pub labels: Option<Count>,
 }
 
 impl Architecture {

@@ -8,7 +8,7 @@ mod caching;
 mod sequence;
 
 use crate::plan::Pass;
-use crate::scenario::Scenario;
+use crate::scenario::{Method, Scenario};
 use crate::step::{Blocks, Parameters};
 use crate::units::Bytes;
 use sequence::Player;
@@ -27,7 +27,8 @@ pub(crate) struct Replay {
 
 /// Plays two steps of a scenario that has an estimate through the allocator.
 pub(crate) fn replay(scenario: &Scenario) -> Option<Replay> {
-    if scenario.model.architecture.layers.get() > MOST_LAYERS {
+    let is_played = scenario.calls() == 1 && scenario.objective.method != Method::Generate;
+    if scenario.model.architecture.layers.get() > MOST_LAYERS || !is_played {
         return None;
     }
     let later_pass = Pass::of_policy(scenario);

@@ -56,7 +56,13 @@ impl Writer<'_> {
     pub(crate) fn tokens(&mut self, sorts_above: u64) -> Var {
         let shape = [self.pass.vocabulary(), self.pass.hidden()];
         let mut steps = self.sort_buffers(sorts_above, self.pass.architecture.vocabulary);
-        if self.pass.architecture.tied {
+        if self.sums_in_new_tensors() {
+            // `embedding_dense_backward` makes no view: into an earlier call's gradient this one is summed in place.
+            let gradient = self.parameter_gradient(Module::Embedding, What::Weight, &shape);
+            if let Step::Parameter(storage) = gradient {
+                steps.extend([Step::Temporary(storage), Step::IntoWaiting]);
+            }
+        } else if self.pass.architecture.tied {
             steps.extend(self.tied_gradient(&shape));
         } else {
             steps.push(self.parameter_gradient(Module::Embedding, What::Weight, &shape));

@@ -3,15 +3,27 @@
 use super::Writer;
 use super::layer::residual_stream;
 use super::linear::Linear;
+use super::objective::{completions_head, distillation_head, labels_head, preference_head};
 use crate::ledger::{Dim, Dims, Module, Name, What};
 use crate::model::Family;
 use crate::plan::Pass;
-use crate::scenario::{Held, Objective, Scenario};
+use crate::scenario::{Held, Method, Scenario};
 use crate::tape::{Block, Mode, Step, Var};
 use crate::units::Dtype;
 
 /// What stands after the last layer.
 pub(crate) fn head(pass: &Pass, mode: Mode, scenario: &Scenario) -> Block {
+    if let Some(labels) = pass.architecture.labels {
+        return labels_head(pass, mode, labels.get());
+    }
+    match scenario.objective.method {
+        Method::Kto | Method::Orpo | Method::SimPo | Method::Cpo => {
+            return preference_head(pass, mode, scenario);
+        }
+        Method::Distillation => return distillation_head(pass, mode, scenario),
+        method if method.has_rollouts() => return completions_head(pass, mode, scenario),
+        _ => {}
+    }
     let mut writer = Writer::new(pass, mode, pass.trained.head());
     let input = residual_stream(pass, Name::of(Module::Layer, What::Output));
     let input = writer.tape.input(input, pass.follows(pass.architecture.blocks()));
@@ -39,7 +51,7 @@ pub(crate) fn head(pass: &Pass, mode: Mode, scenario: &Scenario) -> Block {
     let normed = writer.norm_of_tokens(input, Module::FinalNorm);
     writer.tape.drop(input);
     let logits = writer.logits(normed);
-    let loss = if scenario.objective == Objective::CausalLm {
+    let loss = if scenario.objective.method.is_language_modelling() {
         let loss = writer.cross_entropy(logits);
         writer.tape.drop(normed);
         let logits = writer.outputs(logits);
@@ -57,7 +69,7 @@ pub(crate) fn head(pass: &Pass, mode: Mode, scenario: &Scenario) -> Block {
 }
 
 impl Writer<'_> {
-    fn logits(&mut self, normed: Var) -> Var {
+    pub(super) fn logits(&mut self, normed: Var) -> Var {
         let (hidden, vocabulary) = ([self.pass.hidden()], [self.pass.vocabulary()]);
         let weight_of = if self.pass.architecture.tied { Module::Embedding } else { Module::LmHead };
         let linear = Linear {
@@ -93,7 +105,7 @@ impl Writer<'_> {
 
     /// The logits as the training loop gets them: in fp32 where autocast is entered around the model's forward alone
     /// (accelerate's `convert_outputs_to_fp32`). Takes over the caller's `logits`.
-    fn outputs(&mut self, logits: Var) -> Var {
+    pub(super) fn outputs(&mut self, logits: Var) -> Var {
         if !self.pass.leaves_autocast_early() {
             return logits;
         }
@@ -115,6 +127,10 @@ impl Writer<'_> {
     /// The step that makes the gradient of the head's weight; a tied one waits for the embedding's.
     pub(crate) fn head_gradient(&self, step: Step) -> Step {
         match step {
+            // What waits is a sum by then, which takes more in place.
+            Step::Parameter(storage) if self.pass.architecture.tied && self.sums_in_new_tensors() => {
+                Step::Temporary(storage)
+            }
             Step::Parameter(storage) if self.pass.architecture.tied => Step::Waiting(storage),
             other => other,
         }

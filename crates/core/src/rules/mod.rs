@@ -16,19 +16,20 @@ mod lora;
 mod loss;
 mod mlp;
 mod norm;
+mod objective;
 mod preference;
 mod reduction;
 mod rope;
 mod t5;
 
 pub(crate) use embedding::{embedding, hands_lookup_on};
-pub(crate) use layer::{LayerGraph, LayerKind, LayerPlace, layer};
+pub(crate) use layer::{LayerGraph, LayerKind, LayerPlace, layer, residual_stream};
 pub(crate) use linear::CUBLAS_WORKSPACE;
 pub(crate) use loss::head;
 pub(crate) use reduction::partial_sums;
 
 use crate::ledger::{Category, Dim, Dims, Module, Name, Part, What};
-use crate::plan::Pass;
+use crate::plan::{GradientSum, Pass};
 use crate::tape::{Mode, Step, Storage, Tape, Var};
 use crate::trained::Trains;
 use crate::units::Dtype;
@@ -45,7 +46,9 @@ pub(crate) struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     pub(crate) fn new(pass: &'a Pass, mode: Mode, trains: Trains) -> Self {
-        Self { tape: Tape::new(mode, pass.accumulates, trains), pass, part: Part::Main, trains }
+        let mut tape = Tape::new(mode, pass.accumulates, trains);
+        tape.sum_gradients(pass.sums == GradientSum::NewTensor);
+        Self { tape, pass, part: Part::Main, trains }
     }
 
     /// A tensor that forward makes. It is an activation, or the reference model's.
@@ -63,6 +66,11 @@ impl<'a> Writer<'a> {
     /// A name in the part that is being written.
     pub(crate) const fn name(&self, module: Module, what: What) -> Name {
         Name { part: self.part, ..Name::of(module, what) }
+    }
+
+    /// Whether gradients meet those of a call that backward visited before.
+    pub(crate) fn sums_in_new_tensors(&self) -> bool {
+        self.pass.sums == GradientSum::NewTensor
     }
 
     /// Whether a module's own parameter is trained here.

@@ -2,14 +2,18 @@
 
 mod choices;
 mod freezing;
+mod objective;
 mod trainer;
 
 pub use choices::{
     AdapterDtype, Attention, AutocastScope, BaseDtype, Checkpointing, Held, KvCache, LogProbs, Lora,
-    LoraTargets, Objective, Optimizer, Padding, Recipe, Stack, ZeroGrad,
+    LoraTargets, Optimizer, Padding, Recipe, Stack, ZeroGrad,
 };
 
 pub use freezing::{Freezing, FrozenLayers, TrainedKinds};
+pub use objective::{
+    Batching, Generation, GenerationCache, Lengths, Method, Objective, OtherModel, Place, Rollout,
+};
 pub use trainer::Trainer;
 
 use crate::error::{Error, Field};
@@ -91,6 +95,7 @@ impl Default for Scenario {
             experts: None,
             latent: None,
             decoder: None,
+            labels: None,
         };
         Self {
             model: Model { preset: Some("phi-3-mini-4k-instruct".to_owned()), architecture },
@@ -102,8 +107,8 @@ impl Default for Scenario {
             attention: Attention::Sdpa,
             checkpointing: Checkpointing::Off,
             zero_grad: ZeroGrad::AfterStep,
-            objective: Objective::CausalLm,
             freezing: Freezing::default(),
+            objective: Objective::default(),
             lora: Lora::default(),
             log_probs: LogProbs::Selective,
             padding: Padding::None,
@@ -131,6 +136,15 @@ impl Scenario {
             ("s", Some(self.sequence_length), limits::SEQUENCE_LENGTH),
             ("accumulation", Some(self.gradient_accumulation), limits::GRADIENT_ACCUMULATION),
             ("freeze_count", Some(self.freezing.count), limits::LAYERS),
+            ("labels", Some(self.objective.labels), limits::LABELS),
+            ("prompt", self.objective.lengths.prompt, limits::SEQUENCE_LENGTH),
+            ("completion", self.objective.lengths.completion, limits::SEQUENCE_LENGTH),
+            ("rejected", self.objective.lengths.rejected, limits::SEQUENCE_LENGTH),
+            ("longest", self.objective.lengths.longest, limits::SEQUENCE_LENGTH),
+            ("mean", self.objective.lengths.mean, limits::SEQUENCE_LENGTH),
+            ("group", Some(self.objective.rollout.group), limits::MICRO_BATCH),
+            ("calls", Some(self.objective.rollout.calls), limits::MICRO_BATCH),
+            ("vllm_share", Some(self.objective.rollout.share), limits::PERCENT),
             ("lora_rank", self.lora.rank, limits::LORA_RANK),
             ("vocab", Some(a.vocabulary), limits::VOCABULARY),
             ("hidden", Some(a.hidden), limits::WIDTH),
@@ -164,10 +178,10 @@ impl Scenario {
                 });
             }
         }
-        if let Some(longest) = a.longest_sequence().filter(|&longest| self.sequence_length.get() > longest) {
+        if let Some(longest) = a.longest_sequence().filter(|&longest| self.tokens_of_sequence() > longest) {
             return Err(Error::OutOfRange {
                 field: Field::new("s"),
-                given: self.sequence_length.to_string(),
+                given: self.tokens_of_sequence().to_string(),
                 min: limits::SEQUENCE_LENGTH.0.into(),
                 max: longest,
             });
@@ -180,6 +194,7 @@ impl Scenario {
                 divisor: a.kv_heads.get(),
             });
         }
+        self.check_objective()?;
         if let Some(experts) = experts.filter(|experts| experts.per_token > experts.count) {
             return Err(Error::OutOfRange {
                 field: Field::new("experts_per_token"),
@@ -251,8 +266,8 @@ impl Scenario {
         if self.stack != Stack::Current {
             return Err(unsupported("stack", self.stack.key(), &["current"]));
         }
-        if self.objective != Objective::CausalLm {
-            return Err(unsupported("objective", self.objective.key(), &["causal_lm"]));
+        if !self.objective.method.fits_encoder() {
+            return Err(unsupported("objective", self.objective.word(), &["causal_lm", "masked_lm"]));
         }
         match self.lora.rank {
             Some(rank) => Err(unsupported("lora_rank", &rank.to_string(), &["0"])),
@@ -294,6 +309,12 @@ pub mod limits {
     pub const LAYERS: (u32, u32) = (1, 10_000);
     /// Attention heads, key-value heads, a head's width.
     pub const HEADS: (u32, u32) = (1, 65_536);
+    /// Labels of a classifier.
+    pub const LABELS: (u32, u32) = (1, 1_048_576);
+    /// A share in percent.
+    pub const PERCENT: (u32, u32) = (1, 100);
+    /// Parameters of another model, in millions.
+    pub const MILLIONS: (u32, u32) = (0, 4_000_000);
     /// Experts in a layer.
     pub const EXPERTS: (u32, u32) = (1, 65_536);
     /// Hidden width, MLP width.

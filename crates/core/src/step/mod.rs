@@ -6,6 +6,8 @@
 mod blocks;
 pub(crate) mod inputs;
 mod layers;
+pub(crate) mod others;
+pub(crate) mod rollout;
 mod trained;
 
 pub(crate) use blocks::{Blocks, LayerBlocks, kind_of, kinds};
@@ -15,11 +17,11 @@ pub(crate) use trained::trained_elements;
 
 use crate::account::{Account, Registered};
 use crate::ledger::{Category, Instant, What};
-use crate::model::Parameter;
+use crate::model::{Architecture, Parameter};
 use crate::optimizer::{Held, Updated};
-use crate::plan::Pass;
+use crate::plan::{GradientSum, Pass};
 use crate::rules;
-use crate::scenario::{Objective, Scenario, ZeroGrad};
+use crate::scenario::{Method, Place, Scenario, ZeroGrad};
 use crate::tape::{Block, Mode, Run, Storage};
 use crate::timeline::LayerTotals;
 use crate::units::Bytes;
@@ -37,6 +39,7 @@ const FORWARD_AND_BACKWARD: [Instant; 6] = [
 struct Step<'a> {
     scenario: &'a Scenario,
     pass: &'a Pass,
+    call: Call,
     account: Account,
     embedding: Registered<'a>,
     layers: Layers<'a>,
@@ -62,19 +65,51 @@ pub(crate) fn account_and_layers(scenario: &Scenario) -> (Account, Vec<LayerTota
     walk(scenario, Looked::Largest)
 }
 
+/// Of several calls of the policy whose graphs one backward goes through: which one backward is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Call {
+    /// The one that ran last.
+    First,
+    /// The one before: the first one's gradients are there.
+    Second,
+}
+
 fn walk(scenario: &Scenario, looked: Looked) -> (Account, Vec<LayerTotals>) {
-    let architecture = &scenario.model.architecture;
-    let pass = Pass::of_policy(scenario);
+    let (mut account, mut layers) = walk_call(scenario, looked, Call::First);
+    if scenario.calls() > 1 {
+        let (second, of_second) = walk_call(scenario, looked, Call::Second);
+        account.take_larger(&second);
+        for (layer, other) in layers.iter_mut().zip(of_second) {
+            if other.backward.sum() > layer.backward.sum() {
+                layer.backward = other.backward;
+            }
+        }
+    }
+    (account, layers)
+}
+
+fn walk_call(scenario: &Scenario, looked: Looked, call: Call) -> (Account, Vec<LayerTotals>) {
+    let architecture = &scenario.architecture();
+    let mut pass = Pass::of_policy(scenario);
+    if call == Call::Second {
+        (pass.accumulates, pass.sums) = (true, GradientSum::NewTensor);
+    }
     let parameters = Parameters::of(scenario);
     let blocks = Blocks::of_policy(scenario, &pass);
-    let mut account = Account::new(architecture, parameters.trained(), scenario.trained());
+    let present = rollout::present(scenario);
+    let mut account = Account::new(architecture, parameters.trained(), scenario.trained(), present);
     let embedding = account.register(&blocks.embedding);
     let layers = Layers::register(&pass, &blocks.layers, &mut account);
     let head = account.register(&blocks.head);
-    let mut step = Step { scenario, pass: &pass, account, embedding, layers, head };
+    let mut step = Step { scenario, pass: &pass, call, account, embedding, layers, head };
     step.always(&parameters);
+    rollout::note(&mut step.account, scenario, &pass);
+    if !present.contains(Instant::Forward) {
+        return (step.account, Vec::new());
+    }
     step.inputs();
     step.earlier_gradients();
+    step.other_calls();
     let layers = step.layer_totals();
     step.forward(looked);
     step.loss();
@@ -104,15 +139,16 @@ impl Step<'_> {
                 dtype: self.pass.weight,
             };
             self.account.add_storage(&Instant::ALL, storage, parameter.copies(architecture));
-            if let Some(dtype) = self.scenario.objective.reference_on_gpu() {
-                let storage = Storage { category: Category::ReferenceModel, dtype, ..storage };
-                self.account.add_storage(&Instant::ALL, storage, parameter.copies(architecture));
-            }
         }
+        others::note(&mut self.account, self.scenario);
         for (storage, copies) in inputs::buffers(self.scenario, self.pass) {
             self.account.add_storage(&Instant::ALL, storage, copies);
         }
-        let updated = updated(self.scenario, parameters.trained());
+        if self.scenario.objective.method == Method::Generate {
+            return;
+        }
+        let architecture = self.scenario.architecture();
+        let updated = updated(self.scenario, &architecture, parameters.trained());
         if self.scenario.optimizer_dtype() != self.scenario.trained() {
             let master = updated.copy(Category::MasterWeights, What::Master);
             self.hold(&Instant::ALL, &master);
@@ -194,9 +230,7 @@ impl Step<'_> {
 
     /// The block of the reference model's forward at which memory is largest, where that is more than at the trained model's loss.
     fn reference_peak(&self) -> Option<Block> {
-        let objective = self.scenario.objective;
-        let shared = (objective == Objective::DpoReferenceAdapter).then_some(self.pass.weight);
-        let pass = Pass::of_reference(self.scenario, objective.reference_on_gpu().or(shared)?);
+        let pass = reference_pass(self.scenario, self.pass)?;
         let head = self.head.block();
         let policy = head.bytes(&head.at_peak(Run::Forward));
         let kept = head.bytes(head.kept_by_forward());
@@ -233,7 +267,12 @@ impl Step<'_> {
 
     /// Gradients that are there before backward makes them: of earlier micro-batches, or of the step before.
     fn earlier_gradients(&mut self) {
-        let until = if self.pass.accumulates {
+        if self.call == Call::Second {
+            for &instant in FORWARD_AND_BACKWARD.iter().skip(2) {
+                self.account.add_gradients(instant);
+            }
+        }
+        let until = if self.scenario.gradient_accumulation.get() > 1 {
             FORWARD_AND_BACKWARD.len()
         } else if self.scenario.zero_grad == ZeroGrad::BeforeBackward {
             2
@@ -245,10 +284,37 @@ impl Step<'_> {
         }
     }
 
+    /// What calls keep whose graphs wait for the same backward.
+    fn other_calls(&mut self) {
+        let calls = self.scenario.calls();
+        let all = 0..self.layers.count();
+        let done = u64::from(self.call == Call::Second);
+        for (at, &instant) in FORWARD_AND_BACKWARD.iter().enumerate() {
+            let is_forward = at < 2;
+            let others = if is_forward { calls - 1 } else { calls.saturating_sub(1 + done) };
+            let kept = if is_forward { Kept::InAutocast } else { Kept::ForBackward };
+            for _ in 0..others.min(1) {
+                let (embedding, head) = (self.embedding.block(), self.head.block());
+                let of = |block: &Block| {
+                    if is_forward {
+                        block.kept_by_forward().clone()
+                    } else {
+                        block.kept_for_backward().clone()
+                    }
+                };
+                let (of_embedding, of_head) = (of(embedding), of(head));
+                self.account.add(instant, &self.embedding, &of_embedding, others);
+                self.account.add(instant, &self.head, &of_head, others);
+                self.layers.kept_times(&mut self.account, instant, &all, kept, others);
+            }
+        }
+    }
+
     fn optimizer_step(&mut self, parameters: &Parameters) {
         let instant = Instant::OptimizerStep;
         self.account.add_gradients(instant);
-        let updated = updated(self.scenario, parameters.trained());
+        let architecture = self.scenario.architecture();
+        let updated = updated(self.scenario, &architecture, parameters.trained());
         let mut temporaries = updated.step_temporaries(self.scenario.optimizer);
         if self.scenario.optimizer_dtype() != self.scenario.trained() {
             temporaries.push(updated.copy(Category::Temporaries, What::GradientFp32));
@@ -259,7 +325,21 @@ impl Step<'_> {
     }
 }
 
+/// The pass of a reference model whose forward follows the policy's, before the loss.
+pub(crate) fn reference_pass(scenario: &Scenario, policy: &Pass) -> Option<Pass> {
+    if !matches!(scenario.objective.method, Method::Dpo | Method::Ipo | Method::Kto) {
+        return None;
+    }
+    let place = scenario.objective.reference().place;
+    let shared = (place == Place::Adapter).then_some(policy.weight);
+    Some(Pass::of_reference(scenario, place.on_gpu().or(shared)?))
+}
+
 /// The optimizer's view of the trained parameters.
-pub(crate) fn updated<'a>(scenario: &'a Scenario, parameters: &'a [Parameter]) -> Updated<'a> {
-    Updated { architecture: &scenario.model.architecture, parameters, dtype: scenario.optimizer_dtype() }
+pub(crate) fn updated<'a>(
+    scenario: &Scenario,
+    architecture: &'a Architecture,
+    parameters: &'a [Parameter],
+) -> Updated<'a> {
+    Updated { architecture, parameters, dtype: scenario.optimizer_dtype() }
 }

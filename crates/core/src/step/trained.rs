@@ -14,7 +14,7 @@ pub(crate) struct Parameters {
 
 impl Parameters {
     pub(crate) fn of(scenario: &Scenario) -> Self {
-        let model = parameters(&scenario.model.architecture);
+        let model = parameters(&scenario.architecture());
         let adapters = Adapters::of(scenario)
             .map(|adapters| model::adapters(&model, adapters.rank, |module| adapters.target(module)));
         let own = Trained::of(scenario).among(&model);
@@ -28,5 +28,5 @@ impl Parameters {
 
 /// Trainable parameters.
 pub(crate) fn trained_elements(scenario: &Scenario) -> u64 {
-    model::elements(Parameters::of(scenario).trained(), &scenario.model.architecture)
+    model::elements(Parameters::of(scenario).trained(), &scenario.architecture())
 }

@@ -65,6 +65,11 @@ impl Tape {
         for (var, id) in made.into_iter().flatten() {
             match var {
                 Some(var) => self.accumulate(var, id),
+                None if self.sums => {
+                    let sum = self.allocate(self.storages[id.index()]);
+                    self.release(sum);
+                    self.release(id);
+                }
                 None if self.accumulates => self.release(id),
                 None => {}
             }

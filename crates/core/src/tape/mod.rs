@@ -62,6 +62,8 @@ pub(crate) struct Tape {
     accumulates: bool,
     /// Which of the model's own parameters need a gradient.
     trains: Trains,
+    /// They meet gradients that can't take the sum.
+    sums: bool,
     storages: Vec<Storage>,
     references: Vec<u16>,
     /// It is known through a view, which holds it beside whoever holds the view.
@@ -95,6 +97,7 @@ impl Tape {
             mode,
             accumulates,
             trains,
+            sums: false,
             storages: Vec::with_capacity(128),
             references: Vec::with_capacity(128),
             is_viewed: Vec::with_capacity(128),
@@ -113,6 +116,11 @@ impl Tape {
             outside: Vec::new(),
             expected: None,
         }
+    }
+
+    /// Parameters' gradients meet earlier ones that can't take the sum.
+    pub(crate) fn sum_gradients(&mut self, sums: bool) {
+        self.sums = sums;
     }
 
     pub(crate) const fn mode(&self) -> Mode {

@@ -82,13 +82,16 @@ fn measured(run: &Value) -> [Option<u64>; FIGURES.len()] {
     let (figures, rank) = (&run["measured"], &run["measured"]["per_rank"]);
     let step = &figures["phase_peaks_requested"]["step2"];
     let first = |a: &Value, b: &Value| a.as_u64().or(b.as_u64());
+    // A run that only generates has one phase; what stands at the others is that phase once more.
+    let is_training = run["variant"]["generate"].is_null();
+    let later = |phase: &Value| phase.as_u64().filter(|_| is_training);
     [
         first(&figures["param_bytes"], &rank["param_local"]),
         first(&figures["grad_bytes"], &rank["grad_local"]),
         first(&figures["optstate_bytes"], &rank["optstate_local"]),
         step["fwd"].as_u64(),
-        step["bwd"].as_u64(),
-        step["opt"].as_u64(),
+        later(&step["bwd"]),
+        later(&step["opt"]),
         figures["peak_requested"].as_u64(),
         figures["peak_allocated"].as_u64(),
         figures["peak_reserved"].as_u64(),
@@ -153,12 +156,12 @@ fn scenario(run: &Value) -> Result<Scenario, Unsupported> {
     scenario.sequence_length = number(train, "seq_len")?;
     scenario.gradient_accumulation = number(train, "grad_accum")?;
     scenario.recipe = choice(train, "precision", Recipe::from_key)?;
-    scenario.optimizer = choice(train, "optimizer", optimizer)?;
+    scenario.optimizer = optimizer_of(train)?;
     scenario.attention = choice(train, "attention", Attention::from_key)?;
     scenario.checkpointing = choice(train, "checkpointing", checkpointing)?;
     scenario.zero_grad = choice(train, "zero_grad", ZeroGrad::from_key)?;
-    scenario.objective = objective::objective(&train["dpo"])?;
     scenario.freezing = freezing::freezing(&train["freeze"])?;
+    scenario.objective = objective::objective(run)?;
     scenario.lora = adapters::lora(train)?;
     scenario.log_probs = word(&train["dpo"]["logps"], LogProbs::Selective, objective::log_probs)?;
     scenario.padding = word(&train["padding_mask"], Padding::None, padding)?;
@@ -190,7 +193,7 @@ fn refuse_what_has_no_field(run: &Value) -> Result<(), Unsupported> {
         (stack(run).is_none(), "stack"),
         (is_set(&run["parallel"]), "parallel"),
         (is_set(&run["quant"]), "quant"),
-        (is_set(&run["variant"]), "variant"),
+        (is_set(&run["variant"]) && !objective::is_objective(&run["variant"]), "variant"),
         (run["mode"].as_str().is_some_and(|mode| mode != "plain"), "mode"),
         (train["lora"]["dora"] == true, "dora"),
         (train["dropout"].as_f64().is_some_and(|p| p > 0.0), "dropout"),
@@ -205,6 +208,11 @@ fn number(train: &Value, key: &'static str) -> Result<Count, Unsupported> {
     let given = train[key].to_string();
     vram_core::link::count(Field::new(key), &given, (1, u32::MAX))
         .map_err(|_| Unsupported(format!("{key} {given}")))
+}
+
+/// Runs that train nothing have no optimizer.
+fn optimizer_of(train: &Value) -> Result<Optimizer, Unsupported> {
+    if train["optimizer"] == "none" { Ok(Optimizer::Sgd) } else { choice(train, "optimizer", optimizer) }
 }
 
 fn choice<T>(

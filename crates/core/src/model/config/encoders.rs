@@ -41,6 +41,7 @@ impl Config {
             experts: None,
             latent: None,
             decoder: None,
+            labels: None,
         })
     }
 
@@ -76,6 +77,7 @@ impl Config {
             experts: None,
             latent: None,
             decoder: None,
+            labels: None,
         })
     }
 
@@ -128,6 +130,7 @@ impl Config {
             experts: None,
             latent: None,
             decoder: None,
+            labels: None,
         };
         self.check_layer_types(layers, |index| architecture.is_windowed(index))?;
         Ok(architecture)

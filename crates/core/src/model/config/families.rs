@@ -40,6 +40,7 @@ impl Config {
             experts: None,
             latent: None,
             decoder: None,
+            labels: None,
         })
     }
 
@@ -75,6 +76,7 @@ impl Config {
             attention_dropout: dropout,
             experts: None,
             latent: None,
+            labels: None,
             decoder: Some(Decoder {
                 layers: self.optional("num_decoder_layers", limits::LAYERS)?.unwrap_or(layers),
                 buckets: self.count("relative_attention_num_buckets", limits::VOCABULARY, 32)?,

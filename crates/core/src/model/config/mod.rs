@@ -216,6 +216,7 @@ impl Config {
             experts: self.experts(family)?,
             latent,
             decoder: None,
+            labels: None,
         })
     }
 
