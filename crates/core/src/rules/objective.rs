@@ -67,8 +67,12 @@ pub(crate) fn completions_head(pass: &Pass, mode: Mode, scenario: &Scenario) -> 
     let logits = writer.logits(normed);
     writer.tape.drop(normed);
     let logits = writer.outputs(logits);
+    // `logits[:, :-1]`, then `[:, -completion:]`.
+    let without_last = Pass { sequence: one_more.saturating_sub(1).max(1), ..pass.clone() };
+    writer.pass = &without_last;
+    let logits = writer.sliced(logits);
     writer.pass = &scored;
-    let mut logits = writer.sliced(logits, 2);
+    let mut logits = writer.sliced(logits);
     if rollout.temperature {
         let divided = writer.map(logits, Module::Loss, What::Scaled, &[]);
         writer.tape.drop(logits);
@@ -106,7 +110,7 @@ pub(crate) fn preference_head(pass: &Pass, mode: Mode, scenario: &Scenario) -> B
     }
     writer.pass = &predicted;
     let named = writer.tape.view(logits, &[], &[Step::Pass(logits)]);
-    let sliced = writer.sliced(logits, 1);
+    let sliced = writer.sliced(logits);
     let loss = writer.log_probabilities(sliced, scenario.log_probs_way());
     if mode == Mode::Grad && method == Method::Kto {
         // Chosen and rejected logits, taken by index: copies, which the metrics name until the loss is there.
@@ -145,7 +149,7 @@ pub(crate) fn distillation_head(pass: &Pass, mode: Mode, scenario: &Scenario) ->
     }
     writer.pass = &scored;
     let dims = writer.rows(&[pass.vocabulary()]);
-    let sliced = writer.sliced(logits, 1);
+    let sliced = writer.sliced(logits);
     let divided = writer.map(sliced, Module::Loss, What::Scaled, &[]);
     writer.tape.drop(sliced);
     let student = writer.log_softmax(divided);
@@ -181,16 +185,12 @@ impl Writer<'_> {
         slice
     }
 
-    /// Slices of logits, one after the other, down to the tokens of the pass. Takes over the caller's `logits`.
-    fn sliced(&mut self, logits: Var, times: u8) -> Var {
+    /// The logits of the pass's tokens. Takes over the caller's `logits`.
+    fn sliced(&mut self, logits: Var) -> Var {
         let dims = self.rows(&[self.pass.vocabulary()]);
-        let mut last = logits;
-        for _ in 0..times {
-            let next = self.part_of(last, dims);
-            self.tape.drop(last);
-            last = next;
-        }
-        last
+        let slice = self.part_of(logits, dims);
+        self.tape.drop(logits);
+        slice
     }
 
     /// `cross_entropy(logits[:chosen, :-1].contiguous(), …)`: in the logits' own dtype, in fp32 under autocast. The pass is the chosen
@@ -203,8 +203,15 @@ impl Writer<'_> {
         self.tape.drop(chosen);
         let copy = self.contiguous(moved, Module::Loss, What::Contiguous);
         self.tape.drop(moved);
-        let log_softmax = self.log_softmax(copy);
+        // As in `masked_cross_entropy`, autocast casts what `log_softmax` has made for `nll_loss`.
+        let storage = self.tape.storage(copy);
+        let narrow = Storage { name: Name::of(Module::Loss, What::LogSoftmax), ..storage };
+        let gradient = self.gradient(copy);
+        let narrow = self.tape.operator_keeping_output(narrow, &[], &[gradient]);
         self.tape.drop(copy);
+        let dtype = if self.pass.autocast.is_some() { Dtype::Fp32 } else { storage.dtype };
+        let log_softmax = self.cast(narrow, Module::Loss, What::Fp32Copy, dtype);
+        self.tape.drop(narrow);
         let labels =
             self.made(Module::Loss, What::ShiftedLabels, Dims::new(&self.pass.tokens()), Dtype::Int64);
         let labels = self.tape.constant(labels);

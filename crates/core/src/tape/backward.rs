@@ -65,16 +65,19 @@ impl Tape {
         for (var, id) in made.into_iter().flatten() {
             match var {
                 Some(var) => self.accumulate(var, id),
-                None if self.sums => {
-                    let sum = self.allocate(self.storages[id.index()]);
-                    self.release(sum);
-                    self.release(id);
-                }
+                None if self.sums => {}
                 None if self.accumulates => self.release(id),
                 None => {}
             }
         }
         self.release(incoming);
+        // A weight's gradient reaches the sum through nodes of its own (`TBackward0`, `AccumulateGrad`).
+        let is_summed = self.sums;
+        for (_, id) in made.into_iter().flatten().filter(|(var, _)| var.is_none() && is_summed) {
+            let sum = self.allocate(self.storages[id.index()]);
+            self.release(sum);
+            self.release(id);
+        }
     }
 
     /// What a step gives to the nodes before.
