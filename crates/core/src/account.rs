@@ -106,8 +106,13 @@ impl Account {
 
     /// The gradients of all parameters.
     pub(crate) fn add_gradients(&mut self, instant: Instant) {
+        self.add_gradients_of(instant, |_| true);
+    }
+
+    /// The gradients of some parameters.
+    pub(crate) fn add_gradients_of(&mut self, instant: Instant, is_wanted: fn(Name) -> bool) {
         for at in 0..self.gradients.len() {
-            if let Some(&(_, slot, copies)) = self.gradients.get(at) {
+            if let Some(&(_, slot, copies)) = self.gradients.get(at).filter(|(name, ..)| is_wanted(*name)) {
                 self.count(slot, instant, copies);
             }
         }

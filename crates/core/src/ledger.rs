@@ -248,6 +248,8 @@ pub enum Part {
     Main,
     /// The decoder of an encoder-decoder.
     Decoder,
+    /// The value model that PPO trains beside the policy.
+    Value,
     /// The model that scores completions.
     Reward,
     /// The model that is distilled.
@@ -262,6 +264,7 @@ impl Part {
         match self {
             Self::Main => "",
             Self::Decoder => "decoder.",
+            Self::Value => "value_model.",
             Self::Reward => "reward_model.",
             Self::Teacher => "teacher.",
             Self::Cross => "decoder.cross_attention.",

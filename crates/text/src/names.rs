@@ -10,6 +10,7 @@ pub fn name(name: Name, lang: Lang) -> String {
     let part = match name.part {
         Part::Main => "",
         Part::Decoder => lang.pick("decoder ", "解码器 "),
+        Part::Value => lang.pick("value model ", "价值模型 "),
         Part::Reward => lang.pick("reward model ", "奖励模型 "),
         Part::Teacher => lang.pick("teacher ", "教师模型 "),
         Part::Cross => lang.pick("decoder, cross-attention ", "解码器交叉注意力 "),

@@ -27,7 +27,8 @@ pub(crate) struct Replay {
 
 /// Plays two steps of a scenario that has an estimate through the allocator.
 pub(crate) fn replay(scenario: &Scenario) -> Option<Replay> {
-    let is_played = scenario.calls() == 1 && scenario.objective.method != Method::Generate;
+    let is_played =
+        scenario.calls() == 1 && !matches!(scenario.objective.method, Method::Generate | Method::Ppo);
     if scenario.model.architecture.layers.get() > MOST_LAYERS || !is_played {
         return None;
     }

@@ -45,7 +45,11 @@ pub(crate) fn labels_head(pass: &Pass, mode: Mode, labels: u64) -> Block {
 /// Log-probabilities of the completions' tokens (`grpo_trainer.py`, `_get_per_token_logps_and_entropies` before the head was fused;
 /// PARALLEL section 13).
 pub(crate) fn completions_head(pass: &Pass, mode: Mode, scenario: &Scenario) -> Block {
-    let rollout = scenario.objective.rollout;
+    let is_ppo = scenario.objective.method == Method::Ppo;
+    let mut rollout = scenario.objective.rollout;
+    // `ppo_trainer.py` slices whole logits once, and computes the entropy of all tokens at a time.
+    (rollout.keeps_completion, rollout.entropy) =
+        (rollout.keeps_completion && !is_ppo, rollout.entropy && !is_ppo);
     let completion = scenario.tokens_of_completion().min(pass.sequence);
     let scored = Pass { sequence: completion, ..pass.clone() };
     let one_more = if rollout.keeps_completion { completion.saturating_add(1) } else { pass.sequence };
@@ -70,7 +74,7 @@ pub(crate) fn completions_head(pass: &Pass, mode: Mode, scenario: &Scenario) -> 
     // `logits[:, :-1]`, then `[:, -completion:]`.
     let without_last = Pass { sequence: one_more.saturating_sub(1).max(1), ..pass.clone() };
     writer.pass = &without_last;
-    let logits = writer.sliced(logits);
+    let logits = if is_ppo { logits } else { writer.sliced(logits) };
     writer.pass = &scored;
     let mut logits = writer.sliced(logits);
     if rollout.temperature {
@@ -83,8 +87,19 @@ pub(crate) fn completions_head(pass: &Pass, mode: Mode, scenario: &Scenario) -> 
     if rollout.entropy {
         writer.entropy(named);
     }
+    if is_ppo {
+        // The softmax, and its product with the logits.
+        let dims = Dims::new(&[Dim::number(2), Dim::number(pass.rows)]);
+        let dims = scored_dims(dims, &scored);
+        let storage = writer.temporary(Module::Loss, What::Softmax, dims, writer.tape.dtype(named));
+        writer.tape.scratch(storage);
+    }
     writer.tape.drop(named);
     writer.tape.finish(Some(input), loss, true)
+}
+
+fn scored_dims(dims: Dims, scored: &Pass) -> Dims {
+    dims.and(scored.sequence()).and(scored.vocabulary())
 }
 
 /// Log-probabilities of sequences without their first token, and the chosen ones' own loss where there is one

@@ -16,7 +16,7 @@ pub(crate) use trained::Parameters;
 pub(crate) use trained::trained_elements;
 
 use crate::account::{Account, Registered};
-use crate::ledger::{Category, Instant, What};
+use crate::ledger::{Category, Instant, Part, What};
 use crate::model::{Architecture, Parameter};
 use crate::optimizer::{Held, Updated};
 use crate::plan::{GradientSum, Pass};
@@ -76,7 +76,7 @@ enum Call {
 
 fn walk(scenario: &Scenario, looked: Looked) -> (Account, Vec<LayerTotals>) {
     let (mut account, mut layers) = walk_call(scenario, looked, Call::First);
-    if scenario.calls() > 1 {
+    if scenario.calls() > 1 || scenario.objective.method == Method::Ppo {
         let (second, of_second) = walk_call(scenario, looked, Call::Second);
         account.take_larger(&second);
         for (layer, other) in layers.iter_mut().zip(of_second) {
@@ -91,7 +91,11 @@ fn walk(scenario: &Scenario, looked: Looked) -> (Account, Vec<LayerTotals>) {
 fn walk_call(scenario: &Scenario, looked: Looked, call: Call) -> (Account, Vec<LayerTotals>) {
     let architecture = &scenario.architecture();
     let mut pass = Pass::of_policy(scenario);
-    if call == Call::Second {
+    let is_ppo = scenario.objective.method == Method::Ppo;
+    if call == Call::Second && is_ppo {
+        // The value model, of which forward ran before the policy's.
+        pass.architecture = scenario.value_architecture();
+    } else if call == Call::Second {
         (pass.accumulates, pass.sums) = (true, GradientSum::NewTensor);
     }
     let parameters = Parameters::of(scenario);
@@ -101,6 +105,11 @@ fn walk_call(scenario: &Scenario, looked: Looked, call: Call) -> (Account, Vec<L
     let embedding = account.register(&blocks.embedding);
     let layers = Layers::register(&pass, &blocks.layers, &mut account);
     let head = account.register(&blocks.head);
+    let value = (is_ppo && call == Call::First).then(|| {
+        let pass = Pass { architecture: scenario.value_architecture(), ..pass.clone() };
+        rules::head(&pass, Mode::Grad, scenario)
+    });
+    let value = value.as_ref().map(|block| account.register(block));
     let mut step = Step { scenario, pass: &pass, call, account, embedding, layers, head };
     step.always(&parameters);
     rollout::note(&mut step.account, scenario, &pass);
@@ -109,7 +118,11 @@ fn walk_call(scenario: &Scenario, looked: Looked, call: Call) -> (Account, Vec<L
     }
     step.inputs();
     step.earlier_gradients();
-    step.other_calls();
+    match value {
+        Some(value) => step.value_model(&value),
+        None if is_ppo => {}
+        None => step.other_calls(),
+    }
     let layers = step.layer_totals();
     step.forward(looked);
     step.loss();
@@ -269,7 +282,7 @@ impl Step<'_> {
     fn earlier_gradients(&mut self) {
         if self.call == Call::Second {
             for &instant in FORWARD_AND_BACKWARD.iter().skip(2) {
-                self.account.add_gradients(instant);
+                self.account.add_gradients_of(instant, |name| name.part != Part::Value);
             }
         }
         let until = if self.scenario.gradient_accumulation.get() > 1 {
@@ -281,6 +294,18 @@ impl Step<'_> {
         };
         for &instant in FORWARD_AND_BACKWARD.iter().take(until) {
             self.account.add_gradients(instant);
+        }
+    }
+
+    /// What the value model keeps while the policy runs and is trained: backward comes to it last.
+    fn value_model(&mut self, head: &Registered<'_>) {
+        let all = 0..self.layers.count();
+        for (at, &instant) in FORWARD_AND_BACKWARD.iter().enumerate() {
+            let kept = if at < 2 { Kept::InAutocast } else { Kept::ForBackward };
+            let of_embedding = self.embedding.block().kept_for_backward().clone();
+            self.account.add(instant, &self.embedding, &of_embedding, 1);
+            self.account.add(instant, head, head.block().kept_for_backward(), 1);
+            self.layers.kept(&mut self.account, instant, &all, kept);
         }
     }
 

@@ -2,7 +2,8 @@
 
 use crate::model::{self, Parameter, parameters};
 use crate::plan::Adapters;
-use crate::scenario::Scenario;
+use crate::ledger::{Name, Part};
+use crate::scenario::{Method, Scenario};
 use crate::trained::Trained;
 
 /// The model's parameters, those of them that are trained, and the adapters' where only these are.
@@ -14,7 +15,15 @@ pub(crate) struct Parameters {
 
 impl Parameters {
     pub(crate) fn of(scenario: &Scenario) -> Self {
-        let model = parameters(&scenario.architecture());
+        let mut model = parameters(&scenario.architecture());
+        if scenario.objective.method == Method::Ppo {
+            // The value model: the same body with a head over one label, trained with the policy (`PolicyAndValueWrapper`).
+            let named = |parameter: Parameter| Parameter {
+                name: Name { part: Part::Value, ..parameter.name },
+                ..parameter
+            };
+            model.extend(parameters(&scenario.value_architecture()).into_iter().map(named));
+        }
         let adapters = Adapters::of(scenario)
             .map(|adapters| model::adapters(&model, adapters.rank, |module| adapters.target(module)));
         let own = Trained::of(scenario).among(&model);

@@ -19,6 +19,11 @@ impl Scenario {
         Architecture { labels, tied: architecture.tied && labels.is_none(), ..architecture }
     }
 
+    /// The value model that PPO trains: the policy's body with a head over one label.
+    pub fn value_architecture(&self) -> Architecture {
+        Architecture { labels: Some(Count::ONE), tied: false, ..self.model.architecture }
+    }
+
     /// Sequences of one forward pass.
     pub fn sequences(&self) -> u64 {
         let rows = self.micro_batch.get().saturating_mul(self.objective.method.sequences_per_sample());
