@@ -1,8 +1,8 @@
 //! Which parameters are trained: the model's, some of them, or the adapters'.
 
+use crate::ledger::{Name, Part};
 use crate::model::{self, Parameter, parameters};
 use crate::plan::Adapters;
-use crate::ledger::{Name, Part};
 use crate::scenario::{Method, Scenario};
 use crate::trained::Trained;
 
