@@ -16,7 +16,7 @@ fn input(sizes: &[[u64; 9]; 7], ghost: Option<Vec<Bytes>>, capacity: u64) -> Inp
     let totals: Vec<u64> =
         sizes.iter().map(|bar| bar.iter().fold(0_u64, |sum, size| sum.saturating_add(*size))).collect();
     let most = totals.iter().max().copied().unwrap_or_default();
-    let bars = Instant::ALL
+    let bars = Instant::TRAINING
         .into_iter()
         .zip(sizes)
         .zip(&totals)

@@ -74,8 +74,7 @@ fn svg(estimate: &Estimate, scenario: &Scenario, unit: Unit, lang: Lang) -> Resu
 pub fn chart_input(estimate: &Estimate, scenario: &Scenario, unit: Unit, lang: Lang) -> vram_chart::Input {
     vram_chart::Input {
         bars: estimate
-            .instants
-            .iter()
+            .present()
             .map(|total| vram_chart::Bar {
                 instant: total.instant,
                 segments: total.categories,
@@ -107,8 +106,7 @@ fn categories(total: &vram_core::estimate::InstantTotal) -> Value {
 pub fn json(estimate: &Estimate, scenario: &Scenario) -> Value {
     let peak = estimate.at_peak();
     let instants: Vec<Value> = estimate
-        .instants
-        .iter()
+        .present()
         .map(|total| {
             json!({
                 "name": total.instant.key(),
@@ -225,7 +223,7 @@ fn moments(estimate: &Estimate, unit: Unit, lang: Lang) -> Table {
     let mut header = vec![Word::Moment.in_lang(lang).to_owned()];
     header.extend(used.iter().map(|&used| category(used, lang).to_owned()));
     header.push(Word::Total.in_lang(lang).to_owned());
-    let rows = estimate.instants.iter().map(|total| {
+    let rows = estimate.present().map(|total| {
         let mut row = vec![instant(total.instant, lang).to_owned()];
         row.extend(used.iter().map(|&used| format_bytes(total.category(used), unit)));
         row.push(format_bytes(total.requested, unit));

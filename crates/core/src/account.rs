@@ -45,11 +45,19 @@ pub(crate) struct Account {
     gradients: Vec<Gradient>,
     held: Vec<(Storage, usize)>,
     layers: u64,
+    /// The moments that the run has.
+    present: InstantSet,
 }
 
 impl Account {
-    pub(crate) fn new(architecture: &Architecture, parameters: &[Parameter], gradient: Dtype) -> Self {
+    pub(crate) fn new(
+        architecture: &Architecture,
+        parameters: &[Parameter],
+        gradient: Dtype,
+        present: InstantSet,
+    ) -> Self {
         let mut account = Self {
+            present,
             slots: Vec::with_capacity(512),
             gradients: Vec::with_capacity(parameters.len()),
             held: Vec::new(),
@@ -101,6 +109,9 @@ impl Account {
     }
 
     fn count(&mut self, slot: usize, instant: Instant, copies: u64) {
+        if !self.present.contains(instant) {
+            return;
+        }
         if let Some(place) = self.slots.get_mut(slot).and_then(|slot| slot.copies.get_mut(instant.index())) {
             *place += copies;
         }
@@ -115,8 +126,15 @@ impl Account {
 
     /// The gradients of all parameters.
     pub(crate) fn add_gradients(&mut self, instant: Instant) {
+        self.add_gradients_where(instant, |_| true);
+    }
+
+    /// The gradients of some parameters.
+    pub(crate) fn add_gradients_where(&mut self, instant: Instant, is_wanted: fn(Name) -> bool) {
         for at in 0..self.gradients.len() {
-            if let Some(&Gradient { slot, copies, .. }) = self.gradients.get(at) {
+            if let Some(&Gradient { slot, copies, .. }) =
+                self.gradients.get(at).filter(|gradient| is_wanted(gradient.name))
+            {
                 self.count(slot, instant, copies);
             }
         }
@@ -158,6 +176,41 @@ impl Account {
         if let Some(slot) = self.slots.last_mut() {
             slot.rounding = Some(rounding);
         }
+    }
+
+    /// The moments that the run has.
+    pub(crate) const fn present(&self) -> InstantSet {
+        self.present
+    }
+
+    /// At each instant what is alive in the one of two accounts in which it is more.
+    pub(crate) fn take_larger(&mut self, other: &Self) {
+        for instant in Instant::ALL {
+            if other.totals(instant).sum() <= self.totals(instant).sum() {
+                continue;
+            }
+            let at = instant.index();
+            for slot in &mut self.slots {
+                slot.copies[at] = 0;
+            }
+            for slot in other.slots.iter().filter(|slot| slot.copies[at] > 0) {
+                let same = |own: &Slot| own.storage == slot.storage && own.rounding == slot.rounding;
+                let id = match self.slots.iter().position(same) {
+                    Some(id) => id,
+                    None => self.slot(slot.storage),
+                };
+                if let Some(own) = self.slots.get_mut(id) {
+                    own.copies[at] += slot.copies[at];
+                    own.rounding = slot.rounding;
+                }
+            }
+        }
+    }
+
+    /// The storages outside of blocks and in them that are alive at an instant, with their copies.
+    pub(crate) fn alive(&self, instant: Instant) -> impl Iterator<Item = (Storage, u64)> {
+        let at = instant.index();
+        self.slots.iter().map(move |slot| (slot.storage, slot.copies[at])).filter(|&(_, copies)| copies > 0)
     }
 
     /// What is alive at an instant, by category.

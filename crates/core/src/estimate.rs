@@ -46,7 +46,7 @@ pub struct Band {
 pub struct Estimate {
     /// Named tensors with lifetimes.
     pub entries: Vec<Entry>,
-    /// Every instant, in the order of [`Instant::ALL`].
+    /// Every instant, in the order of [`Instant::ALL`]; nothing is alive at those that the run doesn't have.
     pub instants: [InstantTotal; Instant::ALL.len()],
     /// The instant at which most is alive.
     pub peak: Instant,
@@ -70,6 +70,11 @@ impl Estimate {
     /// The totals at an instant.
     pub fn at(&self, instant: Instant) -> &InstantTotal {
         &self.instants[instant.index()]
+    }
+
+    /// The instants that the run has, in order of time.
+    pub fn present(&self) -> impl Iterator<Item = &InstantTotal> {
+        self.instants.iter().filter(|total| total.requested > Bytes::ZERO)
     }
 
     /// The totals at the peak.

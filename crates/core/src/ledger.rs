@@ -4,58 +4,9 @@
 
 use core::fmt::Write as _;
 
+pub use crate::instant::{Instant, InstantSet};
 pub use crate::name::{Module, What};
 use crate::units::{Bytes, Dtype};
-
-/// A moment of a training step at which memory can be at its largest. In order of time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Instant {
-    /// Inside the forward pass of the decoder layers.
-    Forward,
-    /// Final norm, logits and loss.
-    Loss,
-    /// Backward through loss, logits and final norm.
-    BackwardHead,
-    /// Backward through the layer that backward visits first (the last one).
-    BackwardFirstVisited,
-    /// Backward through the layer that backward visits last (the first one).
-    BackwardLastVisited,
-    /// Backward through the embedding.
-    BackwardEmbedding,
-    /// Inside `optimizer.step()`.
-    OptimizerStep,
-}
-
-impl Instant {
-    /// All, in order of time.
-    pub const ALL: [Self; 7] = [
-        Self::Forward,
-        Self::Loss,
-        Self::BackwardHead,
-        Self::BackwardFirstVisited,
-        Self::BackwardLastVisited,
-        Self::BackwardEmbedding,
-        Self::OptimizerStep,
-    ];
-
-    /// The word of the JSON output.
-    pub const fn key(self) -> &'static str {
-        match self {
-            Self::Forward => "forward",
-            Self::Loss => "loss",
-            Self::BackwardHead => "backward_head",
-            Self::BackwardFirstVisited => "backward_first_visited_layer",
-            Self::BackwardLastVisited => "backward_last_visited_layer",
-            Self::BackwardEmbedding => "backward_embedding",
-            Self::OptimizerStep => "optimizer_step",
-        }
-    }
-
-    /// Its place in [`Instant::ALL`].
-    pub const fn index(self) -> usize {
-        self as usize
-    }
-}
 
 /// What an entry is for. In the order in which bars are stacked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -270,6 +221,15 @@ impl Dims {
         self.dims.get(..usize::from(self.len)).unwrap_or(&self.dims)
     }
 
+    /// The same with half of the first dimension.
+    #[must_use]
+    pub fn halved(mut self) -> Self {
+        if let Some(first) = self.dims.first_mut() {
+            *first = Dim::number(first.value / 2);
+        }
+        self
+    }
+
     /// The number of elements.
     pub fn product(&self) -> u64 {
         self.as_slice().iter().fold(1, |product, dim| product.saturating_mul(dim.value))
@@ -298,6 +258,12 @@ pub enum Part {
     Main,
     /// The decoder of an encoder-decoder.
     Decoder,
+    /// The value model that PPO trains beside the policy.
+    Value,
+    /// The model that scores completions.
+    Reward,
+    /// The model that is distilled.
+    Teacher,
     /// Attention of the decoder to what the encoder has made.
     Cross,
     /// The vision tower in front of a language model.
@@ -310,6 +276,9 @@ impl Part {
         match self {
             Self::Main => "",
             Self::Decoder => "decoder.",
+            Self::Value => "value_model.",
+            Self::Reward => "reward_model.",
+            Self::Teacher => "teacher.",
             Self::Cross => "decoder.cross_attention.",
             Self::Vision => "vision_tower.",
         }
@@ -331,31 +300,6 @@ impl Name {
     pub fn key(self) -> String {
         let gradient = if self.gradient { ".grad" } else { "" };
         format!("{}{}.{}{gradient}", self.part.prefix(), self.module.key(), self.what.key())
-    }
-}
-
-/// The moments at which an entry is alive.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct InstantSet(u8);
-
-impl InstantSet {
-    /// Every moment.
-    pub const ALL: Self = Self((1 << Instant::ALL.len()) - 1);
-
-    /// The same with `instant`.
-    #[must_use]
-    pub const fn with(self, instant: Instant) -> Self {
-        Self(self.0 | 1 << instant.index())
-    }
-
-    /// Whether `instant` is in it.
-    pub const fn contains(self, instant: Instant) -> bool {
-        self.0 & 1 << instant.index() != 0
-    }
-
-    /// Its moments in order of time.
-    pub fn iter(self) -> impl Iterator<Item = Instant> {
-        Instant::ALL.into_iter().filter(move |&instant| self.contains(instant))
     }
 }
 

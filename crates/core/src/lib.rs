@@ -8,6 +8,7 @@ pub mod error;
 pub mod estimate;
 pub mod gpu;
 pub mod hub;
+mod instant;
 pub mod ledger;
 pub mod link;
 pub mod model;

@@ -82,6 +82,8 @@ names! {
         KvBProj = "kv_b_proj",
         /// A learned number for each head that takes part in the softmax of its scores.
         Sinks = "sinks",
+        /// Head over labels.
+        Score = "score",
         /// Output projection of attention.
         OProj = "o_proj",
         /// Dropout after attention.
@@ -144,6 +146,10 @@ names! {
         Buckets = "ddp",
         /// The optimizer.
         Optimizer = "optimizer",
+        /// The cache of generation.
+        KvCache = "kv_cache",
+        /// An inference engine beside the training loop.
+        Engine = "engine",
         /// cuBLAS, the library of matrix products.
         Cublas = "cublas",
     }
@@ -390,6 +396,10 @@ names! {
         StepDenominator = "step_denominator",
         /// Copies of a list of tensors inside `step()`.
         StepCopy = "step_copy",
+        /// A layer's keys, copied with one token more.
+        StepCopyOfKeys = "copy_of_keys",
+        /// An engine's weights and cache together.
+        WeightsAndCache = "weights_and_cache",
         /// Copy for one parameter at a time inside `step()`.
         StepLargest = "step_largest",
         /// Whole weights that were gathered from all ranks' shards.

@@ -5,10 +5,10 @@ use crate::model::{Architecture, Parameter, Tower};
 use crate::quantised::{self, Quantised};
 use crate::scenario::{
     AdapterMethod, Attention, AutocastScope, Checkpointing, Compile, DataParallel, GradientSync, Held,
-    Kernels, KvCache, LossKernel, Objective, Padding, Scenario, Stack, Targets,
+    Kernels, KvCache, LossKernel, Padding, Scenario, Stack, Targets,
 };
 use crate::step;
-use crate::tape::Storage;
+use crate::tape::{GradientSum, Storage};
 use crate::trained::Trained;
 use crate::units::{Bytes, Count, Dtype};
 
@@ -95,6 +95,8 @@ pub(crate) struct Pass {
     pub(crate) accumulates: bool,
     /// Where each tensor is updated inside backward: its weight, and what its update allocates.
     pub(crate) hooks: Vec<(Name, Bytes)>,
+    /// What takes a gradient that meets an earlier one.
+    pub(crate) sums: GradientSum,
     /// Whether it is the frozen reference model's.
     pub(crate) is_reference: bool,
     /// The passes of what stands in front of the language model.
@@ -120,13 +122,10 @@ impl Pass {
     }
 
     fn of_text(scenario: &Scenario) -> Self {
-        let image = scenario.model.architecture.image;
         Self {
             architecture: scenario.architecture(),
-            rows: scenario.micro_batch.get().saturating_mul(scenario.objective.sequences_per_sample()),
-            sequence: image
-                .map_or(scenario.sequence_length.get(), |image| image.positions())
-                .saturating_add(prompt_length(scenario)),
+            rows: scenario.sequences(),
+            sequence: scenario.tokens_of_sequence().saturating_add(prompt_length(scenario)),
             weight: scenario.weight(),
             autocast: scenario.recipe.is_autocast().then(|| scenario.recipe.compute()),
             // scaled_dot_product_attention has no soft-capping (`sdpa_attention_forward` refuses it).
@@ -141,13 +140,14 @@ impl Pass {
             fills_cache: scenario.kv_cache == KvCache::Filled
                 && !scenario.checkpointing.is_on()
                 && !scenario.model.architecture.has_own_objective(),
-            held: if scenario.objective == Objective::CausalLm { scenario.held } else { Held::Loss },
+            held: if scenario.objective.method.is_language_modelling() { scenario.held } else { Held::Loss },
             stack: scenario.stack,
             autocast_scope: scenario.autocast_scope,
             checkpointing: scenario.checkpointing,
             grads_in_buckets: grads_in_buckets(scenario),
-            accumulates: adds_to_gradients(scenario) || grads_in_buckets(scenario),
+            accumulates: (adds_to_gradients(scenario) || grads_in_buckets(scenario)) && scenario.calls() == 1,
             hooks: step::hooks(scenario),
+            sums: GradientSum::InPlace,
             is_reference: false,
             front: None,
         }
@@ -155,7 +155,7 @@ impl Pass {
 
     /// The reference model's pass: the same model with weights of its own dtype, in evaluation mode.
     pub(crate) fn of_reference(scenario: &Scenario, weight: Dtype) -> Self {
-        let mut pass = Self {
+        let pass = Self {
             weight,
             is_reference: true,
             accumulates: false,
@@ -164,14 +164,21 @@ impl Pass {
             adapters: None,
             trained: Trained::NONE,
             // A reference model of its own is not quantised.
-            quantised: Quantised::of(scenario).filter(|_| scenario.objective.reference_on_gpu().is_none()),
+            quantised: Quantised::of(scenario)
+                .filter(|_| scenario.objective.reference().place.on_gpu().is_none()),
             checkpointing: Checkpointing::Off,
             ..Self::of_policy(scenario)
         };
+        pass.without_dropout()
+    }
+
+    /// The same in evaluation mode.
+    pub(crate) fn without_dropout(mut self) -> Self {
+        let pass = &mut self;
         pass.architecture.embedding_dropout = false;
         pass.architecture.residual_dropout = false;
         pass.architecture.attention_dropout = false;
-        pass
+        self
     }
 
     /// Whether autograd follows the input of a layer, or, for the number of layers, that of the head: something below it is trained.

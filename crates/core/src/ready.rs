@@ -1,7 +1,7 @@
 //! Scenarios that are ready to open: the hand calculation that this project began with, and what was observed.
 
 use crate::ledger::Category;
-use crate::scenario::{Checkpointing, Objective, Scenario};
+use crate::scenario::{Checkpointing, Objective, Place, Scenario};
 use crate::units::Bytes;
 
 /// Which of them.
@@ -74,13 +74,13 @@ impl Ready {
     pub fn scenario(self) -> Scenario {
         let base = Scenario::default();
         match self {
-            Self::ReferenceOnGpu => Scenario { objective: Objective::DpoReferenceBf16, ..base },
+            Self::ReferenceOnGpu => Scenario { objective: Objective::dpo(Place::Bf16), ..base },
             Self::ReferenceOnCpu => Scenario {
-                objective: Objective::DpoReferenceCpu,
+                objective: Objective::dpo(Place::Cpu),
                 checkpointing: Checkpointing::Layers,
                 ..base
             },
-            Self::Observed => Scenario { objective: Objective::DpoReferenceFp32, ..base },
+            Self::Observed => Scenario { objective: Objective::dpo(Place::Fp32), ..base },
         }
     }
 

@@ -5,7 +5,7 @@
 
 use crate::error::Error;
 use crate::estimate::InstantTotal;
-use crate::ledger::{Category, Entry, Instant};
+use crate::ledger::{Category, Entry, Instant, InstantSet};
 use crate::scenario::{Scenario, ZeroGrad};
 use crate::step::{self, Looked};
 use crate::totals::Totals;
@@ -16,6 +16,10 @@ use crate::units::Bytes;
 pub enum Moment {
     /// The model has been made, nothing has run.
     Load,
+    /// Completions are generated.
+    Generation,
+    /// Completions are scored.
+    Scoring,
     /// Forward of a layer.
     Forward(u64),
     /// Final norm, logits and loss.
@@ -35,6 +39,8 @@ impl Moment {
     pub const fn instant(self) -> Option<Instant> {
         match self {
             Self::Load => None,
+            Self::Generation => Some(Instant::Generation),
+            Self::Scoring => Some(Instant::Scoring),
             Self::Forward(_) => Some(Instant::Forward),
             Self::Loss => Some(Instant::Loss),
             Self::BackwardHead => Some(Instant::BackwardHead),
@@ -81,10 +87,12 @@ pub(crate) fn points(
     let mut points = Vec::with_capacity(4 * layers.len() + 9);
     let at = |instant: Instant| instants[instant.index()].categories;
     let mut loaded = Totals::default();
-    for category in [Category::Parameters, Category::MasterWeights] {
-        loaded.put(category, instants[0].category(category));
+    // What is there at every moment of the run.
+    for category in [Category::Parameters, Category::MasterWeights, Category::ReferenceModel] {
+        let present = instants.iter().filter(|total| total.requested > Bytes::ZERO);
+        loaded.put(category, present.map(|total| total.category(category)).min().unwrap_or_default());
     }
-    loaded.put(Category::ReferenceModel, at(Instant::OptimizerStep)[Category::ReferenceModel.index()]);
+    let has = |instant| at(instant).iter().any(|&bytes| bytes > Bytes::ZERO);
     points.push(Point { step: StepNumber::First, moment: Moment::Load, categories: loaded.categories() });
     for step in [StepNumber::First, StepNumber::Later] {
         let mut push = |moment, categories: [Bytes; Category::ALL.len()]| {
@@ -92,6 +100,16 @@ pub(crate) fn points(
                 if step == StepNumber::First { before(scenario, moment, categories) } else { categories };
             points.push(Point { step, moment, categories });
         };
+        for (moment, instant) in
+            [(Moment::Generation, Instant::Generation), (Moment::Scoring, Instant::Scoring)]
+        {
+            if has(instant) {
+                push(moment, at(instant));
+            }
+        }
+        if !has(Instant::Forward) {
+            continue;
+        }
         for (index, layer) in (0..layers.len() as u64).zip(layers) {
             push(Moment::Forward(index), layer.forward.categories());
         }
@@ -142,10 +160,11 @@ pub fn alive_at(scenario: &Scenario, moment: Moment) -> Result<Vec<Entry>, Error
         Moment::Forward(layer) | Moment::Backward(layer) => Looked::At(layer),
         _ => Looked::Largest,
     };
-    let mut entries = step::account(scenario, looked).entries();
+    let account = step::account(scenario, looked);
+    let mut entries = account.entries();
     match moment.instant() {
         Some(instant) => entries.retain(|entry| entry.instants.contains(instant)),
-        None => entries.retain(is_loaded),
+        None => entries.retain(|entry| is_loaded(entry, account.present())),
     }
     Ok(entries)
 }
@@ -160,8 +179,8 @@ pub fn keep_first_step(scenario: &Scenario, moment: Moment, entries: &mut Vec<En
     entries.retain(|entry| is_there(entry.category));
 }
 
-fn is_loaded(entry: &Entry) -> bool {
+fn is_loaded(entry: &Entry, present: InstantSet) -> bool {
     let is_of_model =
         matches!(entry.category, Category::Parameters | Category::MasterWeights | Category::ReferenceModel);
-    is_of_model && Instant::ALL.into_iter().all(|instant| entry.instants.contains(instant))
+    is_of_model && entry.instants.contains_all(present)
 }

@@ -24,8 +24,8 @@ impl Totals {
     }
 
     /// All categories together.
-    pub(crate) fn sum(self) -> Bytes {
-        self.0.into_iter().sum()
+    pub(crate) fn sum(&self) -> Bytes {
+        self.0.iter().copied().sum()
     }
 
     /// `self` and `other` together.

@@ -60,7 +60,7 @@ impl Trained {
         if !freezing.is_on() {
             return Self { hooks_embedding, ..Self::ALL };
         }
-        let architecture = &scenario.model.architecture;
+        let architecture = &scenario.architecture();
         let model = parameters(architecture);
         let has = |is_there: fn(&Parameter) -> bool| {
             let mut there = model.iter().filter(|parameter| is_there(parameter));

@@ -6,10 +6,10 @@ use proptest::prelude::*;
 use vram_core::ledger::{Category, Instant};
 use vram_core::scenario::{
     AdapterDtype, AdapterMethod, Attention, AutocastScope, BaseDtype, Checkpointing, Compile, DataParallel,
-    Ema, Freezing, FrozenLayers, Fused, GradientSync, Held, Kernels, KvCache, Library, LogProbs, Lora,
-    LoraTargets, LossKernel, ModuleSet, ModulesToSave, Objective, Optimizer, OptimizerSettings, Padding,
-    Parallel, Quantisation, QuantisedBase, Recipe, ReduceDtype, Reshard, Stack, Targets, TrainedKinds,
-    Trainer, ZeroGrad,
+    Ema, Freezing, FrozenLayers, Fused, Generation, GenerationCache, GradientSync, Held, Kernels, KvCache,
+    Library, LogProbs, Lora, LoraTargets, LossKernel, Method, ModuleSet, ModulesToSave, Objective, Optimizer,
+    OptimizerSettings, Padding, Parallel, Place, Quantisation, QuantisedBase, Recipe, ReduceDtype, Reshard,
+    Stack, Targets, TrainedKinds, Trainer, ZeroGrad,
 };
 use vram_core::timeline::{Moment, Point, StepNumber, alive_at};
 use vram_core::units::{Bytes, Count, PerParameter};
@@ -24,7 +24,7 @@ fn scenarios() -> impl Strategy<Value = Scenario> {
         proptest::sample::select(Attention::ALL),
         proptest::sample::select(Checkpointing::ALL),
         proptest::sample::select(ZeroGrad::ALL),
-        proptest::sample::select(Objective::ALL),
+        objectives(),
     );
     let loops = (
         proptest::sample::select(LogProbs::ALL),
@@ -96,6 +96,54 @@ fn kernels() -> impl Strategy<Value = Kernels> {
                 _ => {}
             }
             kernels
+        },
+    )
+}
+
+/// Any objective that trains, with other models and rollouts.
+fn objectives() -> impl Strategy<Value = Objective> {
+    let words: Vec<&'static str> =
+        Objective::WORDS.iter().copied().filter(|word| !matches!(*word, "generate")).collect();
+    let others = (
+        proptest::sample::select(Place::ALL),
+        proptest::sample::select(Place::ALL),
+        proptest::sample::select(Place::ALL),
+    );
+    let rollouts = (
+        proptest::sample::select(Generation::ALL),
+        proptest::sample::select(GenerationCache::ALL),
+        1_u32..9,
+        any::<bool>(),
+        any::<bool>(),
+        any::<bool>(),
+    );
+    let lengths = prop_oneof![Just(None), (1_u32..700).prop_map(|tokens| Some(Count::new(tokens)))];
+    (proptest::sample::select(words), others, rollouts, lengths).prop_map(
+        |(word, others, rollouts, completion)| {
+            let mut objective = Objective::default().with_word(word).unwrap();
+            let method = objective.method;
+            if method.has_reference() && method != Method::Dpo {
+                objective.reference.place = others.0;
+            }
+            if method.has_reward() {
+                objective.reward.place = others.1;
+            }
+            if method == Method::Distillation {
+                objective.teacher.place = others.2;
+            }
+            if method.has_completions() {
+                objective.lengths.completion = completion;
+            }
+            if method.has_rollouts() {
+                let rollout = &mut objective.rollout;
+                (rollout.generation, rollout.cache) = (rollouts.0, rollouts.1);
+                (rollout.keeps_completion, rollout.temperature, rollout.entropy) =
+                    (rollouts.3, rollouts.4, rollouts.5);
+                if method.is_group_relative() {
+                    rollout.group = Count::new(rollouts.2);
+                }
+            }
+            objective
         },
     )
 }

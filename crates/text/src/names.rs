@@ -11,6 +11,9 @@ pub fn name(name: Name, lang: Lang) -> String {
         Part::Main => "",
         Part::Decoder => lang.pick("decoder ", "解码器 "),
         Part::Vision => lang.pick("vision tower ", "视觉塔 "),
+        Part::Value => lang.pick("value model ", "价值模型 "),
+        Part::Reward => lang.pick("reward model ", "奖励模型 "),
+        Part::Teacher => lang.pick("teacher ", "教师模型 "),
         Part::Cross => lang.pick("decoder, cross-attention ", "解码器交叉注意力 "),
     };
     let module = module(name.module, lang);
@@ -44,6 +47,8 @@ const fn module(module: Module, lang: Lang) -> &'static str {
         Module::Optimizer => lang.pick("optimizer", "优化器"),
         Module::Root => lang.pick("root group", "根组"),
         Module::Buckets => "DDP",
+        Module::KvCache => lang.pick("key-value cache", "KV 缓存"),
+        Module::Engine => "vLLM",
         Module::Cublas => "cuBLAS",
         other => other.key(),
     }
@@ -164,6 +169,10 @@ const fn what(what: What, lang: Lang) -> &'static str {
             lang.pick("square root of the second moment, inside step()", "step() 内二阶矩的平方根")
         }
         What::StepCopy => lang.pick("copy of the gradients, inside step()", "step() 内梯度的副本"),
+        What::StepCopyOfKeys => {
+            lang.pick("a layer's keys with one token more", "追加一个 token 后某一层的键")
+        }
+        What::WeightsAndCache => lang.pick("weights and cache", "权重与缓存"),
         What::StepLargest => {
             lang.pick("copies of the largest parameter, inside step()", "step() 内最大参数的副本")
         }

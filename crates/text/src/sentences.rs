@@ -202,7 +202,7 @@ fn percent(part: Bytes, whole: Bytes) -> u64 {
 
 /// When an entry is alive.
 pub fn lifetime(instants: InstantSet, lang: Lang) -> String {
-    if instants == InstantSet::ALL {
+    if instants.contains_all(InstantSet::TRAINING) {
         return lang.pick("always", "始终").to_owned();
     }
     let names: Vec<&str> = instants.iter().map(|at| instant(at, lang)).collect();

@@ -22,10 +22,11 @@ pub const fn source(entry: &Entry) -> &'static str {
     match entry.category {
         Category::Gradients => "torch/csrc/autograd/functions/accumulate_grad.h; FINDINGS §7",
         Category::WeightCasts => "aten/src/ATen/autocast_mode.cpp, cached_cast; FINDINGS §5",
-        Category::ReferenceModel if matches!(entry.name.what, What::Average) => {
-            "torch/optim/swa_utils.py, AveragedModel; PARALLEL §12"
-        }
-        Category::ReferenceModel => "trl, DPOTrainer (a second, frozen model); FINDINGS §9",
+        Category::ReferenceModel => match (entry.name.what, entry.name.module) {
+            (What::Average, _) => "torch/optim/swa_utils.py, AveragedModel; PARALLEL §12",
+            (_, Module::Engine) => "vllm/config/cache.py, gpu_memory_utilization (derived, not measured)",
+            _ => "trl, DPOTrainer, GRPOTrainer, GKDTrainer (frozen models); FINDINGS §9",
+        },
         Category::Communication => "torch/distributed: fsdp, DistributedDataParallel; PARALLEL §1 to §4",
         Category::MasterWeights => "megatron.core, Float16OptimizerWithFloat16Params",
         Category::Parameters => "transformers, modeling_*.py; FINDINGS §6",
@@ -79,6 +80,8 @@ const fn by_module(module: Module, what: What) -> &'static str {
             }
             _ => "torch, scaled_dot_product_attention (flash, memory-efficient); FINDINGS §3, §11",
         },
+        Module::KvCache => "transformers, cache_utils.py; PARALLEL §13",
+        Module::Score => "transformers, modeling_layers.py, GenericForSequenceClassification",
         Module::LmHead | Module::Loss => {
             "transformers, ForCausalLMLoss; torch, cross_entropy_loss; FINDINGS §4"
         }

@@ -16,6 +16,8 @@ pub const fn step_number(step: StepNumber, lang: Lang) -> &'static str {
 pub fn moment(moment: Moment, layers: u64, lang: Lang) -> String {
     let fixed = match moment {
         Moment::Load => lang.pick("model loaded", "模型已加载"),
+        Moment::Generation => lang.pick("generation", "生成"),
+        Moment::Scoring => lang.pick("scoring", "打分"),
         Moment::Loss => lang.pick("loss", "损失"),
         Moment::BackwardHead => lang.pick("backward, head", "反向：输出头"),
         Moment::BackwardEmbedding => lang.pick("backward, embedding", "反向：嵌入层"),
@@ -58,6 +60,7 @@ pub fn point(point: &Point, layers: u64, is_peak: bool, unit: Unit, lang: Lang) 
 pub const fn phase(moment: Moment, lang: Lang) -> &'static str {
     match moment {
         Moment::Load => lang.pick("load", "加载"),
+        Moment::Generation | Moment::Scoring => lang.pick("rollout", "采样"),
         Moment::Forward(_) | Moment::Loss => lang.pick("forward", "前向"),
         Moment::BackwardHead | Moment::Backward(_) | Moment::BackwardEmbedding => {
             lang.pick("backward", "反向")

@@ -4,17 +4,18 @@ use insta::assert_snapshot;
 use vram_core::ledger::{Category, Entry, Instant, Module, Name, What};
 use vram_core::ready::Ready;
 use vram_core::scenario::{
-    AdapterDtype, AdapterMethod, Attention, AutocastScope, BaseDtype, Checkpointing, Ema, Held, KvCache,
-    Library, LogProbs, LoraTargets, Objective, Optimizer, Padding, Recipe, Scenario, ZeroGrad,
+    AdapterDtype, AdapterMethod, Attention, AutocastScope, BaseDtype, Batching, Checkpointing, Ema,
+    Generation, GenerationCache, Held, KvCache, Library, LogProbs, LoraTargets, Objective, Optimizer,
+    Padding, Place, Recipe, Scenario, ZeroGrad,
 };
 use vram_core::units::Bytes;
 use vram_core::why::why;
 use vram_core::{Error, Field, estimate};
 use vram_text::{
-    Lang, Unit, Word, adapter_dtype, adapter_method, attention, autocast_scope, base_dtype, category,
-    checkpointing, ema, error_sentence, format_bytes, headline, held, instant, kv_cache, left_out, library,
-    log_probs, lora_targets, name, objective, optimizer, padding, ready, recipe, source, verdict,
-    why_this_peak, zero_grad,
+    Lang, Unit, Word, adapter_dtype, adapter_method, attention, autocast_scope, base_dtype, batching,
+    category, checkpointing, ema, error_sentence, format_bytes, generation, generation_cache, headline, held,
+    instant, kv_cache, left_out, library, log_probs, lora_targets, name, objective_word, optimizer, padding,
+    place, ready, recipe, source, verdict, why_this_peak, zero_grad,
 };
 
 /// Everything that is shown, in a language.
@@ -27,7 +28,11 @@ fn everything(lang: Lang) -> Vec<String> {
     all.extend(Attention::ALL.iter().map(|&choice| attention(choice, lang).to_owned()));
     all.extend(Checkpointing::ALL.iter().map(|&choice| checkpointing(choice, lang).to_owned()));
     all.extend(ZeroGrad::ALL.iter().map(|&choice| zero_grad(choice, lang).to_owned()));
-    all.extend(Objective::ALL.iter().map(|&choice| objective(choice, lang).to_owned()));
+    all.extend(Objective::WORDS.iter().map(|word| objective_word(word, lang).to_owned()));
+    all.extend(Place::ALL.iter().map(|&choice| place(choice, lang).to_owned()));
+    all.extend(Batching::ALL.iter().map(|&choice| batching(choice, lang).to_owned()));
+    all.extend(Generation::ALL.iter().map(|&choice| generation(choice, lang).to_owned()));
+    all.extend(GenerationCache::ALL.iter().map(|&choice| generation_cache(choice, lang).to_owned()));
     all.extend(LoraTargets::ALL.iter().map(|&choice| lora_targets(choice, lang).to_owned()));
     all.extend(AdapterMethod::ALL.iter().map(|&choice| adapter_method(choice, lang).to_owned()));
     all.extend(AdapterDtype::ALL.iter().map(|&choice| adapter_dtype(choice, lang).to_owned()));
@@ -68,8 +73,9 @@ fn chinese_sentences_are_chinese() {
 
 #[test]
 fn every_entry_names_its_source() {
-    for objective in Objective::ALL {
-        let scenario = Scenario { objective: *objective, ..Scenario::default() };
+    for word in Objective::WORDS.iter().filter(|word| !matches!(**word, "masked_lm")) {
+        let objective = Objective::default().with_word(word).unwrap_or_default();
+        let scenario = Scenario { objective, ..Scenario::default() };
         let entries: Vec<Entry> = estimate(&scenario).map(|estimate| estimate.entries).unwrap_or_default();
         assert!(!entries.is_empty());
         assert!(entries.iter().all(|entry| source(entry).contains(['/', ',', ';', '.'])));

@@ -8,7 +8,7 @@ use vram_text::Lang;
 
 use crate::run::{Done, root};
 
-const FILES: [&str; 11] = [
+const FILES: [&str; 12] = [
     "tests/goldens/goldens.jsonl",
     "tests/goldens/more.jsonl",
     "tests/goldens/random.jsonl",
@@ -19,6 +19,7 @@ const FILES: [&str; 11] = [
     "tests/goldens/quantised.jsonl",
     "tests/goldens/optimizers.jsonl",
     "tests/goldens/kernels.jsonl",
+    "tests/goldens/objectives.jsonl",
     "tests/goldens/goldens_parallel.jsonl",
 ];
 const MEASURED: &str = "tests/measured/rows.jsonl";

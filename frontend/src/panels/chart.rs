@@ -15,8 +15,7 @@ fn input(store: Store) -> Input {
     let selected = store.selected.get();
     let bars = store.with(|_, estimate| {
         estimate
-            .instants
-            .iter()
+            .present()
             .map(|total| Bar {
                 instant: total.instant,
                 segments: total.categories,

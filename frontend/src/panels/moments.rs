@@ -17,6 +17,7 @@ pub(crate) fn Moments() -> impl IntoView {
     });
     let occurs = move |of: Category| occur.get(of.index()).is_some_and(|occurs| occurs.get());
     let size = move |at: Instant, of: Category| store.with(|_, estimate| estimate.at(at).category(of));
+    let is_present = move |at: Instant| store.with(|_, estimate| estimate.at(at).requested > Bytes::ZERO);
     let is_peak = move |at: Instant| store.with(|_, estimate| estimate.peak == at);
     view! {
         <section aria-labelledby="moments-title">
@@ -43,7 +44,7 @@ pub(crate) fn Moments() -> impl IntoView {
                         {Instant::ALL
                             .map(|at| {
                                 view! {
-                                    <tr class:is-peak=move || is_peak(at) data-instant=at.key()>
+                                    <tr class:is-peak=move || is_peak(at) data-instant=at.key() hidden=move || !is_present(at)>
                                         <th scope="row">{move || instant(at, store.lang())}</th>
                                         {Category::ALL
                                             .map(|of| {

@@ -48,7 +48,7 @@ impl Phase {
     pub const fn of(moment: Moment) -> Self {
         match moment {
             Moment::Load => Self::Load,
-            Moment::Forward(_) | Moment::Loss => Self::Forward,
+            Moment::Generation | Moment::Scoring | Moment::Forward(_) | Moment::Loss => Self::Forward,
             Moment::BackwardHead | Moment::Backward(_) | Moment::BackwardEmbedding => Self::Backward,
             Moment::OptimizerStep => Self::Optimizer,
         }
@@ -104,7 +104,7 @@ fn weight(moment: Moment, layers: u64) -> u64 {
     const PASS: u64 = 240_000;
     match moment {
         Moment::Forward(_) | Moment::Backward(_) => (PASS / layers.max(1)).max(1),
-        Moment::Load | Moment::OptimizerStep => PASS / 5,
+        Moment::Load | Moment::Generation | Moment::Scoring | Moment::OptimizerStep => PASS / 5,
         Moment::Loss | Moment::BackwardHead => PASS / 16,
         Moment::BackwardEmbedding => PASS / 32,
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde_json::{Map, Value};
-use vram_core::ledger::Instant;
+use vram_core::ledger::InstantSet;
 use vram_core::units::Bytes;
 use vram_core::{Error, Estimate, Scenario};
 use vram_text::{Lang, error_sentence};
@@ -43,8 +43,7 @@ pub const MEASURED_FIGURES: [Figure; 3] = [
 
 /// What stays between steps.
 fn resident(estimate: &Estimate) -> Bytes {
-    let stays =
-        |entry: &&vram_core::ledger::Entry| Instant::ALL.iter().all(|&at| entry.instants.contains(at));
+    let stays = |entry: &&vram_core::ledger::Entry| entry.instants.contains_all(InstantSet::TRAINING);
     estimate.entries.iter().filter(stays).map(|entry| entry.bytes() + entry.rounding).sum()
 }
 

@@ -14,7 +14,7 @@ pub use report::{Report, Row, Spread};
 
 use vram_core::ledger::{Category, Instant, What};
 use vram_core::model::parameters;
-use vram_core::scenario::{Optimizer, Stack};
+use vram_core::scenario::{Method, Optimizer, Stack};
 use vram_core::units::Dtype;
 use vram_core::{Estimate, Scenario};
 use vram_text::{Lang, error_sentence};
@@ -52,15 +52,16 @@ fn errors(golden: &Golden, estimate: &Estimate, scenario: &Scenario) -> Errors {
     let at = |instants: &[Instant]| {
         instants.iter().map(|&instant| estimate.at(instant).requested.get()).max().unwrap_or_default()
     };
-    let step = estimate.at(Instant::OptimizerStep);
+    let is_training = scenario.objective.method != Method::Generate;
+    let step = estimate.at(if is_training { Instant::OptimizerStep } else { Instant::Generation });
     let (gradients, states) = blocks_that_are_counted(scenario).unwrap_or_else(|| {
         (step.category(Category::Gradients).get(), states_that_are_counted(estimate, scenario.optimizer))
     });
     let ours = [
-        parameters_that_are_counted(estimate),
+        parameters_that_are_counted(estimate, step.instant),
         gradients,
         states,
-        at(&[Instant::Forward, Instant::Loss]),
+        at(&[Instant::Generation, Instant::Scoring, Instant::Forward, Instant::Loss]),
         at(&[
             Instant::BackwardHead,
             Instant::BackwardFirstVisited,
@@ -102,11 +103,11 @@ fn blocks_that_are_counted(scenario: &Scenario) -> Option<(u64, u64)> {
 }
 
 /// `param_local` sums what `parameters()` lists: of a quantised weight not the scales and tables beside it.
-fn parameters_that_are_counted(estimate: &Estimate) -> u64 {
+fn parameters_that_are_counted(estimate: &Estimate, instant: Instant) -> u64 {
     let is_beside =
         |what| matches!(what, What::QuantScales | What::NestedScales | What::QuantTable | What::QuantOffset);
     estimate
-        .alive(Instant::OptimizerStep)
+        .alive(instant)
         .filter(|entry| entry.category == Category::Parameters && !is_beside(entry.name.what))
         .map(|entry| entry.bytes().get())
         .sum()

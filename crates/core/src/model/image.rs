@@ -95,6 +95,7 @@ impl Tower {
             decoder: None,
             image: Some(self.image),
             tower: None,
+            labels: None,
         }
     }
 }

@@ -99,6 +99,8 @@ pub struct Architecture {
     pub image: Option<Image>,
     /// The vision tower in front of the layers.
     pub tower: Option<Tower>,
+    /// Classes of the head that stands in place of the one over the vocabulary; an objective brings it, no configuration.
+    pub labels: Option<Count>,
 }
 
 impl Architecture {

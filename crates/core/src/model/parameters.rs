@@ -174,7 +174,9 @@ pub fn parameters(architecture: &Architecture) -> Vec<Parameter> {
     list.mlps(hidden);
     list.layer_norms(hidden);
     list.head_norm(hidden);
-    if !a.tied {
+    if let Some(labels) = a.labels {
+        list.matrix(Place::Head, Module::Score, &[Dim::number(labels.get())], &[hidden]);
+    } else if !a.tied {
         list.matrix(Place::Head, Module::LmHead, &[vocabulary(a)], &[hidden]);
     }
     if a.family.has_head_bias() {

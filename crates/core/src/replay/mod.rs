@@ -8,7 +8,7 @@ mod caching;
 mod sequence;
 
 use crate::plan::Pass;
-use crate::scenario::Scenario;
+use crate::scenario::{Method, Scenario};
 use crate::step::{Blocks, Parameters};
 use crate::units::Bytes;
 use sequence::Player;
@@ -28,7 +28,10 @@ pub(crate) struct Replay {
 /// Plays two steps of a scenario that has an estimate through the allocator.
 pub(crate) fn replay(scenario: &Scenario) -> Option<Replay> {
     // Of several GPUs neither the order of collectives nor their streams are followed.
-    if scenario.model.architecture.layers.get() > MOST_LAYERS || scenario.parallel.is_on() {
+    let is_played = scenario.calls() == 1
+        && !matches!(scenario.objective.method, Method::Generate | Method::Ppo)
+        && !scenario.parallel.is_on();
+    if scenario.model.architecture.layers.get() > MOST_LAYERS || !is_played {
         return None;
     }
     let later_pass = Pass::of_policy(scenario);

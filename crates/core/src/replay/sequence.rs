@@ -6,9 +6,11 @@ use crate::model::{Parameter, Place};
 use crate::optimizer::Held;
 use crate::plan::Pass;
 use crate::rules::{self, LayerKind};
-use crate::scenario::{Checkpointing, Objective, Scenario, ZeroGrad};
+use crate::scenario::{Checkpointing, Scenario, ZeroGrad};
 use crate::step::inputs::{self, Input};
-use crate::step::{Blocks, LayerBlocks, Parameters, kind_of, kinds, updated};
+use crate::step::{
+    Blocks, LayerBlocks, Parameters, kind_of, kinds, others, reference_pass, rollout, updated,
+};
 use crate::tape::{Block, Event, Mode, Run, Storage, StorageId};
 use crate::units::Bytes;
 
@@ -160,8 +162,14 @@ impl<'a> Player<'a> {
         if let Some(adapters) = &self.parameters.adapters {
             all.extend(self.beside_parameters(adapters, &sizes(adapters, self.scenario.trained().size())));
         }
-        if let Some(dtype) = self.scenario.objective.reference_on_gpu() {
-            all.extend(self.beside_parameters(model, &sizes(model, dtype.size())));
+        for (part, other) in others::on_gpu(self.scenario) {
+            let weights = others::weights(self.scenario, part, other);
+            let sizes: Vec<Bytes> = weights.iter().map(|(storage, _)| storage.bytes()).collect();
+            if other.millions.is_some() {
+                all.extend(sizes);
+            } else {
+                all.extend(self.beside_parameters(&others::parameters_of(self.scenario, part), &sizes));
+            }
         }
         if let Some(dtype) = self.scenario.optimizer_settings.ema.on_gpu(self.pass.weight) {
             all.extend(self.beside_parameters(model, &sizes(model, dtype.size())));
@@ -180,6 +188,7 @@ impl<'a> Player<'a> {
 
     /// One optimizer step; the first one also makes the optimizer's states.
     pub(super) fn step(&mut self, first_pass: &'a Blocks, later_passes: &'a Blocks, is_first: bool) {
+        self.before_training(is_first);
         let micro_batches = self.scenario.gradient_accumulation.get().min(2);
         for micro_batch in 0..micro_batches {
             let blocks = if micro_batch == 0 { first_pass } else { later_passes };
@@ -192,6 +201,22 @@ impl<'a> Player<'a> {
         self.optimizer_step(is_first);
         if self.scenario.zero_grad == ZeroGrad::AfterStep {
             self.zero_gradients();
+        }
+    }
+
+    /// Generation and scoring, each at its largest. What stays for good is there from the first step on.
+    fn before_training(&mut self, is_first: bool) {
+        if let Some(storage) = rollout::engine_that_stays(self.scenario).filter(|_| is_first) {
+            self.allocator.allocate(storage.bytes());
+        }
+        for instant in [Instant::Generation, Instant::Scoring] {
+            let moment = rollout::storages_at(self.scenario, self.pass, instant);
+            let sizes =
+                moment.into_iter().flat_map(|(storage, copies)| (0..copies).map(move |_| storage.bytes()));
+            let memory: Vec<BlockId> = sizes.map(|size| self.allocator.allocate(size)).collect();
+            for memory in memory {
+                self.allocator.free(memory);
+            }
         }
     }
 
@@ -256,10 +281,7 @@ impl<'a> Player<'a> {
 
     /// The reference model's forward, layer after layer without a graph.
     fn reference_forward(&mut self) {
-        let objective = self.scenario.objective;
-        let shared = (objective == Objective::DpoReferenceAdapter).then_some(self.pass.weight);
-        let Some(weight) = objective.reference_on_gpu().or(shared) else { return };
-        let pass = Pass::of_reference(self.scenario, weight);
+        let Some(pass) = reference_pass(self.scenario, self.pass) else { return };
         let embedding = rules::embedding(&pass, Mode::NoGrad);
         let mut played = Played::new(&embedding);
         played.play(&embedding.events(Run::Forward), None, &mut self.allocator);
@@ -333,7 +355,8 @@ impl<'a> Player<'a> {
 
     fn optimizer_step(&mut self, is_first: bool) {
         let trained = self.parameters.trained();
-        let updated = updated(self.scenario, trained);
+        let architecture = self.scenario.architecture();
+        let updated = updated(self.scenario, &architecture, trained);
         if is_first {
             let mut states = updated.states(self.scenario.optimizer);
             if self.scenario.optimizer_dtype() != self.scenario.trained() {

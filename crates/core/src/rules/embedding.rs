@@ -87,7 +87,13 @@ impl Writer<'_> {
         if self.is_compiled(Module::Embedding) {
             steps = vec![self.compiled_table(&shape)];
         }
-        if self.pass.architecture.tied {
+        if self.sums_in_new_tensors() {
+            // `embedding_dense_backward` makes no view: into an earlier call's gradient this one is summed in place.
+            let gradient = self.parameter_gradient(Module::Embedding, What::Weight, &shape);
+            if let Step::Parameter(storage) = gradient {
+                steps.extend([Step::Temporary(storage), Step::IntoWaiting]);
+            }
+        } else if self.pass.architecture.tied {
             steps.extend(self.tied_gradient(&shape));
         } else {
             steps.push(self.parameter_gradient(Module::Embedding, What::Weight, &shape));

@@ -3,15 +3,27 @@
 use super::Writer;
 use super::layer::residual_stream;
 use super::linear::Linear;
+use super::objective::{completions_head, distillation_head, labels_head, preference_head};
 use crate::ledger::{Dim, Dims, Module, Name, What};
 use crate::model::Family;
 use crate::plan::Pass;
-use crate::scenario::{Compile, Held, LossKernel, Objective, Scenario};
+use crate::scenario::{Compile, Held, LossKernel, Method, Scenario};
 use crate::tape::{Block, Mode, Step, Var};
 use crate::units::Dtype;
 
 /// What stands after the last layer.
 pub(crate) fn head(pass: &Pass, mode: Mode, scenario: &Scenario) -> Block {
+    if let Some(labels) = pass.architecture.labels {
+        return labels_head(pass, mode, labels.get());
+    }
+    match scenario.objective.method {
+        Method::Kto | Method::Orpo | Method::SimPo | Method::Cpo => {
+            return preference_head(pass, mode, scenario);
+        }
+        Method::Distillation => return distillation_head(pass, mode, scenario),
+        method if method.has_rollouts() => return completions_head(pass, mode, scenario),
+        _ => {}
+    }
     let mut writer = Writer::new(pass, mode, pass.trained.head());
     let input = residual_stream(pass, Name::of(Module::Layer, What::Output));
     let input = writer.tape.input(input, pass.follows(pass.architecture.blocks()));
@@ -42,14 +54,14 @@ pub(crate) fn head(pass: &Pass, mode: Mode, scenario: &Scenario) -> Block {
     }
     let normed = writer.norm_of_tokens(input, Module::FinalNorm);
     writer.tape.drop(input);
-    if scenario.objective == Objective::CausalLm
+    if scenario.objective.method == Method::CausalLm
         && let Some(loss) = writer.other_loss(normed)
     {
         writer.tape.drop(normed);
         return writer.tape.finish(Some(input), loss, true);
     }
     let logits = writer.logits(normed);
-    let loss = if scenario.objective == Objective::CausalLm {
+    let loss = if scenario.objective.method.is_language_modelling() {
         let loss = match pass.kernels.loss {
             _ if pass.kernels.compile == Compile::Model => writer.compiled_model_loss(logits),
             LossKernel::NoUpcast => writer.cross_entropy_without_upcast(logits),
@@ -73,7 +85,7 @@ pub(crate) fn head(pass: &Pass, mode: Mode, scenario: &Scenario) -> Block {
 }
 
 impl Writer<'_> {
-    fn logits(&mut self, normed: Var) -> Var {
+    pub(super) fn logits(&mut self, normed: Var) -> Var {
         let (hidden, vocabulary) = ([self.pass.hidden()], [self.pass.vocabulary()]);
         let weight_of = if self.pass.architecture.tied { Module::Embedding } else { Module::LmHead };
         let linear = Linear {
@@ -137,7 +149,7 @@ impl Writer<'_> {
 
     /// The logits as the training loop gets them: in fp32 where autocast is entered around the model's forward alone
     /// (accelerate's `convert_outputs_to_fp32`). Takes over the caller's `logits`.
-    fn outputs(&mut self, logits: Var) -> Var {
+    pub(super) fn outputs(&mut self, logits: Var) -> Var {
         if !self.pass.leaves_autocast_early() {
             return logits;
         }
@@ -159,6 +171,10 @@ impl Writer<'_> {
     /// The step that makes the gradient of the head's weight; a tied one waits for the embedding's.
     pub(crate) fn head_gradient(&self, step: Step) -> Step {
         match step {
+            // What waits is a sum by then, which takes more in place.
+            Step::Parameter(storage) if self.pass.architecture.tied && self.sums_in_new_tensors() => {
+                Step::Temporary(storage)
+            }
             Step::Parameter(storage) if self.pass.architecture.tied => Step::Waiting(storage),
             other => other,
         }

@@ -25,6 +25,7 @@ mod lora;
 mod loss;
 mod mlp;
 mod norm;
+mod objective;
 mod preference;
 mod prompt;
 mod quantised;
@@ -37,7 +38,7 @@ mod vera;
 mod vision;
 
 pub(crate) use embedding::{embedding, hands_lookup_on};
-pub(crate) use layer::{LayerGraph, LayerKind, LayerPlace, layer};
+pub(crate) use layer::{LayerGraph, LayerKind, LayerPlace, layer, residual_stream};
 pub(crate) use linear::CUBLAS_WORKSPACE;
 pub(crate) use loss::head;
 pub(crate) use reduction::partial_sums;
@@ -45,7 +46,7 @@ pub(crate) use reduction::partial_sums;
 use crate::ledger::{Category, Dim, Dims, Module, Name, Part, What};
 use crate::plan::Pass;
 use crate::scenario::Checkpointing;
-use crate::tape::{Mode, Step, Storage, Tape, Var};
+use crate::tape::{GradientSum, Mode, Step, Storage, Tape, Var};
 use crate::trained::Trains;
 use crate::units::Dtype;
 
@@ -65,14 +66,8 @@ pub(crate) struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     pub(crate) fn new(pass: &'a Pass, mode: Mode, trains: Trains) -> Self {
-        Self {
-            tape: Tape::new(mode, pass.accumulates, trains).updating(&pass.hooks),
-            pass,
-            part: Part::Main,
-            trains,
-            products: 0,
-            sum_of: None,
-        }
+        let tape = Tape::new(mode, pass.accumulates, trains).updating(&pass.hooks).summing(pass.sums);
+        Self { tape, pass, part: Part::Main, trains, products: 0, sum_of: None }
     }
 
     /// A tensor that forward makes. It is an activation, or the reference model's.
@@ -110,6 +105,11 @@ impl<'a> Writer<'a> {
     /// A name in the part that is being written.
     pub(crate) const fn name(&self, module: Module, what: What) -> Name {
         Name { part: self.part, ..Name::of(module, what) }
+    }
+
+    /// Whether gradients meet those of a call that backward visited before.
+    pub(crate) fn sums_in_new_tensors(&self) -> bool {
+        self.pass.sums == GradientSum::NewTensor
     }
 
     /// Whether a module's own parameter is trained here.

@@ -35,7 +35,6 @@ macro_rules! choices {
         }
     };
 }
-
 pub(super) use choices;
 
 choices! {
@@ -280,42 +279,5 @@ choices! {
         Loss = "loss",
         /// The model's output, and with it the logits.
         Outputs = "outputs",
-    }
-}
-
-choices! {
-    /// What is trained towards, and where a frozen reference model stays.
-    Objective {
-        /// Next-token prediction; no reference model.
-        CausalLm = "causal_lm",
-        /// DPO whose reference log-probabilities were computed beforehand.
-        DpoNoReference = "dpo",
-        /// DPO with a frozen reference model on the GPU in fp32.
-        DpoReferenceFp32 = "dpo_ref_fp32",
-        /// DPO with a frozen reference model on the GPU in bf16.
-        DpoReferenceBf16 = "dpo_ref_bf16",
-        /// DPO whose reference is the model itself without its LoRA adapters.
-        DpoReferenceAdapter = "dpo_ref_adapter",
-        /// DPO with a frozen reference model on the CPU.
-        DpoReferenceCpu = "dpo_ref_cpu",
-    }
-}
-
-impl Objective {
-    /// Sequences that one sample puts into a forward pass: chosen and rejected for DPO.
-    pub const fn sequences_per_sample(self) -> u64 {
-        match self {
-            Self::CausalLm => 1,
-            _ => 2,
-        }
-    }
-
-    /// Dtype of the reference model's own weights on the GPU, where there are any.
-    pub const fn reference_on_gpu(self) -> Option<Dtype> {
-        match self {
-            Self::DpoReferenceFp32 => Some(Dtype::Fp32),
-            Self::DpoReferenceBf16 => Some(Dtype::Bf16),
-            _ => None,
-        }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::choices::choices;
 use super::{
-    AdapterMethod, Attention, AutocastScope, Checkpointing, Held, KvCache, ModulesToSave, Objective, Padding,
+    AdapterMethod, Attention, AutocastScope, Checkpointing, Held, KvCache, Method, ModulesToSave, Padding,
     Recipe, Scenario, Stack, unsupported,
 };
 use crate::error::Error;
@@ -171,7 +171,7 @@ impl Scenario {
         let is_plain = matches!(a.family, Family::Llama | Family::Mistral | Family::Qwen2 | Family::Qwen3)
             && self.attention == Attention::Sdpa
             && self.padding != Padding::Padded
-            && self.objective == Objective::CausalLm
+            && self.objective.method == Method::CausalLm
             && !self.lora.is_on()
             && !self.optimizer_settings.in_backward
             && self.parallel.shards() == 1
@@ -202,7 +202,7 @@ impl Scenario {
     /// Losses other than transformers' own are followed for next-token prediction with a plain head.
     fn check_loss(&self, loss: LossKernel) -> Result<(), Error> {
         let a = &self.model.architecture;
-        let is_plain = self.objective == Objective::CausalLm
+        let is_plain = self.objective.method == Method::CausalLm
             && !a.has_own_objective()
             && !a.family.has_head_bias()
             && !a.family.scales_logits()

@@ -4,6 +4,7 @@ mod adapters;
 mod choices;
 mod freezing;
 mod kernels;
+mod objective;
 mod optimizer;
 mod optimizer_settings;
 mod parallel;
@@ -14,12 +15,15 @@ mod vocabulary;
 
 pub use choices::{
     AdapterDtype, Attention, AutocastScope, BaseDtype, Checkpointing, Held, KvCache, LogProbs, Lora,
-    LoraTargets, Objective, Padding, Recipe, Stack, ZeroGrad,
+    LoraTargets, Padding, Recipe, Stack, ZeroGrad,
 };
 
 pub use adapters::{AdapterMethod, ModuleSet, ModulesToSave, Targets};
 pub use freezing::{Freezing, FrozenLayers, TrainedKinds};
 pub use kernels::{Compile, Fused, Kernels, LossKernel};
+pub use objective::{
+    Batching, Generation, GenerationCache, Lengths, Method, Objective, OtherModel, Place, Rollout,
+};
 pub use optimizer::{Evidence, Library, Optimizer};
 pub use optimizer_settings::{Ema, OptimizerSettings};
 pub use parallel::{DataParallel, GradientSync, Parallel, ReduceDtype, Reshard};
@@ -125,6 +129,7 @@ impl Default for Scenario {
             decoder: None,
             image: None,
             tower: None,
+            labels: None,
         };
         Self {
             model: Model { preset: Some("phi-3-mini-4k-instruct".to_owned()), architecture },
@@ -140,8 +145,8 @@ impl Default for Scenario {
             checkpointing: Checkpointing::Off,
             checkpoint_layers: Count::new(2),
             zero_grad: ZeroGrad::AfterStep,
-            objective: Objective::CausalLm,
             freezing: Freezing::default(),
+            objective: Objective::default(),
             lora: Lora::default(),
             quantisation: Quantisation::default(),
             log_probs: LogProbs::Selective,
@@ -179,6 +184,15 @@ impl Scenario {
             ("loss_chunk_tokens", Some(self.kernels.loss_chunk_tokens), limits::SEQUENCE_LENGTH),
             ("loss_last_tokens", Some(self.kernels.loss_last_tokens), limits::SEQUENCE_LENGTH),
             ("checkpoint_layers", Some(self.checkpoint_layers), limits::LAYERS),
+            ("labels", Some(self.objective.labels), limits::LABELS),
+            ("prompt", self.objective.lengths.prompt, limits::SEQUENCE_LENGTH),
+            ("completion", self.objective.lengths.completion, limits::SEQUENCE_LENGTH),
+            ("rejected", self.objective.lengths.rejected, limits::SEQUENCE_LENGTH),
+            ("longest", self.objective.lengths.longest, limits::SEQUENCE_LENGTH),
+            ("mean", self.objective.lengths.mean, limits::SEQUENCE_LENGTH),
+            ("group", Some(self.objective.rollout.group), limits::MICRO_BATCH),
+            ("calls", Some(self.objective.rollout.calls), limits::MICRO_BATCH),
+            ("vllm_share", Some(self.objective.rollout.share), limits::PERCENT),
             ("lora_rank", self.lora.rank, limits::LORA_RANK),
             ("peft_tokens", Some(self.lora.tokens), limits::SEQUENCE_LENGTH),
             ("quant_group", Some(self.quantisation.group_size), limits::QUANT_GROUP),
@@ -223,10 +237,10 @@ impl Scenario {
                 });
             }
         }
-        if let Some(longest) = a.longest_sequence().filter(|&longest| self.sequence_length.get() > longest) {
+        if let Some(longest) = a.longest_sequence().filter(|&longest| self.tokens_of_sequence() > longest) {
             return Err(Error::OutOfRange {
                 field: Field::new("s"),
-                given: self.sequence_length.to_string(),
+                given: self.tokens_of_sequence().to_string(),
                 min: limits::SEQUENCE_LENGTH.0.into(),
                 max: longest,
             });
@@ -239,6 +253,7 @@ impl Scenario {
                 divisor: a.kv_heads.get(),
             });
         }
+        self.check_objective()?;
         if let Some(experts) = experts.filter(|experts| experts.per_token > experts.count) {
             return Err(Error::OutOfRange {
                 field: Field::new("experts_per_token"),
@@ -304,8 +319,8 @@ impl Scenario {
         if a.family.is_masked() || a.decoder.is_some() || a.image.is_some() || a.tower.is_some() {
             return Err(unsupported("peft", self.lora.method.key(), &["lora"]));
         }
-        if self.objective != Objective::CausalLm {
-            return Err(unsupported("objective", self.objective.key(), &["causal_lm"]));
+        if self.objective.method != Method::CausalLm {
+            return Err(unsupported("objective", self.objective.word(), &["causal_lm"]));
         }
         if self.kv_cache != KvCache::Off {
             return Err(unsupported("kv_cache", self.kv_cache.key(), &["off"]));
@@ -320,11 +335,6 @@ impl Scenario {
             });
         }
         Ok(())
-    }
-
-    /// The model as it is trained: with the rows that are added to its vocabulary.
-    pub fn architecture(&self) -> Architecture {
-        self.vocabulary.padded(&self.model.architecture)
     }
 
     /// Dtype of the weights that the forward pass reads from; of a quantised base, of those that are not quantised.
@@ -371,8 +381,8 @@ impl Scenario {
         if self.stack != Stack::Current {
             return Err(unsupported("stack", self.stack.key(), &["current"]));
         }
-        if self.objective != Objective::CausalLm {
-            return Err(unsupported("objective", self.objective.key(), &["causal_lm"]));
+        if !self.objective.method.fits_encoder() {
+            return Err(unsupported("objective", self.objective.word(), &["causal_lm", "masked_lm"]));
         }
         let is_masked = self.model.architecture.family.is_masked();
         match self.lora.rank {
@@ -450,6 +460,12 @@ pub mod limits {
     pub const LAYERS: (u32, u32) = (1, 10_000);
     /// Attention heads, key-value heads, a head's width.
     pub const HEADS: (u32, u32) = (1, 65_536);
+    /// Labels of a classifier.
+    pub const LABELS: (u32, u32) = (1, 1_048_576);
+    /// A share in percent.
+    pub const PERCENT: (u32, u32) = (1, 100);
+    /// Parameters of another model, in millions.
+    pub const MILLIONS: (u32, u32) = (0, 4_000_000);
     /// Experts in a layer.
     pub const EXPERTS: (u32, u32) = (1, 65_536);
     /// Hidden width, MLP width.

@@ -1,7 +1,7 @@
 //! How a run is spread over several GPUs.
 
 use super::choices::choices;
-use super::{Ema, Objective, Recipe, Scenario, limits, unsupported};
+use super::{Ema, Method, Recipe, Scenario, limits, unsupported};
 use crate::error::{Error, Field};
 use crate::units::Count;
 
@@ -232,8 +232,11 @@ impl Scenario {
         if is_on {
             self.check_update()?;
         }
-        if shards_weights && self.objective != Objective::CausalLm {
-            return Err(unsupported("objective", self.objective.key(), &["causal_lm"]));
+        if is_on
+            && self.objective.method != Method::CausalLm
+            && (shards_weights || self.objective.method != Method::Dpo)
+        {
+            return Err(unsupported("objective", self.objective.word(), &["causal_lm"]));
         }
         if parallel.is_offloaded() && parallel.data != DataParallel::Fsdp2 {
             return Err(unsupported("cpu_offload", "1", &["0"]));

@@ -3,7 +3,7 @@
 //! A loop is no field of its own: choosing one sets the fields by which loops differ, and a scenario is said to be of the loop whose
 //! fields it has.
 
-use super::{AutocastScope, LogProbs, Objective, Scenario, ZeroGrad};
+use super::{AutocastScope, LogProbs, Method, Place, Scenario, ZeroGrad};
 
 /// A training loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,8 +49,9 @@ impl Trainer {
         scenario.autocast_scope = if wraps_model { AutocastScope::Model } else { AutocastScope::Step };
         if self == Self::Trl {
             scenario.log_probs = LogProbs::Selective;
-            if scenario.objective == Objective::DpoReferenceBf16 {
-                scenario.objective = Objective::DpoReferenceFp32;
+            let reference = &mut scenario.objective.reference.place;
+            if scenario.objective.method == Method::Dpo && *reference == Place::Bf16 {
+                *reference = Place::Fp32;
             }
         }
     }
@@ -62,7 +63,7 @@ impl Trainer {
             trainer.apply(&mut after);
             after == *scenario
         };
-        let has_pairs = scenario.objective != Objective::CausalLm;
+        let has_pairs = scenario.objective.method != Method::CausalLm;
         Some(Self::Trl)
             .filter(|trl| has_pairs && leaves(trl))
             .or_else(|| Self::ALL.iter().copied().find(leaves))

@@ -1,9 +1,10 @@
 //! What a step is given and what the model holds beside its parameters: the batch, masks, RoPE's tables, buffers.
 
+use super::others;
 use crate::ledger::{Category, Dim, Dims, Instant, Module, Name, Symbol, What};
 use crate::model::{Architecture, Image, Mixer, RopeKind, parameters};
 use crate::plan::{Adapters, Pass, rotary_dim};
-use crate::scenario::{AdapterMethod, Attention, Objective, Padding, Scenario, Stack};
+use crate::scenario::{AdapterMethod, Attention, Method, Padding, Scenario, Stack};
 use crate::tape::Storage;
 use crate::units::Dtype;
 
@@ -22,8 +23,10 @@ pub(crate) fn buffers(scenario: &Scenario, pass: &Pass) -> Vec<(Storage, u64)> {
     if a.has_rope() {
         let frequencies = rope_frequencies(a);
         buffers.push((frequencies, 1));
-        if scenario.objective.reference_on_gpu().is_some() {
-            buffers.push((Storage { category: Category::ReferenceModel, ..frequencies }, 1));
+        for (part, model) in others::on_gpu(scenario).filter(|(_, model)| model.millions.is_none()) {
+            let _ = model;
+            let name = Name { part, ..frequencies.name };
+            buffers.push((Storage { name, category: Category::ReferenceModel, ..frequencies }, 1));
         }
     }
     let Some(positions) = a.positions.map(|rows| Dim::new(Symbol::Positions, rows.get())) else {
@@ -81,8 +84,15 @@ pub(crate) fn inputs(scenario: &Scenario, pass: &Pass) -> Vec<Input> {
     if let Some(front) = &pass.front {
         inputs.push(pixels(&front.of.image, &front.tower));
     }
-    if scenario.objective == Objective::CausalLm {
+    let method = scenario.objective.method;
+    if method.is_language_modelling()
+        || matches!(method, Method::Kto | Method::Orpo | Method::SimPo | Method::Cpo | Method::Distillation)
+    {
         inputs.push(of_batch(What::Labels));
+    }
+    if method == Method::Kto {
+        // Mismatched completions with their labels, for the estimate of the divergence.
+        inputs.push(Input { copies: 2, ..of_batch(What::TokenIds) });
     }
     if scenario.padding != Padding::None {
         inputs.push(of_batch(What::Mask));

@@ -288,8 +288,20 @@ impl<'a> Layers<'a> {
 
     /// What the layers in a range keep.
     pub(super) fn kept(&self, account: &mut Account, instant: Instant, layers: &Range<u64>, kept: Kept) {
+        self.kept_times(account, instant, layers, kept, 1);
+    }
+
+    /// The same several times over.
+    pub(super) fn kept_times(
+        &self,
+        account: &mut Account,
+        instant: Instant,
+        layers: &Range<u64>,
+        kept: Kept,
+        times: u64,
+    ) {
         for (at, layer) in self.kinds.iter().enumerate() {
-            let count = self.among(layers, at);
+            let count = self.among(layers, at).saturating_mul(times);
             let Some(without_graph) = &layer.without_graph else {
                 let block = layer.block();
                 let alive = match kept {

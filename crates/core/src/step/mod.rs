@@ -7,6 +7,8 @@ mod adapters;
 mod blocks;
 pub(crate) mod inputs;
 mod layers;
+pub(crate) mod others;
+pub(crate) mod rollout;
 mod sharded;
 mod trained;
 
@@ -16,15 +18,15 @@ pub(crate) use trained::Parameters;
 pub(crate) use trained::trained_elements;
 
 use crate::account::{Account, Registered};
-use crate::ledger::{Category, Instant, Module, Name, What};
-use crate::model::Parameter;
+use crate::ledger::{Category, Instant, Module, Name, Part, What};
+use crate::model::{Architecture, Parameter};
 use crate::optimizer::{Held, Updated};
 use crate::parallel::{self, Collectives, Earlier};
 use crate::plan::Pass;
 use crate::quantised;
 use crate::rules::{self, LayerKind};
-use crate::scenario::{Objective, Scenario, ZeroGrad};
-use crate::tape::{Block, Mode, Run, Storage};
+use crate::scenario::{Method, Place, Scenario, ZeroGrad};
+use crate::tape::{Block, GradientSum, Mode, Run, Storage};
 use crate::timeline::LayerTotals;
 use crate::units::{Bytes, Count, Dtype};
 
@@ -41,6 +43,7 @@ const FORWARD_AND_BACKWARD: [Instant; 6] = [
 struct Step<'a> {
     scenario: &'a Scenario,
     pass: &'a Pass,
+    call: Call,
     account: Account,
     collectives: Option<&'a Collectives>,
     embedding: Registered<'a>,
@@ -67,21 +70,66 @@ pub(crate) fn account_and_layers(scenario: &Scenario) -> (Account, Vec<LayerTota
     walk(scenario, Looked::Largest)
 }
 
+/// Of several calls of the policy whose graphs one backward goes through: which one backward is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Call {
+    /// The one that ran last.
+    First,
+    /// The one before: the first one's gradients are there.
+    Second,
+}
+
 fn walk(scenario: &Scenario, looked: Looked) -> (Account, Vec<LayerTotals>) {
-    let architecture = &scenario.model.architecture;
-    let pass = Pass::of_policy(scenario);
+    let (mut account, mut layers) = walk_call(scenario, looked, Call::First);
+    if scenario.calls() > 1 || scenario.objective.method == Method::Ppo {
+        let (second, of_second) = walk_call(scenario, looked, Call::Second);
+        account.take_larger(&second);
+        for (layer, other) in layers.iter_mut().zip(of_second) {
+            if other.backward.sum() > layer.backward.sum() {
+                layer.backward = other.backward;
+            }
+        }
+    }
+    (account, layers)
+}
+
+fn walk_call(scenario: &Scenario, looked: Looked, call: Call) -> (Account, Vec<LayerTotals>) {
+    let architecture = &scenario.architecture();
+    let mut pass = Pass::of_policy(scenario);
+    let is_ppo = scenario.objective.method == Method::Ppo;
+    if call == Call::Second && is_ppo {
+        // The value model, of which forward ran before the policy's.
+        pass.architecture = scenario.value_architecture();
+    } else if call == Call::Second {
+        (pass.accumulates, pass.sums) = (true, GradientSum::NewTensor);
+    }
     let parameters = Parameters::of(scenario);
     let blocks = Blocks::of_policy(scenario, &pass);
+    let present = rollout::present(scenario);
     let collectives = Collectives::of(scenario, parameters.trained());
-    let mut account = Account::new(architecture, parameters.allocated(), scenario.trained());
+    let mut account = Account::new(architecture, parameters.allocated(), scenario.trained(), present);
     let embedding = account.register(&blocks.embedding);
     let layers = Layers::register(&pass, &blocks.layers, collectives.as_ref(), &mut account);
     let head = account.register(&blocks.head);
     let collectives = collectives.as_ref();
-    let mut step = Step { scenario, pass: &pass, account, collectives, embedding, layers, head };
+    let value = (is_ppo && call == Call::First).then(|| {
+        let pass = Pass { architecture: scenario.value_architecture(), ..pass.clone() };
+        rules::head(&pass, Mode::Grad, scenario)
+    });
+    let value = value.as_ref().map(|block| account.register(block));
+    let mut step = Step { scenario, pass: &pass, call, account, collectives, embedding, layers, head };
     step.always(&parameters);
+    rollout::note(&mut step.account, scenario, &pass);
+    if !present.contains(Instant::Forward) {
+        return (step.account, Vec::new());
+    }
     step.inputs();
     step.earlier_gradients();
+    match value {
+        Some(value) => step.value_model(&value),
+        None if is_ppo => {}
+        None => step.other_calls(),
+    }
     let layers = step.layer_totals();
     step.forward(looked);
     step.loss();
@@ -111,22 +159,22 @@ impl Step<'_> {
             for storage in storages {
                 self.account.add_storage(&Instant::ALL, storage, parameter.copies(architecture));
             }
-            if let Some(dtype) = self.scenario.objective.reference_on_gpu() {
-                let storage =
-                    Storage { category: Category::ReferenceModel, ..quantised::whole(parameter, dtype) };
-                self.account.add_storage(&Instant::ALL, storage, parameter.copies(architecture));
-            }
         }
         if let Some(dtype) = self.scenario.optimizer_settings.ema.on_gpu(self.pass.weight) {
             self.average(parameters, dtype);
         }
+        others::note(&mut self.account, self.scenario);
         for (storage, copies) in inputs::buffers(self.scenario, self.pass) {
             self.account.add_storage(&Instant::ALL, storage, copies);
         }
         if let Some(buckets) = self.buckets(parameters) {
             self.hold(&Instant::ALL, &buckets);
         }
-        let updated = updated(self.scenario, parameters.updated());
+        if self.scenario.objective.method == Method::Generate {
+            return;
+        }
+        let architecture = self.scenario.architecture();
+        let updated = updated(self.scenario, &architecture, parameters.updated());
         if self.scenario.optimizer_dtype() != self.scenario.trained() {
             let master = updated.copy(Category::MasterWeights, What::Master);
             self.hold(&Instant::ALL, &master);
@@ -155,7 +203,7 @@ impl Step<'_> {
     /// A moving average of all weights, which begins as a copy of the model.
     fn average(&mut self, parameters: &Parameters, dtype: Dtype) {
         for of in [parameters.model.as_slice(), parameters.adapters.as_deref().unwrap_or_default()] {
-            let all = Updated { dtype, ..updated(self.scenario, of) };
+            let all = Updated { dtype, ..updated(self.scenario, &self.pass.architecture, of) };
             self.hold(&Instant::ALL, &all.copy(Category::ReferenceModel, What::Average));
         }
     }
@@ -254,9 +302,7 @@ impl Step<'_> {
 
     /// The block of the reference model's forward at which memory is largest, where that is more than at the trained model's loss.
     fn reference_peak(&self) -> Option<Block> {
-        let objective = self.scenario.objective;
-        let shared = (objective == Objective::DpoReferenceAdapter).then_some(self.pass.weight);
-        let pass = Pass::of_reference(self.scenario, objective.reference_on_gpu().or(shared)?);
+        let pass = reference_pass(self.scenario, self.pass)?;
         let head = self.head.block();
         let policy = head.bytes(&head.at_peak(Run::Forward));
         let kept = head.bytes(head.kept_by_forward());
@@ -342,6 +388,11 @@ impl Step<'_> {
 
     /// Gradients that are there before backward makes them: of earlier micro-batches, or of the step before.
     fn earlier_gradients(&mut self) {
+        if self.call == Call::Second {
+            for &instant in FORWARD_AND_BACKWARD.iter().skip(2) {
+                self.account.add_gradients_where(instant, |name| name.part != Part::Value);
+            }
+        }
         if self.scenario.optimizer_settings.in_backward {
             return;
         }
@@ -367,13 +418,52 @@ impl Step<'_> {
         }
     }
 
+    /// What the value model keeps while the policy runs and is trained: backward comes to it last.
+    fn value_model(&mut self, head: &Registered<'_>) {
+        let all = 0..self.layers.count();
+        for (at, &instant) in FORWARD_AND_BACKWARD.iter().enumerate() {
+            let kept = if at < 2 { Kept::InAutocast } else { Kept::ForBackward };
+            let of_embedding = self.embedding.block().kept_for_backward().clone();
+            self.account.add(instant, &self.embedding, &of_embedding, 1);
+            self.account.add(instant, head, head.block().kept_for_backward(), 1);
+            self.layers.kept(&mut self.account, instant, &all, kept);
+        }
+    }
+
+    /// What calls keep whose graphs wait for the same backward.
+    fn other_calls(&mut self) {
+        let calls = self.scenario.calls();
+        let all = 0..self.layers.count();
+        let done = u64::from(self.call == Call::Second);
+        for (at, &instant) in FORWARD_AND_BACKWARD.iter().enumerate() {
+            let is_forward = at < 2;
+            let others = if is_forward { calls - 1 } else { calls.saturating_sub(1 + done) };
+            let kept = if is_forward { Kept::InAutocast } else { Kept::ForBackward };
+            for _ in 0..others.min(1) {
+                let (embedding, head) = (self.embedding.block(), self.head.block());
+                let of = |block: &Block| {
+                    if is_forward {
+                        block.kept_by_forward().clone()
+                    } else {
+                        block.kept_for_backward().clone()
+                    }
+                };
+                let (of_embedding, of_head) = (of(embedding), of(head));
+                self.account.add(instant, &self.embedding, &of_embedding, others);
+                self.account.add(instant, &self.head, &of_head, others);
+                self.layers.kept_times(&mut self.account, instant, &all, kept, others);
+            }
+        }
+    }
+
     fn optimizer_step(&mut self, parameters: &Parameters) {
         if self.scenario.optimizer_settings.in_backward {
             return;
         }
         let instant = Instant::OptimizerStep;
         self.account.add_gradients(instant);
-        let updated = updated(self.scenario, parameters.updated());
+        let architecture = self.scenario.architecture();
+        let updated = updated(self.scenario, &architecture, parameters.updated());
         let mut temporaries = updated.step_temporaries(self.scenario.optimizer);
         if self.scenario.optimizer_dtype() != self.scenario.trained() {
             temporaries.push(updated.copy(Category::Temporaries, What::GradientFp32));
@@ -384,6 +474,16 @@ impl Step<'_> {
     }
 }
 
+/// The pass of a reference model whose forward follows the policy's, before the loss.
+pub(crate) fn reference_pass(scenario: &Scenario, policy: &Pass) -> Option<Pass> {
+    if !matches!(scenario.objective.method, Method::Dpo | Method::Ipo | Method::Kto) {
+        return None;
+    }
+    let place = scenario.objective.reference().place;
+    let shared = (place == Place::Adapter).then_some(policy.weight);
+    Some(Pass::of_reference(scenario, place.on_gpu().or(shared)?))
+}
+
 /// What the update of each parameter allocates where it runs inside backward; nothing where it doesn't.
 pub(crate) fn hooks(scenario: &Scenario) -> Vec<(Name, Bytes)> {
     if !scenario.optimizer_settings.in_backward {
@@ -391,10 +491,11 @@ pub(crate) fn hooks(scenario: &Scenario) -> Vec<(Name, Bytes)> {
     }
     let has_master = scenario.optimizer_dtype() != scenario.trained();
     let parameters = Parameters::of(scenario);
+    let architecture = scenario.architecture();
     let of_one = |parameter: &Parameter| {
-        let alone = updated(scenario, std::slice::from_ref(parameter));
+        let alone = updated(scenario, &architecture, std::slice::from_ref(parameter));
         let update = alone.step_temporaries(scenario.optimizer);
-        let copies = parameter.copies(&scenario.model.architecture).max(1);
+        let copies = parameter.copies(&architecture).max(1);
         // A list of one tensor still counts all layers'.
         let of_all = |held: &Held| held.storage.bytes().get() / if held.each.is_empty() { 1 } else { copies };
         let made: u64 = update.iter().map(of_all).fold(0, u64::saturating_add);
@@ -409,13 +510,17 @@ pub(crate) fn paged(scenario: &Scenario) -> Bytes {
     if !scenario.optimizer.is_paged() {
         return Bytes::ZERO;
     }
-    updated(scenario, Parameters::of(scenario).updated()).paged(scenario.optimizer)
+    updated(scenario, &scenario.architecture(), Parameters::of(scenario).updated()).paged(scenario.optimizer)
 }
 
 /// The optimizer's view of the trained parameters.
-pub(crate) fn updated<'a>(scenario: &'a Scenario, parameters: &'a [Parameter]) -> Updated<'a> {
+pub(crate) fn updated<'a>(
+    scenario: &'a Scenario,
+    architecture: &'a Architecture,
+    parameters: &'a [Parameter],
+) -> Updated<'a> {
     Updated {
-        architecture: &scenario.model.architecture,
+        architecture,
         parameters,
         dtype: scenario.optimizer_dtype(),
         settings: &scenario.optimizer_settings,

@@ -1,10 +1,10 @@
 //! Which parameters are trained: the model's, some of them, or the adapters'.
 
-use crate::ledger::Part;
+use crate::ledger::{Name, Part};
 use crate::model::{self, Parameter, parameters};
 use crate::parallel::{Shards, owned};
 use crate::plan::Adapters;
-use crate::scenario::{DataParallel, Scenario};
+use crate::scenario::{DataParallel, Method, Scenario};
 use crate::trained::Trained;
 
 /// The model's parameters, those of them that are trained, and the adapters' where only these are.
@@ -20,7 +20,15 @@ pub(crate) struct Parameters {
 
 impl Parameters {
     pub(crate) fn of(scenario: &Scenario) -> Self {
-        let model = parameters(&scenario.architecture());
+        let mut model = parameters(&scenario.architecture());
+        if scenario.objective.method == Method::Ppo {
+            // The value model: the same body with a head over one label, trained with the policy (`PolicyAndValueWrapper`).
+            let named = |parameter: Parameter| Parameter {
+                name: Name { part: Part::Value, ..parameter.name },
+                ..parameter
+            };
+            model.extend(parameters(&scenario.value_architecture()).into_iter().map(named));
+        }
         // Only the tower behind the projector's layer never gets a gradient, and a frozen tower none at all.
         let is_kept = |parameter: &Parameter| {
             let is_frozen = parameter.name.part == Part::Vision && scenario.vision.frozen_tower;
@@ -75,5 +83,5 @@ impl Parameters {
 
 /// Trainable parameters.
 pub(crate) fn trained_elements(scenario: &Scenario) -> u64 {
-    model::elements(Parameters::of(scenario).trained(), &scenario.model.architecture)
+    model::elements(Parameters::of(scenario).trained(), &scenario.architecture())
 }

@@ -1,6 +1,6 @@
 //! Backward of a block: its nodes in reverse, each with what it allocates, hands on and lets go.
 
-use super::{Mode, Node, Step, Storage, StorageId, Tape, Var};
+use super::{GradientSum, Mode, Node, Step, Storage, StorageId, Tape, Var};
 use crate::ledger::Name;
 
 /// Gradients that a node has made, of variables and, without one, of parameters.
@@ -69,12 +69,20 @@ impl Tape {
         for (var, id) in made.into_iter().flatten() {
             match var {
                 Some(var) => self.accumulate(var, id),
+                None if self.sums == GradientSum::NewTensor => {}
                 None if self.accumulates => self.release(id),
                 None if !self.hooks.is_empty() => self.update(id),
                 None => {}
             }
         }
         self.release(incoming);
+        // A weight's gradient reaches the sum through nodes of its own (`TBackward0`, `AccumulateGrad`).
+        let is_summed = self.sums == GradientSum::NewTensor;
+        for (_, id) in made.into_iter().flatten().filter(|(var, _)| var.is_none() && is_summed) {
+            let sum = self.allocate(self.storages[id.index()]);
+            self.release(sum);
+            self.release(id);
+        }
     }
 
     /// A parameter's hook: its update, and the end of its gradient.

@@ -56,6 +56,15 @@ struct Node {
     unpacks: bool,
 }
 
+/// What takes the sum of two gradients of one parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GradientSum {
+    /// The one that is there.
+    InPlace,
+    /// A third tensor: the first one is a view, of a call that backward visited before (`InputBuffer::accumulate`).
+    NewTensor,
+}
+
 /// Notes a block's operators.
 pub(crate) struct Tape {
     mode: Mode,
@@ -65,6 +74,8 @@ pub(crate) struct Tape {
     hooks: Vec<(Name, Bytes)>,
     /// Which of the model's own parameters need a gradient.
     trains: Trains,
+    /// What takes their gradients' sum with earlier ones.
+    sums: GradientSum,
     storages: Vec<Storage>,
     references: Vec<u16>,
     /// It is known through a view, which holds it beside whoever holds the view.
@@ -105,6 +116,7 @@ impl Tape {
             accumulates,
             hooks: Vec::new(),
             trains,
+            sums: GradientSum::InPlace,
             storages: Vec::with_capacity(128),
             references: Vec::with_capacity(128),
             is_viewed: Vec::with_capacity(128),
@@ -126,6 +138,11 @@ impl Tape {
             selected: Vec::new(),
             hands_out_at_once: false,
         }
+    }
+
+    /// What takes the sum where parameters' gradients meet earlier ones.
+    pub(crate) fn summing(self, sums: GradientSum) -> Self {
+        Self { sums, ..self }
     }
 
     /// Parameters are updated inside backward (`register_post_accumulate_grad_hook`).

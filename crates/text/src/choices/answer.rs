@@ -16,7 +16,7 @@ pub const fn category(category: Category, lang: Lang) -> &'static str {
         Category::Activations => lang.pick("Activations", "激活"),
         Category::WeightCasts => lang.pick("Weight casts", "权重的 16 位副本"),
         Category::Temporaries => lang.pick("Temporaries", "临时张量"),
-        Category::ReferenceModel => lang.pick("Reference model", "参考模型"),
+        Category::ReferenceModel => lang.pick("Other models", "其他模型"),
         Category::Communication => lang.pick("Gathered weights, buffers", "聚合的权重与通信缓冲"),
     }
 }
@@ -24,6 +24,8 @@ pub const fn category(category: Category, lang: Lang) -> &'static str {
 /// A moment, as the label of a bar.
 pub const fn instant(instant: Instant, lang: Lang) -> &'static str {
     match instant {
+        Instant::Generation => lang.pick("Generation", "生成"),
+        Instant::Scoring => lang.pick("Scoring", "打分"),
         Instant::Forward => lang.pick("Forward", "前向"),
         Instant::Loss => lang.pick("Loss", "损失"),
         Instant::BackwardHead => lang.pick("Backward, head", "反向：输出头"),
@@ -55,6 +57,8 @@ pub const fn family(family: Family) -> &'static str {
 /// A moment, within a sentence.
 pub const fn instant_in(instant: Instant, lang: Lang) -> &'static str {
     match instant {
+        Instant::Generation => lang.pick("while completions are generated", "生成补全时"),
+        Instant::Scoring => lang.pick("while completions are scored", "给补全打分时"),
         Instant::Forward => lang.pick("in the forward pass", "前向传播中"),
         Instant::Loss => lang.pick("at the loss", "计算损失时"),
         Instant::BackwardHead => lang.pick("in backward, at the head", "反向传播经过输出头时"),

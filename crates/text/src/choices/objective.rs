@@ -1,26 +1,86 @@
-//! Names of objectives.
+//! Names of objectives, and of what belongs to them.
 
-use vram_core::scenario::{LogProbs, Objective};
+use vram_core::scenario::{Batching, Generation, GenerationCache, LogProbs, Objective, Place};
 
 use crate::Lang;
 
 /// Objective and reference model.
-pub const fn objective(objective: Objective, lang: Lang) -> &'static str {
-    match objective {
-        Objective::CausalLm => lang.pick("none: next-token loss", "无：下一 token 损失"),
-        Objective::DpoNoReference => {
-            lang.pick("DPO, reference log-probabilities precomputed", "DPO，参考对数概率已预先算好")
-        }
-        Objective::DpoReferenceFp32 => {
-            lang.pick("DPO, reference on the GPU in fp32", "DPO，参考模型在 GPU 上（fp32）")
-        }
-        Objective::DpoReferenceBf16 => {
-            lang.pick("DPO, reference on the GPU in bf16", "DPO，参考模型在 GPU 上（bf16）")
-        }
-        Objective::DpoReferenceAdapter => {
+pub fn objective(objective: Objective, lang: Lang) -> &'static str {
+    objective_word(objective.word(), lang)
+}
+
+/// The objective that a link's word names.
+pub fn objective_word(word: &'static str, lang: Lang) -> &'static str {
+    match word {
+        "causal_lm" => lang.pick("none: next-token loss", "无：下一 token 损失"),
+        "masked_lm" => lang.pick("masked language modelling", "掩码语言建模"),
+        "sequence_classification" => lang.pick("sequence classification", "序列分类"),
+        "reward" => lang.pick("reward modelling (pairs)", "奖励建模（成对样本）"),
+        "dpo" => lang.pick("DPO, reference log-probabilities precomputed", "DPO，参考对数概率已预先算好"),
+        "dpo_ref_fp32" => lang.pick("DPO, reference on the GPU in fp32", "DPO，参考模型在 GPU 上（fp32）"),
+        "dpo_ref_bf16" => lang.pick("DPO, reference on the GPU in bf16", "DPO，参考模型在 GPU 上（bf16）"),
+        "dpo_ref_adapter" => {
             lang.pick("DPO, the model without its adapters as reference", "DPO，以关闭适配器的模型自身为参考")
         }
-        Objective::DpoReferenceCpu => lang.pick("DPO, reference on the CPU", "DPO，参考模型在 CPU 上"),
+        "dpo_ref_cpu" => lang.pick("DPO, reference on the CPU", "DPO，参考模型在 CPU 上"),
+        "ipo" => lang.pick("IPO: the tensors of DPO", "IPO：张量与 DPO 相同"),
+        "kto" => "KTO",
+        "orpo" => lang.pick("ORPO: no reference model", "ORPO：不需要参考模型"),
+        "simpo" => lang.pick("SimPO: no reference model", "SimPO：不需要参考模型"),
+        "cpo" => lang.pick(
+            "CPO: SimPO with the chosen sequences' own loss",
+            "CPO：SimPO 加上被选中序列的语言模型损失",
+        ),
+        "ppo" => lang.pick("PPO with a value model", "PPO，带价值模型"),
+        "grpo" => "GRPO",
+        "rloo" => lang.pick("RLOO: the tensors of GRPO", "RLOO：张量与 GRPO 相同"),
+        "dapo" => lang.pick("DAPO: the tensors of GRPO", "DAPO：张量与 GRPO 相同"),
+        "dr_grpo" => lang.pick("Dr. GRPO: the tensors of GRPO", "Dr. GRPO：张量与 GRPO 相同"),
+        "gspo" => lang.pick("GSPO: the tensors of GRPO", "GSPO：张量与 GRPO 相同"),
+        "distillation" => lang.pick("distillation from a teacher", "从教师模型蒸馏"),
+        "generate" => lang.pick("generation only, nothing is trained", "只生成，不训练"),
+        other => other,
+    }
+}
+
+/// Where another model stands.
+pub const fn place(place: Place, lang: Lang) -> &'static str {
+    match place {
+        Place::None => lang.pick("none, or computed beforehand", "没有，或已预先算好"),
+        Place::Fp32 => lang.pick("on the GPU in fp32", "在 GPU 上（fp32）"),
+        Place::Bf16 => lang.pick("on the GPU in bf16", "在 GPU 上（bf16）"),
+        Place::Int8 => lang.pick("on the GPU in 8 bits", "在 GPU 上（8 位）"),
+        Place::Nf4 => lang.pick("on the GPU in 4 bits (NF4)", "在 GPU 上（4 位 NF4）"),
+        Place::Cpu => lang.pick("on the CPU", "在 CPU 上"),
+        Place::Adapter => lang.pick("the model without its adapters", "关闭适配器的模型自身"),
+    }
+}
+
+/// How samples of different lengths become a batch.
+pub const fn batching(batching: Batching, lang: Lang) -> &'static str {
+    match batching {
+        Batching::Fixed => lang.pick("all of the sequence length", "一律为序列长度"),
+        Batching::Longest => lang.pick("padded to the longest sample", "补齐到最长样本"),
+        Batching::Mean => lang.pick("as if all had the mean length", "都按平均长度计"),
+        Batching::Packed => lang.pick("packed into the sequence length", "打包到序列长度"),
+    }
+}
+
+/// Where completions are generated.
+pub const fn generation(generation: Generation, lang: Lang) -> &'static str {
+    match generation {
+        Generation::Elsewhere => lang.pick("elsewhere", "在别处"),
+        Generation::Policy => lang.pick("by the policy in this process", "由策略模型在本进程内生成"),
+        Generation::Vllm => lang.pick("by vLLM in this process", "由本进程内的 vLLM 生成"),
+        Generation::VllmSleep => lang.pick("by vLLM, asleep while training", "由 vLLM 生成，训练时休眠"),
+    }
+}
+
+/// The cache of generation.
+pub const fn generation_cache(cache: GenerationCache, lang: Lang) -> &'static str {
+    match cache {
+        GenerationCache::Dynamic => lang.pick("grows token by token", "逐 token 增长"),
+        GenerationCache::Static => lang.pick("whole from the start", "一开始就分配完整"),
     }
 }
 

@@ -21,8 +21,8 @@ pub(super) fn kernels(variant: &Value) -> Result<Kernels, Unsupported> {
             "chunks" => kernels.loss_chunks = number(variant, "chunks")?,
             "chunk" => kernels.loss_chunk_tokens = number(variant, "chunk")?,
             "k" => kernels.loss_last_tokens = number(variant, "k")?,
-            // Of checkpointing and of the optimizer.
-            "checkpoint" | "opt_in_bwd" | "ema" => {}
+            // Of checkpointing, of the optimizer, of the objective.
+            "checkpoint" | "opt_in_bwd" | "ema" | "grpo" | "generate" | "objective" => {}
             _ => return Err(Unsupported(format!("variant {key}"))),
         }
     }

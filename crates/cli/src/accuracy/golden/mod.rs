@@ -11,7 +11,8 @@ mod quantised;
 use serde_json::Value;
 use vram_core::model::{Model, from_config};
 use vram_core::scenario::{
-    Attention, AutocastScope, Checkpointing, Held, KvCache, LogProbs, Padding, Recipe, Stack, ZeroGrad,
+    Attention, AutocastScope, Checkpointing, Held, KvCache, LogProbs, Optimizer, Padding, Recipe, Stack,
+    ZeroGrad,
 };
 use vram_core::units::Count;
 use vram_core::{Error, Field, Scenario};
@@ -85,13 +86,16 @@ fn measured(run: &Value) -> [Option<u64>; FIGURES.len()] {
     let (figures, rank) = (&run["measured"], &run["measured"]["per_rank"]);
     let step = &figures["phase_peaks_requested"]["step2"];
     let first = |a: &Value, b: &Value| a.as_u64().or(b.as_u64());
+    // A run that only generates has one phase; what stands at the others is that phase once more.
+    let is_training = run["variant"]["generate"].is_null();
+    let later = |phase: &Value| phase.as_u64().filter(|_| is_training);
     [
         first(&figures["param_bytes"], &rank["param_local"]),
         first(&figures["grad_bytes"], &rank["grad_local"]),
         first(&figures["optstate_bytes"], &rank["optstate_local"]),
         step["fwd"].as_u64(),
-        step["bwd"].as_u64(),
-        step["opt"].as_u64(),
+        later(&step["bwd"]),
+        later(&step["opt"]),
         figures["peak_requested"].as_u64(),
         figures["peak_allocated"].as_u64(),
         // Where collectives end at once it is only a lower bound.
@@ -162,7 +166,7 @@ fn scenario(run: &Value) -> Result<Scenario, Unsupported> {
     scenario.recipe = choice(train, "precision", Recipe::from_key)?;
     scenario.optimizer = match optimizer::in_backward(&run["variant"]) {
         Some(optimizer) => optimizer,
-        None => choice(train, "optimizer", optimizer::optimizer)?,
+        None => optimizer_of(train)?,
     };
     optimizer::settings(run, &mut scenario.optimizer_settings);
     scenario.attention = choice(train, "attention", Attention::from_key)?;
@@ -170,8 +174,8 @@ fn scenario(run: &Value) -> Result<Scenario, Unsupported> {
     scenario.checkpointing = choice(train, "checkpointing", checkpointing)?;
     kernels::checkpointing(&run["variant"], &mut scenario)?;
     scenario.zero_grad = choice(train, "zero_grad", ZeroGrad::from_key)?;
-    scenario.objective = objective::objective(&train["dpo"])?;
     scenario.freezing = freezing::freezing(&train["freeze"])?;
+    scenario.objective = objective::objective(run)?;
     scenario.lora = adapters::lora(train, scenario.model.architecture.family)?;
     scenario.log_probs = word(&train["dpo"]["logps"], LogProbs::Selective, objective::log_probs)?;
     scenario.padding = word(&train["padding_mask"], Padding::None, padding)?;
@@ -227,6 +231,15 @@ fn number(train: &Value, key: &'static str) -> Result<Count, Unsupported> {
     let given = train[key].to_string();
     vram_core::link::count(Field::new(key), &given, (1, u32::MAX))
         .map_err(|_| Unsupported(format!("{key} {given}")))
+}
+
+/// Runs that train nothing have no optimizer.
+fn optimizer_of(train: &Value) -> Result<Optimizer, Unsupported> {
+    if train["optimizer"] == "none" {
+        Ok(Optimizer::Sgd)
+    } else {
+        choice(train, "optimizer", optimizer::optimizer)
+    }
 }
 
 fn choice<T>(

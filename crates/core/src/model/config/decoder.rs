@@ -82,6 +82,7 @@ impl Config {
             decoder: None,
             image: None,
             tower: None,
+            labels: None,
         })
     }
 

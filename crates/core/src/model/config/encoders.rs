@@ -45,6 +45,7 @@ impl Config {
             decoder: None,
             image: None,
             tower: None,
+            labels: None,
         })
     }
 
@@ -84,6 +85,7 @@ impl Config {
             decoder: None,
             image: None,
             tower: None,
+            labels: None,
         })
     }
 
@@ -141,6 +143,7 @@ impl Config {
             decoder: None,
             image: None,
             tower: None,
+            labels: None,
         })
     }
 

@@ -44,6 +44,7 @@ impl Config {
             decoder: None,
             image: None,
             tower: None,
+            labels: None,
         })
     }
 
@@ -81,6 +82,7 @@ impl Config {
             attention_dropout: dropout,
             experts: None,
             latent: None,
+            labels: None,
             decoder: Some(Decoder {
                 layers: self.optional("num_decoder_layers", limits::LAYERS)?.unwrap_or(layers),
                 buckets: self.count("relative_attention_num_buckets", limits::VOCABULARY, 32)?,

@@ -45,6 +45,7 @@ impl Config {
             decoder: None,
             image: Some(self.image(224, 16)?),
             tower: None,
+            labels: None,
         })
     }
 
