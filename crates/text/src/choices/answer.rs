@@ -16,7 +16,7 @@ pub const fn category(category: Category, lang: Lang) -> &'static str {
         Category::Activations => lang.pick("Activations", "激活"),
         Category::WeightCasts => lang.pick("Weight casts", "权重的 16 位副本"),
         Category::Temporaries => lang.pick("Temporaries", "临时张量"),
-        Category::ReferenceModel => lang.pick("Other models", "其他模型"),
+        Category::ReferenceModel => lang.pick("Reference model, others", "参考模型等"),
         Category::Communication => lang.pick("Gathered weights, buffers", "聚合的权重与通信缓冲"),
     }
 }
