@@ -434,7 +434,8 @@ proptest! {
     #[test]
     fn fused_adamw_never_needs_more_than_foreach_beyond_its_step_counters(scenario in scenarios()) {
         let with = |optimizer| peak(&Scenario { optimizer, ..scenario.clone() });
-        let counters = Bytes::new(4 * 2000);
+        // No preset has more trained tensors: DoRA on every linear layer of 126 is 2,646.
+        let counters = Bytes::new(4 * 4000);
         prop_assert!(with(Optimizer::AdamWFused) <= with(Optimizer::AdamWForeach) + counters);
     }
 
