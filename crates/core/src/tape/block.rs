@@ -124,10 +124,9 @@ impl Block {
     /// What is alive in the block at its largest moment of a run.
     pub(crate) fn at_peak(&self, run: Run) -> Alive {
         let (mut alive, events) = self.begin(run);
-        let is_outside = |id| self.is_held(run, id);
         let mut now = self.bytes(&alive).get();
         let (mut most, mut most_at) = (now, 0);
-        for (index, event) in events.iter().enumerate().filter(|(_, event)| !is_outside(event.storage())) {
+        for (index, event) in events.iter().enumerate().filter(|(_, event)| !self.is_held(run, **event)) {
             match *event {
                 Event::Allocate(id) => now = now.saturating_add(self.size(id)),
                 Event::Free(id) => now = now.saturating_sub(self.size(id)),
@@ -136,23 +135,23 @@ impl Block {
                 (most, most_at) = (now, index + 1);
             }
         }
-        apply(&mut alive, events.get(..most_at).unwrap_or_default());
-        if matches!(run, Run::Recompute | Run::Reentrant) {
-            put(&mut alive, self.ends.input, true);
-            put(&mut alive, self.ends.output, run == Run::Reentrant);
-        }
-        if run == Run::Reentrant {
-            put(&mut alive, self.ends.incoming, true);
+        let until_then = events.get(..most_at).unwrap_or_default();
+        for &event in until_then.iter().filter(|event| !self.is_held(run, **event)) {
+            apply(&mut alive, &[event]);
         }
         alive
     }
 
-    /// Whether a storage does not change in a run: what the checkpoint holds, or what belongs to the layer after.
-    fn is_held(&self, run: Run, id: StorageId) -> bool {
-        let is = |end| Some(id) == end;
+    /// Whether an event changes nothing in a run: of what the checkpoint holds, or of what belongs to the layer after. A reentrant
+    /// checkpoint's `backward` has a name for the output that it made again.
+    fn is_held(&self, run: Run, event: Event) -> bool {
+        let is = |end| Some(event.storage()) == end;
         match run {
             Run::Recompute => is(self.ends.input) || is(self.ends.output),
-            Run::Reentrant => is(self.ends.input) || is(self.ends.output) || is(self.ends.incoming),
+            Run::Reentrant => {
+                let is_output_freed = is(self.ends.output) && matches!(event, Event::Free(_));
+                is(self.ends.input) || is(self.ends.incoming) || is_output_freed
+            }
             Run::Forward | Run::ForwardInAutocast | Run::Backward => false,
         }
     }
@@ -290,9 +289,6 @@ impl Block {
         };
         if run != Run::Backward {
             put(&mut alive, self.ends.input, true);
-        }
-        if run == Run::Reentrant {
-            put(&mut alive, self.ends.output, true);
         }
         if matches!(run, Run::Backward | Run::Recompute | Run::Reentrant) {
             put(&mut alive, self.ends.incoming, true);
