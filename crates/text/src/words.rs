@@ -84,6 +84,17 @@ words! {
     StaysGatheredLabel: "Weights stay gathered between micro-batches", "微批之间保持权重聚合";
     CpuOffloadLabel: "Shards and optimizer on the CPU", "分片与优化器放在 CPU";
     LastRankLabel: "Look at the last rank", "查看最后一个 rank";
+    TensorParallelLabel: "Tensor parallelism, ways", "张量并行（TP）路数";
+    SequenceParallelLabel: "Norms split along the sequence", "归一化沿序列切分（序列并行）";
+    LossParallelLabel: "Loss split along the vocabulary", "损失沿词表切分（损失并行）";
+    PipelineLabel: "Pipeline stages", "流水线并行（PP）级数";
+    ScheduleLabel: "Schedule", "流水线调度";
+    StageChunksLabel: "Chunks of layers a stage", "每级的层块数（虚拟流水线）";
+    StageLabel: "Look at stage (0: the fullest)", "查看第几级（0：占用最高）";
+    ContextParallelLabel: "Context parallelism, ways", "上下文并行（CP）路数";
+    RotateLabel: "Keys and values are exchanged by", "键值交换方式";
+    ExpertParallelLabel: "Expert parallelism, ways", "专家并行（EP）路数";
+    MeshLabel: "Product of the mesh", "设备网格各维之积";
     CustomGpu: "Other GPU", "其他 GPU";
     AttentionLabel: "Attention", "注意力";
     KernelsLabel: "Loss and fused kernels", "损失与融合内核";

@@ -1,6 +1,6 @@
 //! Names of the ways of spreading a run over several GPUs.
 
-use vram_core::scenario::{DataParallel, GradientSync, ReduceDtype, Reshard};
+use vram_core::scenario::{DataParallel, GradientSync, ReduceDtype, Reshard, Rotate, Schedule};
 
 use crate::Lang;
 
@@ -40,5 +40,22 @@ pub const fn gradient_sync(sync: GradientSync, lang: Lang) -> &'static str {
             lang.pick("the last one (no_sync before)", "最后一个（之前 no_sync）")
         }
         GradientSync::EveryMicroBatch => lang.pick("every one", "每一个"),
+    }
+}
+
+/// In which order a pipeline runs micro-batches.
+pub const fn schedule(schedule: Schedule, lang: Lang) -> &'static str {
+    match schedule {
+        Schedule::GPipe => lang.pick("GPipe: all forwards first", "GPipe：先完成全部前向"),
+        Schedule::OneForwardOneBackward => lang.pick("1F1B", "1F1B"),
+        Schedule::Interleaved => lang.pick("interleaved 1F1B", "交错 1F1B"),
+    }
+}
+
+/// How context-parallel ranks exchange keys and values.
+pub const fn rotate(rotate: Rotate, lang: Lang) -> &'static str {
+    match rotate {
+        Rotate::AllGather => lang.pick("all-gather", "all-gather"),
+        Rotate::AllToAll => lang.pick("all-to-all, around the ring", "all-to-all（环形）"),
     }
 }

@@ -1,7 +1,7 @@
 //! Runs on several GPUs as golden files say them.
 
 use serde_json::Value;
-use vram_core::scenario::{DataParallel, GradientSync, Optimizer, Parallel, ReduceDtype, Reshard};
+use vram_core::scenario::{DataParallel, GradientSync, Mesh, Optimizer, Parallel, ReduceDtype, Reshard};
 
 use super::{Unsupported, number};
 
@@ -47,6 +47,7 @@ pub(super) fn parallel(run: &Value) -> Result<Parallel, Unsupported> {
         stays_gathered: given["no_reshard_after_backward"] == true,
         cpu_offload: given["cpu_offload"] == true,
         is_last_rank: given["rank"].as_u64().is_some_and(|rank| rank > 0),
+        mesh: Mesh::default(),
     })
 }
 

@@ -2,7 +2,8 @@
 
 use super::{Key, always, is_set, none_for_zero, unknown, zero_for_none};
 use crate::link::count;
-use crate::scenario::{DataParallel, GradientSync, ReduceDtype, Reshard, Scenario, limits};
+use crate::scenario::{DataParallel, GradientSync, ReduceDtype, Reshard, Rotate, Scenario, Schedule, limits};
+use crate::units::Count;
 
 fn is_parallel(scenario: &Scenario) -> bool {
     scenario.parallel.is_on()
@@ -16,6 +17,26 @@ fn is_ddp(scenario: &Scenario) -> bool {
     is_parallel(scenario) && !is_sharded(scenario)
 }
 
+fn is_tensor_parallel(scenario: &Scenario) -> bool {
+    is_parallel(scenario) && scenario.parallel.mesh.tensor > Count::ONE
+}
+
+fn is_pipelined(scenario: &Scenario) -> bool {
+    is_parallel(scenario) && scenario.parallel.mesh.pipeline > Count::ONE
+}
+
+fn is_interleaved(scenario: &Scenario) -> bool {
+    is_pipelined(scenario) && scenario.parallel.mesh.schedule == Schedule::Interleaved
+}
+
+fn is_context_parallel(scenario: &Scenario) -> bool {
+    is_parallel(scenario) && scenario.parallel.mesh.context > Count::ONE
+}
+
+fn is_expert_parallel(scenario: &Scenario) -> bool {
+    is_parallel(scenario) && scenario.parallel.mesh.expert > Count::ONE
+}
+
 pub(super) const KEYS: &[Key] = &[
     number!("gpus", limits::GPUS, |s| s.parallel.gpus).when(is_parallel),
     choice!("dp", DataParallel, |s| s.parallel.data).when(is_parallel),
@@ -27,4 +48,14 @@ pub(super) const KEYS: &[Key] = &[
     flag!("stays_gathered", |s| s.parallel.stays_gathered).when(is_sharded),
     flag!("cpu_offload", |s| s.parallel.cpu_offload).when(is_sharded),
     flag!("last_rank", |s| s.parallel.is_last_rank).when(is_parallel),
+    number!("tp", limits::GPUS, |s| s.parallel.mesh.tensor).when(is_tensor_parallel),
+    flag!("sequence_parallel", |s| s.parallel.mesh.sequence_parallel).when(is_tensor_parallel),
+    flag!("loss_parallel", |s| s.parallel.mesh.loss_parallel).when(is_tensor_parallel),
+    number!("pp", limits::GPUS, |s| s.parallel.mesh.pipeline).when(is_pipelined),
+    choice!("schedule", Schedule, |s| s.parallel.mesh.schedule).when(is_pipelined),
+    number!("stage_chunks", limits::GPUS, |s| s.parallel.mesh.chunks).when(is_interleaved),
+    optional!("stage", limits::GPUS, |s| s.parallel.mesh.stage).when(is_pipelined),
+    number!("cp", limits::GPUS, |s| s.parallel.mesh.context).when(is_context_parallel),
+    choice!("cp_rotate", Rotate, |s| s.parallel.mesh.rotate).when(is_context_parallel),
+    number!("ep", limits::GPUS, |s| s.parallel.mesh.expert).when(is_expert_parallel),
 ];

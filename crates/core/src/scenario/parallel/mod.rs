@@ -1,5 +1,9 @@
 //! How a run is spread over several GPUs.
 
+mod mesh;
+
+pub use mesh::{Mesh, Rotate, Schedule};
+
 use super::choices::choices;
 use super::{Ema, Method, Recipe, Scenario, limits, unsupported};
 use crate::error::{Error, Field};
@@ -85,6 +89,8 @@ pub struct Parallel {
     pub cpu_offload: bool,
     /// The last rank instead of the first, which holds most.
     pub is_last_rank: bool,
+    /// How the model and the sequence are split.
+    pub mesh: Mesh,
 }
 
 impl Default for Parallel {
@@ -100,6 +106,7 @@ impl Default for Parallel {
             stays_gathered: false,
             cpu_offload: false,
             is_last_rank: false,
+            mesh: Mesh::default(),
         }
     }
 }
@@ -124,7 +131,7 @@ impl Parallel {
     pub fn shards(&self) -> u64 {
         match self.scheme() {
             Some(data) if data.shards_weights() && self.reshard != Reshard::Never => {
-                self.shard_group.unwrap_or(self.gpus).get()
+                self.shard_group.map_or_else(|| self.data_ways(), Count::get)
             }
             _ => 1,
         }
@@ -134,6 +141,7 @@ impl Parallel {
 impl Scenario {
     /// A mesh that multiplies up, and schemes that frameworks have.
     pub(super) fn check_parallel(&self) -> Result<(), Error> {
+        self.check_mesh()?;
         let parallel = &self.parallel;
         let numbers = [("gpus", Some(parallel.gpus)), ("shard_group", parallel.shard_group)];
         for (key, count) in numbers {
