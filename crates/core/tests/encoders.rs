@@ -5,6 +5,7 @@
 use vram_core::ledger::{Entry, Instant};
 use vram_core::model::{Model, from_config, parameter_count};
 use vram_core::scenario::Vision;
+use vram_core::timeline::{Moment, Point, StepNumber, alive_at};
 use vram_core::units::{Bytes, Count};
 use vram_core::{Scenario, estimate, estimate_with_replay, link};
 
@@ -71,6 +72,37 @@ fn entries_sum_links_come_back_and_the_replay_holds_what_is_asked_for() {
             assert_eq!(sum, estimate.at(instant).requested, "{config}");
         }
         assert!(estimate.allocated >= estimate.at_peak().requested, "{config}");
+    }
+}
+
+/// The zeros of attention to the encoder are there for every layer of the decoder, and for none of the encoder.
+#[test]
+fn what_the_layers_of_a_decoder_share_is_alive_for_each_of_them() {
+    let config = r#"{ "model_type": "t5", "d_model": 768, "d_ff": 2048, "num_layers": 12, "num_heads": 12,
+        "feed_forward_proj": "gated-gelu", "tie_word_embeddings": false }"#;
+    for sequence in [1, 64] {
+        let scenario = Scenario {
+            micro_batch: Count::ONE,
+            sequence_length: Count::new(sequence),
+            gradient_accumulation: Count::new(2),
+            ..scenario(config)
+        };
+        let zeros = |layer| {
+            let alive = alive_at(&scenario, Moment::Backward(layer)).unwrap();
+            alive
+                .iter()
+                .any(|entry| entry.name.key() == "decoder.cross_attention.relative_attention_bias.output")
+        };
+        // 12 layers of the encoder, what stands between, 12 of the decoder.
+        assert!((13..25).all(zeros) && !(0..12).any(zeros));
+        let estimate = estimate(&scenario).unwrap();
+        let backward = estimate
+            .timeline
+            .iter()
+            .filter(|point| point.step == StepNumber::Later && matches!(point.moment, Moment::Backward(_)));
+        let most = backward.map(Point::total).max().unwrap();
+        let visited = [Instant::BackwardFirstVisited, Instant::BackwardLastVisited];
+        assert_eq!(visited.map(|instant| estimate.at(instant).requested).into_iter().max(), Some(most));
     }
 }
 

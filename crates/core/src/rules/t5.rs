@@ -8,7 +8,7 @@ use super::Writer;
 use super::attention::Heads;
 use super::layer::residual_stream;
 use super::linear::Linear;
-use crate::ledger::{Category, Dims, Module, Name, Part, What};
+use crate::ledger::{Dims, Module, Name, Part, What};
 use crate::tape::{Step, Storage, Var};
 use crate::units::Dtype;
 
@@ -38,7 +38,7 @@ impl Writer<'_> {
         let bias = self.position_bias(true);
         let attended = self.t5_attention(x, None, bias, true);
         self.part = Part::Cross;
-        // Zeros, which the first layer makes for all.
+        // Zeros, which are counted with the bridge.
         let zeros = self.position_bias(false);
         let crossed = self.t5_attention(attended, Some(encoded), zeros, false);
         self.tape.drop(attended);
@@ -63,11 +63,18 @@ impl Writer<'_> {
         let looked_up = self.second_lookup(ids);
         self.tape.drop(ids);
         let output = self.dropped_out(looked_up, Module::EmbeddingDropout);
-        // `encoder_outputs` in Python, until the model's forward returns.
+        // Zeros, which the decoder's first layer makes for the attention of all to the encoder (`T5Attention.compute_bias`): the last
+        // of them to be visited by backward lets them go, just before it comes here.
+        self.part = Part::Cross;
+        let zeros = self.tape.constant(self.position_bias_of(self.pass.compute()));
+        let handed = self.tape.view(output, &[zeros], &[Step::Pass(output)]);
+        self.tape.drop(output);
+        // `encoder_outputs` and `encoder_decoder_position_bias` in Python, until the model's forward returns.
         self.tape.keep_names();
         self.tape.drop(used);
         self.tape.drop(encoded);
-        output
+        self.tape.drop(zeros);
+        handed
     }
 
     /// Final norm, dropout, the scale of tied weights, logits; and what Python names until the loss is made (`decoder_outputs`,
@@ -105,15 +112,13 @@ impl Writer<'_> {
     /// A number for each head, query and key, of all sequences; it has been made before this layer.
     fn position_bias(&mut self, is_learned: bool) -> Var {
         let dtype = if is_learned { self.pass.weight } else { self.pass.compute() };
+        self.tape.outside(self.position_bias_of(dtype), is_learned)
+    }
+
+    fn position_bias_of(&self, dtype: Dtype) -> Storage {
         let sequence = self.pass.sequence();
         let dims = Dims::new(&[self.pass.heads(), sequence, sequence]);
-        let bias = Storage {
-            name: self.name(Module::RelativePositions, What::Output),
-            category: Category::Activations,
-            dims,
-            dtype,
-        };
-        self.tape.outside(bias, is_learned)
+        self.made(Module::RelativePositions, What::Output, dims, dtype)
     }
 
     fn t5_attention(&mut self, x: Var, encoded: Option<Var>, bias: Var, is_causal: bool) -> Var {

@@ -130,15 +130,14 @@ fn storage(module: Module, what: What, dims: Dims, dtype: Dtype) -> Storage {
     Storage { name: Name::of(module, what), category: Category::Activations, dims, dtype }
 }
 
-/// Of each half of an encoder-decoder: which row of the table a query and a key have, and the bias that its layers share; and the zeros
-/// that attention to the encoder shares (`T5Attention.compute_bias`).
-fn relative_positions(pass: &Pass) -> [Input; 3] {
+/// Of each half of an encoder-decoder: which row of the table a query and a key have, and the bias that its layers share
+/// (`T5Attention.compute_bias`).
+fn relative_positions(pass: &Pass) -> [Input; 2] {
     let sequence = pass.sequence();
     let of_heads = Dims::new(&[pass.heads(), sequence, sequence]);
     let rows =
         storage(Module::RelativePositions, What::TokenIds, Dims::new(&[sequence, sequence]), Dtype::Int64);
     let bias = storage(Module::RelativePositions, What::Output, of_heads, pass.weight);
-    let zeros = storage(Module::RelativePositions, What::Output, of_heads, pass.compute());
     // Checkpoints keep the biases that are handed to them, and the first layer of each half makes its rows again.
     let (of_rows, of_bias, until) = if pass.checkpointing.is_on() {
         (0, 2, Instant::BackwardLastVisited)
@@ -148,7 +147,6 @@ fn relative_positions(pass: &Pass) -> [Input; 3] {
     [
         Input { storage: rows, copies: of_rows, until: Instant::BackwardLastVisited },
         Input { storage: bias, copies: of_bias, until },
-        Input { storage: zeros, copies: 1, until: Instant::BackwardFirstVisited },
     ]
 }
 
