@@ -152,6 +152,8 @@ names! {
         Engine = "engine",
         /// cuBLAS, the library of matrix products.
         Cublas = "cublas",
+        /// Transformer Engine.
+        TransformerEngine = "transformer_engine",
     }
 }
 
@@ -422,5 +424,7 @@ names! {
         Bucket = "buckets",
         /// fp32 copy of the gradients for master weights.
         GradientFp32 = "gradient_fp32",
+        /// What stands for a gradient that a kernel has added elsewhere.
+        DummyGradient = "dummy_wgrad",
     }
 }

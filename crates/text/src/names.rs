@@ -50,6 +50,7 @@ const fn module(module: Module, lang: Lang) -> &'static str {
         Module::KvCache => lang.pick("key-value cache", "KV 缓存"),
         Module::Engine => "vLLM",
         Module::Cublas => "cuBLAS",
+        Module::TransformerEngine => "Transformer Engine",
         other => other.key(),
     }
 }
@@ -176,6 +177,7 @@ const fn what(what: What, lang: Lang) -> &'static str {
         What::StepLargest => {
             lang.pick("copies of the largest parameter, inside step()", "step() 内最大参数的副本")
         }
+        What::DummyGradient => lang.pick("stand-in for gradients of weights", "权重梯度的占位张量"),
         What::GradientFp32 => {
             lang.pick("fp32 copy of the gradients, inside step()", "step() 内梯度的 fp32 副本")
         }

@@ -86,6 +86,9 @@ const fn by_module(module: Module, what: What) -> &'static str {
             "transformers, ForCausalLMLoss; torch, cross_entropy_loss; FINDINGS §4"
         }
         Module::Optimizer => "torch/optim, step(); FINDINGS §6",
+        Module::TransformerEngine => {
+            "transformer_engine, module/base.py, cpp_extensions/gemm.py (derived, checked)"
+        }
         Module::Cublas => "aten/src/ATen/cuda/CublasHandlePool.cpp; FINDINGS §11",
         Module::AttentionDropout | Module::MlpDropout => "torch, native_dropout; FINDINGS §3",
         _ => "torch, derivatives.yaml (linear, mul, silu, gelu); FINDINGS §3",

@@ -53,7 +53,11 @@ impl Writer<'_> {
             LossKernel::TrlTiles => self.trl_tiles(normed),
             LossKernel::LigerFusedLinear => self.liger_fused_linear(normed),
             LossKernel::CutCrossEntropy => self.cut_cross_entropy(normed),
-            LossKernel::Eager | LossKernel::NoUpcast | LossKernel::Compiled | LossKernel::Liger => {
+            LossKernel::Eager
+            | LossKernel::NoUpcast
+            | LossKernel::Compiled
+            | LossKernel::Liger
+            | LossKernel::TransformerEngine => {
                 return None;
             }
         })

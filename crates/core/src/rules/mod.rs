@@ -23,6 +23,7 @@ mod layer;
 mod linear;
 mod lora;
 mod loss;
+pub(crate) mod megatron;
 mod mlp;
 mod norm;
 mod objective;

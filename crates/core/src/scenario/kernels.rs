@@ -31,6 +31,8 @@ choices! {
         TrlTiles = "trl_tiles",
         /// Liger's cross entropy, which writes the gradient over the logits.
         Liger = "liger",
+        /// Transformer Engine's cross entropy, which does so too (Megatron's `--cross-entropy-fusion-impl te`).
+        TransformerEngine = "te",
         /// Liger's head and cross entropy in one, which makes gradients in forward.
         LigerFusedLinear = "liger_fused_linear",
         /// Apple's cut cross-entropy, which never has the logits in memory.
@@ -201,6 +203,11 @@ impl Scenario {
 
     /// Losses other than transformers' own are followed for next-token prediction with a plain head.
     fn check_loss(&self, loss: LossKernel) -> Result<(), Error> {
+        let is_megatron = self.is_megatron();
+        if is_megatron != (loss == LossKernel::TransformerEngine) {
+            let accepted = if is_megatron { &["eager", "te"][..] } else { &["eager", "liger"] };
+            return Err(unsupported("loss", loss.key(), accepted));
+        }
         let a = &self.model.architecture;
         let is_plain = self.objective.method == Method::CausalLm
             && !a.has_own_objective()

@@ -12,6 +12,7 @@ use crate::ledger::Instant;
 use crate::model::Place;
 use crate::parallel::{Collectives, Earlier};
 use crate::plan::Pass;
+use crate::rules::LayerKind;
 use crate::tape::{Alive, Block, Run};
 use crate::timeline::LayerTotals;
 use crate::totals::Totals;
@@ -140,6 +141,17 @@ impl<'a> Layers<'a> {
         collectives: Option<&'a Collectives>,
         account: &mut Account,
     ) -> Self {
+        let of = (0..pass.architecture.blocks()).map(|index| kind_of(pass, index));
+        Self::in_order(blocks, of, collectives, account)
+    }
+
+    /// Layers of the given kinds, in their order.
+    pub(super) fn in_order(
+        blocks: &'a [LayerBlocks],
+        order: impl Iterator<Item = LayerKind>,
+        collectives: Option<&'a Collectives>,
+        account: &mut Account,
+    ) -> Self {
         let kinds: Vec<RegisteredLayer<'a>> = blocks
             .iter()
             .map(|blocks| RegisteredLayer {
@@ -150,11 +162,9 @@ impl<'a> Layers<'a> {
                 offloads_input: blocks.offloads_input,
             })
             .collect();
-        let of_layer = |index| {
-            let layer = kind_of(pass, index);
-            kinds.iter().position(|registered| registered.kind.layer == layer).unwrap_or_default()
-        };
-        let of = (0..pass.architecture.blocks()).map(of_layer).collect();
+        let of_kind =
+            |layer| kinds.iter().position(|registered| registered.kind.layer == layer).unwrap_or_default();
+        let of = order.map(of_kind).collect();
         Self { kinds, of, collectives }
     }
 
@@ -375,6 +385,14 @@ impl<'a> Layers<'a> {
             }
         }
         account.add_held(instant, &self.collectives_in_backward(index, self.phase(index)));
+    }
+
+    /// What the last layer hands to another rank, or the gradient that comes back of it.
+    pub(super) fn output_of_last(&self, account: &mut Account, instant: Instant, run: Run) {
+        let Some(last) = self.count().checked_sub(1).and_then(|index| self.at(index)) else { return };
+        let ends = last.block().ends();
+        let id = if run == Run::Forward { ends.output } else { ends.incoming };
+        account.add(instant, &last.with_graph, &last.block().only(id), 1);
     }
 
     /// Whether what the embedding made is counted with the first layer, while another one runs.

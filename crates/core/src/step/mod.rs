@@ -7,6 +7,7 @@ mod adapters;
 mod blocks;
 pub(crate) mod inputs;
 mod layers;
+mod megatron;
 pub(crate) mod others;
 pub(crate) mod rollout;
 mod sharded;
@@ -25,7 +26,7 @@ use crate::parallel::{self, Collectives, Earlier};
 use crate::plan::Pass;
 use crate::quantised;
 use crate::rules::{self, LayerKind};
-use crate::scenario::{Method, Place, Scenario, ZeroGrad};
+use crate::scenario::{DataParallel, Method, Place, Scenario, ZeroGrad};
 use crate::tape::{Block, GradientSum, Mode, Run, Storage};
 use crate::timeline::LayerTotals;
 use crate::units::{Bytes, Count, Dtype};
@@ -80,6 +81,9 @@ enum Call {
 }
 
 fn walk(scenario: &Scenario, looked: Looked) -> (Account, Vec<LayerTotals>) {
+    if scenario.parallel.scheme() == Some(DataParallel::Megatron) {
+        return megatron::walk(scenario, looked);
+    }
     let (mut account, mut layers) = walk_call(scenario, looked, Call::First);
     if scenario.calls() > 1 || scenario.objective.method == Method::Ppo {
         let (second, of_second) = walk_call(scenario, looked, Call::Second);

@@ -242,7 +242,8 @@ impl Block {
         self.only(self.ends.output)
     }
 
-    fn only(&self, id: Option<StorageId>) -> Alive {
+    /// Only a storage by which the block touches its neighbours.
+    pub(crate) fn only(&self, id: Option<StorageId>) -> Alive {
         self.storages.iter().enumerate().map(|(index, _)| id.is_some_and(|id| id.index() == index)).collect()
     }
 

@@ -24,6 +24,9 @@ pub const fn loss_kernel(loss: LossKernel, lang: Lang) -> &'static str {
         }
         LossKernel::TrlTiles => lang.pick("tiles of logits (TRL)", "logits 分片（TRL）"),
         LossKernel::Liger => lang.pick("Liger cross entropy", "Liger 交叉熵"),
+        LossKernel::TransformerEngine => {
+            lang.pick("Transformer Engine (Megatron-LM)", "Transformer Engine（Megatron-LM）")
+        }
         LossKernel::LigerFusedLinear => {
             lang.pick("Liger fused linear cross entropy", "Liger 融合输出层与交叉熵")
         }

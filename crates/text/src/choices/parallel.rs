@@ -11,6 +11,9 @@ pub const fn data_parallel(data: DataParallel, lang: Lang) -> &'static str {
         DataParallel::DdpZero1 => {
             lang.pick("DDP with ZeroRedundancyOptimizer (ZeRO-1)", "DDP + ZeroRedundancyOptimizer（ZeRO-1）")
         }
+        DataParallel::Megatron => {
+            lang.pick("Megatron-LM: distributed optimizer", "Megatron-LM：分布式优化器")
+        }
         DataParallel::Fsdp2 => lang.pick("FSDP2: fully_shard (ZeRO-3)", "FSDP2：fully_shard（ZeRO-3）"),
         DataParallel::Fsdp1 => lang.pick("FSDP1: flat parameters", "FSDP1：展平参数"),
     }
@@ -57,5 +60,6 @@ pub const fn rotate(rotate: Rotate, lang: Lang) -> &'static str {
     match rotate {
         Rotate::AllGather => lang.pick("all-gather", "all-gather"),
         Rotate::AllToAll => lang.pick("all-to-all, around the ring", "all-to-all（环形）"),
+        Rotate::Ulysses => lang.pick("all-to-all, for heads (Ulysses)", "all-to-all（按头，Ulysses）"),
     }
 }

@@ -3,6 +3,7 @@
 mod adapters;
 mod freezing;
 mod kernels;
+mod megatron;
 mod objective;
 mod optimizer;
 mod parallel;
@@ -45,7 +46,8 @@ pub struct Golden {
 /// # Errors
 /// [`Failure::File`]; [`Failure::Input`] for a line that is no JSON.
 pub fn read_file(path: &str) -> Result<Vec<Golden>, Failure> {
-    Ok(lines(path)?.iter().map(Golden::of).collect())
+    let runs = lines(path)?;
+    Ok(runs.iter().flat_map(|run| megatron::stages(run).unwrap_or_else(|| vec![Golden::of(run)])).collect())
 }
 
 /// A JSON value a line.

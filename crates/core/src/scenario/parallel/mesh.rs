@@ -25,6 +25,8 @@ choices! {
         AllGather = "allgather",
         /// Passed around the ring.
         AllToAll = "alltoall",
+        /// Exchanged for heads: each rank has all tokens of some of them (Ulysses; Megatron's `--cp-comm-type a2a`).
+        Ulysses = "ulysses",
     }
 }
 
@@ -96,7 +98,7 @@ impl Scenario {
                 let given = count.to_string();
                 return Err(Error::OutOfRange { field, given, min: min.into(), max: max.into() });
             }
-            if self.parallel.is_on() && count > Count::ONE {
+            if self.parallel.is_on() && !self.is_megatron() && count > Count::ONE {
                 return Err(unsupported(key, &count.to_string(), &["1"]));
             }
         }

@@ -1,5 +1,6 @@
 //! How a run is spread over several GPUs.
 
+mod megatron;
 mod mesh;
 
 pub use mesh::{Mesh, Rotate, Schedule};
@@ -16,6 +17,8 @@ choices! {
         Ddp = "ddp",
         /// The same, with whole parameters' optimizer states dealt out among the ranks (`ZeroRedundancyOptimizer`).
         DdpZero1 = "ddp_zero1",
+        /// Megatron-LM: contiguous fp32 main gradients and the distributed optimizer, with layers of its own and Transformer Engine's.
+        Megatron = "megatron",
         /// Every tensor is sharded, layer by layer gathered (`torch.distributed.fsdp.fully_shard`).
         Fsdp2 = "fsdp2",
         /// The same over flat parameters (`FullyShardedDataParallel`).
@@ -157,6 +160,9 @@ impl Scenario {
                     max: max.into(),
                 });
             }
+        }
+        if self.is_megatron() {
+            return self.check_megatron();
         }
         let shards_weights = parallel.scheme().is_some_and(DataParallel::shards_weights);
         if self.recipe == Recipe::FsdpMixed && !shards_weights {

@@ -1,0 +1,91 @@
+//! Which part of each parameter a rank has (`ColumnParallelLinear`: rows; `RowParallelLinear`: columns; `VocabParallelEmbedding`:
+//! rows of the padded vocabulary; experts dealt out, each split as an MLP is).
+
+use super::Split;
+use crate::ledger::{Dim, Dims, Module, What};
+use crate::model::{Parameter, Place, parameters};
+
+/// The part of a parameter that a rank has.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Local {
+    pub(crate) parameter: Parameter,
+    /// As many layers of the stage have one.
+    pub(crate) copies: u64,
+    /// It belongs to experts, whose data-parallel group is a smaller one.
+    pub(crate) is_expert: bool,
+}
+
+impl Local {
+    pub(crate) fn elements(&self) -> u64 {
+        self.parameter.elements().saturating_mul(self.copies)
+    }
+}
+
+/// What a rank has of every parameter.
+pub(crate) fn local(split: &Split) -> Vec<Local> {
+    let all = parameters(&split.architecture);
+    let mut local: Vec<Local> = all.iter().map(|parameter| part(split, parameter)).collect();
+    local.retain(|local| local.copies > 0);
+    local
+}
+
+fn part(split: &Split, parameter: &Parameter) -> Local {
+    let is_expert = parameter.is_stacked();
+    let mut dims = parameter.dims;
+    if parameter.is_of_vocabulary() {
+        dims = with(dims, 0, split.vocabulary().value);
+    } else if is_expert {
+        dims = divided(divided(dims, 0, split.expert), 2, split.tensor);
+    } else if let Some(at) = divided_dimension(parameter) {
+        dims = divided(dims, at, split.tensor);
+    }
+    Local { parameter: Parameter { dims, ..*parameter }, copies: copies(split, parameter), is_expert }
+}
+
+fn copies(split: &Split, parameter: &Parameter) -> u64 {
+    let a = &split.architecture;
+    // A tied head has a copy of the embedding on the last stage.
+    let is_shared = a.tied && parameter.name.module == Module::Embedding;
+    let is_here = match parameter.place {
+        Place::Embedding => split.is_first() || is_shared && split.is_last(),
+        Place::Head => split.is_last(),
+        _ => return split.layers().filter(|&index| parameter.is_at(a, index)).count() as u64,
+    };
+    u64::from(is_here)
+}
+
+/// Along which dimension tensor parallelism splits a parameter; none where every rank has all of it: norms, the router, the narrow
+/// projections of latent attention.
+fn divided_dimension(parameter: &Parameter) -> Option<usize> {
+    let is_row = matches!(parameter.name.module, Module::OProj | Module::DownProj | Module::SharedDownProj);
+    if is_row {
+        return (parameter.name.what == What::Weight).then_some(1);
+    }
+    match parameter.name.module {
+        // The two halves come first.
+        Module::GateUpProj => Some(1),
+        Module::QProj
+        | Module::KProj
+        | Module::VProj
+        | Module::QkvProj
+        | Module::QBProj
+        | Module::KvBProj
+        | Module::GateProj
+        | Module::UpProj
+        | Module::SharedGateProj
+        | Module::SharedUpProj => Some(0),
+        _ => None,
+    }
+}
+
+fn with(dims: Dims, at: usize, value: u64) -> Dims {
+    let each = dims.as_slice().iter().enumerate();
+    let dims: Vec<Dim> =
+        each.map(|(index, dim)| if index == at { Dim::new(dim.symbol, value) } else { *dim }).collect();
+    Dims::new(&dims)
+}
+
+fn divided(dims: Dims, at: usize, by: u64) -> Dims {
+    let value = dims.as_slice().get(at).map_or(1, |dim| dim.value / by.max(1));
+    with(dims, at, value)
+}

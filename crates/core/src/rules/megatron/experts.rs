@@ -1,0 +1,128 @@
+//! `MoELayer` with the all-to-all dispatcher and grouped products (`transformer/moe/moe_layer.py`, `token_dispatcher.py`
+//! `MoEAlltoAllTokenDispatcher`, `experts.py` `TEGroupedMLP`, `router.py` `TopKRouter`).
+//!
+//! Every expert is taken to get as many tokens as the others, which a capacity factor of 1 with padding makes sure of. `custom_forward` has
+//! names for the tokens in their order of experts before and after the all-to-all until it returns, and for what the experts have made until
+//! that has come back: that is where a layer's forward is largest.
+
+use super::Writer;
+use crate::ledger::{Dim, Module, Symbol, What};
+use crate::tape::Var;
+use crate::units::Dtype;
+
+impl Writer<'_> {
+    pub(super) fn experts(&mut self, x: Var) -> Var {
+        let split = self.split;
+        let Some(experts) = split.architecture.experts else { return self.mlp(x) };
+        let normed = self.norm(x, Module::PostAttentionNorm);
+        let order = self.router(normed);
+        let permuted = self.sent(normed, &[order], What::Selected);
+        let dispatched = self.sent(permuted, &[], What::Input);
+        let shared = experts.shared_ffn.map(|width| self.shared_experts(normed, width.get()));
+        self.tape.drop(normed);
+        let weighted = self.grouped_mlp(dispatched, experts.ffn.get());
+        let returned = self.sent(weighted, &[], What::Weighted);
+        let output = self.residual(Module::Experts, What::Output);
+        let gradient = self.gradient(returned);
+        let mut output = self.tape.operator(output, &[order], &[gradient]);
+        self.tape.drop(returned);
+        if let Some(shared) = shared {
+            let sum = self.sum(output, shared);
+            self.tape.drop(output);
+            self.tape.drop(shared);
+            output = sum;
+        }
+        for var in [weighted, permuted, dispatched, order] {
+            self.tape.drop(var);
+        }
+        output
+    }
+
+    /// Logits in the dtype of the tokens, softmax in fp32, the largest of it, and a map of who goes where: of these the node of softmax
+    /// keeps its result, that of `topk` the indices. Returns the tokens' order, which permutation keeps and its inverse too
+    /// (`transformer_engine/pytorch/permutation.py`, `row_id_map`).
+    fn router(&mut self, normed: Var) -> Var {
+        let split = self.split;
+        let Some(experts) = split.architecture.experts else { return normed };
+        let count = Dim::new(Symbol::Experts, experts.count.get());
+        let chosen = Dim::new(Symbol::ExpertsPerToken, experts.per_token.get());
+        let rows = [split.short(), split.batch()];
+        let each = |width: Dim| [rows[0], rows[1], width];
+        let logits = self.short(Module::Router, What::Logits, &[count]);
+        let gradient = self.gradient(normed);
+        let logits = self.tape.operator(logits, &[normed], &[gradient]);
+        let softmax = self.made(Module::Router, What::Softmax, &each(count), Dtype::Fp32);
+        let gradient = self.gradient(logits);
+        let softmax = self.tape.operator_keeping_output(softmax, &[], &[gradient]);
+        self.tape.drop(logits);
+        let indices = self.made(Module::Router, What::RoutingIndices, &each(chosen), Dtype::Int64);
+        let map = self.made(Module::Router, What::Mask, &each(count), Dtype::Bool);
+        let [indices, map] = [indices, map].map(|storage| self.tape.constant(storage));
+        let probabilities = self.short(Module::Router, What::RoutingWeights, &[count]);
+        let gradient = self.gradient(softmax);
+        let probabilities = self.tape.operator(probabilities, &[indices, map], &[gradient]);
+        // Two for each expert and one: positions among the permuted tokens.
+        let order = Dim::number(experts.count.get().saturating_mul(2).saturating_add(1));
+        let order = self.made(Module::Router, What::Selected, &each(order), Dtype::Int32);
+        let order = self.tape.constant(order);
+        for var in [softmax, indices, map, probabilities] {
+            self.tape.drop(var);
+        }
+        order
+    }
+
+    /// Tokens in the order of experts, on the way from or to other ranks.
+    fn sent(&mut self, x: Var, kept: &[Var], what: What) -> Var {
+        let dims = [Dim::number(self.split.routed()), self.split.hidden()];
+        let storage = self.made(Module::Experts, what, &dims, Dtype::Bf16);
+        let gradient = self.gradient(x);
+        self.tape.operator(storage, kept, &[gradient])
+    }
+
+    /// The experts of the rank: their tokens are sorted by expert, if there are several, and gathered from the tensor-parallel ranks, each
+    /// of which has a part of every expert's width. Leaves the caller's `dispatched` to it.
+    fn grouped_mlp(&mut self, dispatched: Var, ffn: u64) -> Var {
+        let split = self.split;
+        let tokens = Dim::number(split.routed().saturating_mul(split.tensor));
+        let (hidden, width) = (split.hidden(), split.part(Symbol::ExpertFfn, ffn));
+        let of = |writer: &Self, module, what, dims: &[Dim]| writer.made(module, what, dims, Dtype::Bf16);
+        let mut input = None;
+        let steps = [split.tensor > 1, split.local_experts() > 1];
+        for _ in steps.into_iter().filter(|&is_done| is_done) {
+            let storage = of(self, Module::ExpertsUp, What::Input, &[tokens, hidden]);
+            let next = self.copied(input.unwrap_or(dispatched), storage);
+            if let Some(before) = input.replace(next) {
+                self.tape.drop(before);
+            }
+        }
+        let read = input.unwrap_or(dispatched);
+        let both = of(self, Module::ExpertsUp, What::Output, &[tokens, Dim::number(2), width]);
+        let gradient = self.gradient(read);
+        let both = self.tape.operator(both, &[read], &[gradient]);
+        let chances = self.made(Module::Experts, What::RoutingWeights, &[tokens], Dtype::Bf16);
+        let chances = self.tape.constant(chances);
+        let activated = of(self, Module::ExpertsDown, What::Input, &[tokens, width]);
+        let gradient = self.gradient(both);
+        let activated = self.tape.operator(activated, &[both, chances], &[gradient]);
+        let output = of(self, Module::ExpertsDown, What::Output, &[tokens, hidden]);
+        let gradient = self.gradient(activated);
+        let mut output = self.tape.operator(output, &[activated], &[gradient]);
+        for var in [both, chances, activated] {
+            self.tape.drop(var);
+        }
+        for is_scattered in [split.local_experts() > 1, split.tensor > 1].iter().enumerate() {
+            let (at, &is_done) = is_scattered;
+            if is_done {
+                let rows = if at == 0 { tokens } else { Dim::number(split.routed()) };
+                let storage = of(self, Module::ExpertsDown, What::Contiguous, &[rows, hidden]);
+                let next = self.copied(output, storage);
+                self.tape.drop(output);
+                output = next;
+            }
+        }
+        if let Some(input) = input {
+            self.tape.drop(input);
+        }
+        output
+    }
+}

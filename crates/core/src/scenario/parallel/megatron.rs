@@ -1,0 +1,160 @@
+//! What Megatron-LM trains, as far as it is followed.
+
+use super::super::{
+    Attention, Checkpointing, Compile, DataParallel, Ema, LossKernel, Method, Optimizer, Padding, Recipe,
+    Rotate, Scenario, Schedule, Stack, unsupported,
+};
+use crate::error::{Error, Field};
+use crate::model::{Activation, Branches, NormKind, QkNorm, Routing};
+
+impl Scenario {
+    /// Whether Megatron-LM trains on several GPUs.
+    pub(crate) fn is_megatron(&self) -> bool {
+        self.parallel.scheme() == Some(DataParallel::Megatron)
+    }
+
+    pub(super) fn check_megatron(&self) -> Result<(), Error> {
+        self.check_megatron_model()?;
+        self.check_megatron_run()?;
+        self.check_megatron_mesh()
+    }
+
+    /// Decoders with RMS norms before attention and a gated MLP, one after the other, with rotary positions.
+    fn check_megatron_model(&self) -> Result<(), Error> {
+        let a = &self.model.architecture;
+        let family = a.family;
+        let is_followed = family.norm() == NormKind::Rms
+            && family.has_pre_norms()
+            && !family.has_post_norms()
+            && !family.scales_residuals()
+            && !family.scales_logits()
+            && !family.scales_queries()
+            && !family.has_sinks()
+            && !family.has_expert_biases()
+            && !family.has_shared_gate()
+            && !family.has_head_bias()
+            && !family.is_masked()
+            && family.routing() != Routing::Everyone
+            && a.branches() == Branches::Sequence
+            && matches!(a.qk_norm(), QkNorm::None | QkNorm::Heads)
+            && a.is_gated()
+            && a.has_rope()
+            && a.activation == Activation::OneKernel
+            && !(a.output_bias || a.mlp_bias || a.attention_softcap || a.logit_softcap)
+            && !(a.embedding_dropout || a.residual_dropout || a.attention_dropout)
+            && a.decoder.is_none()
+            && a.image.is_none()
+            && a.tower.is_none();
+        if is_followed {
+            Ok(())
+        } else {
+            Err(unsupported("family", family.key(), &["llama", "qwen3", "deepseek_v3"]))
+        }
+    }
+
+    fn check_megatron_run(&self) -> Result<(), Error> {
+        let settings = &self.optimizer_settings;
+        let checks = [
+            (self.recipe == Recipe::Bf16Master, "recipe", self.recipe.key(), &["bf16-master"][..]),
+            (self.optimizer == Optimizer::AdamWFused, "optimizer", self.optimizer.key(), &["adamw_fused"]),
+            (self.attention == Attention::Sdpa, "attention", self.attention.key(), &["sdpa"]),
+            (self.padding == Padding::None, "padding", self.padding.key(), &["none"]),
+            (self.stack == Stack::Current, "stack", self.stack.key(), &["current"]),
+            (self.objective.method == Method::CausalLm, "objective", self.objective.word(), &["causal_lm"]),
+            (!self.lora.is_on(), "peft", self.lora.method.key(), &["off"]),
+            (!settings.in_backward, "in_backward", "1", &["0"]),
+            (settings.ema == Ema::Off, "ema", settings.ema.key(), &["off"]),
+            (!self.freezing.is_on(), "freeze", "1", &["0"]),
+            (self.kernels.compile == Compile::Off, "compile", self.kernels.compile.key(), &["off"]),
+            (!self.kernels.are_fused(), "norm_kernel", "liger", &["model"]),
+            (
+                matches!(self.kernels.loss, LossKernel::Eager | LossKernel::TransformerEngine),
+                "loss",
+                self.kernels.loss.key(),
+                &["eager", "te"],
+            ),
+            (
+                matches!(
+                    self.checkpointing,
+                    Checkpointing::Off
+                        | Checkpointing::LayersReentrant
+                        | Checkpointing::FirstK
+                        | Checkpointing::SelectiveAttention
+                ),
+                "checkpointing",
+                self.checkpointing.key(),
+                &["off", "layers_reentrant", "first_k", "selective_attention"],
+            ),
+        ];
+        for (is_followed, key, given, accepted) in checks {
+            if !is_followed {
+                return Err(unsupported(key, given, accepted));
+            }
+        }
+        Ok(())
+    }
+
+    /// Everything that is split is split evenly.
+    fn check_megatron_mesh(&self) -> Result<(), Error> {
+        let (a, mesh) = (&self.model.architecture, &self.parallel.mesh);
+        if mesh.pipeline.get() > 1 && mesh.schedule != Schedule::OneForwardOneBackward {
+            return Err(unsupported("schedule", mesh.schedule.key(), &["1f1b"]));
+        }
+        if mesh.context.get() > 1 && (mesh.rotate != Rotate::Ulysses || a.latent.is_some()) {
+            return Err(unsupported("cp_rotate", mesh.rotate.key(), &["ulysses"]));
+        }
+        if mesh.context.get() > 1 && self.checkpointing == Checkpointing::SelectiveAttention {
+            return Err(unsupported("checkpointing", self.checkpointing.key(), &["off", "layers_reentrant"]));
+        }
+        if mesh.expert.get() > 1 && a.experts.is_none() {
+            return Err(unsupported("ep", &mesh.expert.to_string(), &["1"]));
+        }
+        // Megatron refuses experts under tensor parallelism without sequence parallelism (`MoELayer.forward`).
+        if mesh.tensor.get() > 1 && a.experts.is_some() && !mesh.sequence_parallel {
+            return Err(unsupported("sequence_parallel", "0", &["1"]));
+        }
+        let (tensor, context) = (mesh.tensor.get().max(1), mesh.context.get().max(1));
+        let heads = tensor.saturating_mul(context);
+        let scattered = if mesh.sequence_parallel { tensor } else { 1 };
+        let sequence = if context > 1 { 2 } else { 1 };
+        let experts = a.experts;
+        let ranks = self.parallel.data_ways().saturating_mul(context);
+        let divisions = [
+            ("heads", a.heads.get(), "tp", heads),
+            ("kv_heads", if a.latent.is_some() { heads } else { a.kv_heads.get() }, "tp", heads),
+            ("ffn", a.ffn.get(), "tp", tensor),
+            ("expert_ffn", experts.map_or(tensor, |experts| experts.ffn.get()), "tp", tensor),
+            (
+                "shared_ffn",
+                experts.and_then(|experts| experts.shared_ffn).map_or(tensor, |width| width.get()),
+                "tp",
+                tensor,
+            ),
+            (
+                "s",
+                self.sequence_length.get(),
+                "cp",
+                context.saturating_mul(sequence).saturating_mul(scattered),
+            ),
+            ("layers", a.layers.get(), "pp", mesh.pipeline.get()),
+            (
+                "experts",
+                experts.map_or(mesh.expert.get(), |experts| experts.count.get()),
+                "ep",
+                mesh.expert.get(),
+            ),
+            ("gpus", ranks, "ep", mesh.expert.get()),
+        ];
+        for (field, given, by, divisor) in divisions {
+            if !given.is_multiple_of(divisor.max(1)) {
+                return Err(Error::NotDivisible {
+                    field: Field::new(field),
+                    given,
+                    by: Field::new(by),
+                    divisor,
+                });
+            }
+        }
+        Ok(())
+    }
+}

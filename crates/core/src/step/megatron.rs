@@ -1,0 +1,211 @@
+//! A step of Megatron-LM on one rank: of the stage that is asked for, or of the fullest.
+//!
+//! With a pipeline the stage's micro-batches in flight are alive beside the one that runs: all that its layers keep. What stages send is let
+//! go (`deallocate_output_tensor`), but Python names the gradients of the turn before, until the next ones come
+//! (`pipeline_parallel/schedules.py`, `input_tensor_grad`, `output_tensor_grad`). Derived, checked against measured/megatron.jsonl.
+
+use super::blocks::{Kind, LayerBlocks};
+use super::layers::{Kept, Layers};
+use super::{FORWARD_AND_BACKWARD, Looked};
+use crate::account::{Account, Registered};
+use crate::ledger::{Category, Instant, InstantSet, Module, Name, What};
+use crate::model::Mixer;
+use crate::parallel::megatron::{Split, buffers, candidates, local, states};
+use crate::rules::{LayerGraph, LayerKind, LayerPlace, megatron as rules};
+use crate::scenario::Scenario;
+use crate::tape::{Block, Mode, Run, Storage};
+use crate::timeline::LayerTotals;
+use crate::totals::Totals;
+use crate::units::{Bytes, Dtype};
+
+/// What is alive at every instant on the stage that is asked for, or on that which needs most.
+pub(super) fn walk(scenario: &Scenario, looked: Looked) -> (Account, Vec<LayerTotals>) {
+    let stages = candidates(scenario);
+    let mut all = stages.into_iter().map(|stage| of_stage(&Split::of(scenario, stage), looked));
+    let Some(mut fullest) = all.next() else { return of_stage(&Split::of(scenario, 0), looked) };
+    for other in all {
+        if peak(&other.0) > peak(&fullest.0) {
+            fullest = other;
+        }
+    }
+    fullest
+}
+
+fn peak(account: &Account) -> Bytes {
+    Instant::ALL.into_iter().map(|instant| account.totals(instant).sum()).max().unwrap_or_default()
+}
+
+/// The blocks of a stage.
+struct Blocks {
+    embedding: Option<Block>,
+    layers: Vec<LayerBlocks>,
+    head: Option<Block>,
+}
+
+impl Blocks {
+    fn of(split: &Split) -> Self {
+        let mut kinds: Vec<Kind> = Vec::with_capacity(2);
+        for (at, layer) in (0..).zip(order(split)) {
+            match kinds.iter_mut().find(|kind| kind.layer == layer) {
+                Some(kind) => kind.last = at,
+                None => kinds.push(Kind { layer, first: at, last: at }),
+            }
+        }
+        let of_kind = |kind: Kind| {
+            let LayerKind { is_sparse, recomputes, .. } = kind.layer;
+            let mode = if recomputes { Mode::Reentrant } else { Mode::Grad };
+            LayerBlocks {
+                kind,
+                without_graph: recomputes.then(|| rules::layer(split, Mode::NoGrad, is_sparse)),
+                with_graph: rules::layer(split, mode, is_sparse),
+                run: if recomputes { Run::Reentrant } else { Run::Backward },
+                offloads_input: false,
+            }
+        };
+        Self {
+            embedding: split.is_first().then(|| rules::embedding(split)),
+            layers: kinds.into_iter().map(of_kind).collect(),
+            head: split.is_last().then(|| rules::head(split)),
+        }
+    }
+}
+
+/// The kind of each layer of the stage.
+fn order(split: &Split) -> impl Iterator<Item = LayerKind> {
+    split.layers().map(|index| LayerKind {
+        mixer: Mixer::Full,
+        is_sparse: split.architecture.is_sparse(index),
+        place: LayerPlace::Layer,
+        recomputes: split.recomputes(index),
+        graph: LayerGraph { is_trained: true, follows: true },
+    })
+}
+
+struct Stage<'a> {
+    split: &'a Split,
+    account: Account,
+    embedding: Option<Registered<'a>>,
+    layers: Layers<'a>,
+    head: Option<Registered<'a>>,
+}
+
+fn of_stage(split: &Split, looked: Looked) -> (Account, Vec<LayerTotals>) {
+    let blocks = Blocks::of(split);
+    let mut account = Account::new(&split.architecture, &[], Dtype::Fp32, InstantSet::TRAINING);
+    let embedding = blocks.embedding.as_ref().map(|block| account.register(block));
+    let layers = Layers::in_order(&blocks.layers, order(split), None, &mut account);
+    let head = blocks.head.as_ref().map(|block| account.register(block));
+    let mut stage = Stage { split, account, embedding, layers, head };
+    stage.always();
+    stage.other_micro_batches();
+    stage.named_gradients();
+    let layers = stage.layer_totals();
+    stage.forward(looked);
+    stage.backward(looked);
+    (stage.account, layers)
+}
+
+impl Stage<'_> {
+    /// Weights, main gradients, the optimizer's shards, and buffers that stay.
+    fn always(&mut self) {
+        let local = local(self.split);
+        for storage in states(self.split, &local) {
+            self.account.add_rounded(&Instant::ALL, storage, Bytes::ZERO);
+        }
+        for (storage, copies) in buffers(self.split, &local) {
+            self.account.add_storage(&Instant::ALL, storage, copies);
+        }
+    }
+
+    /// What the micro-batches in flight keep beside the one that runs.
+    fn other_micro_batches(&mut self) {
+        let others = self.split.in_flight().saturating_sub(1);
+        let all = 0..self.layers.count();
+        for &instant in FORWARD_AND_BACKWARD.iter().filter(|_| others > 0) {
+            if let Some(embedding) = &self.embedding {
+                self.account.add(instant, embedding, embedding.block().kept_for_backward(), others);
+            }
+            self.layers.kept_times(&mut self.account, instant, &all, Kept::ForBackward, others);
+        }
+    }
+
+    /// What Python names of the turn before: the gradient that came from the next stage, until forward is done, and the one that went to
+    /// the stage before, until there is another.
+    fn named_gradients(&mut self) {
+        if !self.split.has_turns() {
+            return;
+        }
+        let gradient = |module, what| Storage {
+            name: Name::gradient_of(module, what),
+            category: Category::Communication,
+            dims: crate::ledger::Dims::new(&[self.split.short(), self.split.batch(), self.split.hidden()]),
+            dtype: Dtype::Bf16,
+        };
+        let (sent, received) = (gradient(Module::Layer, What::Input), gradient(Module::Layer, What::Output));
+        if !self.split.is_first() {
+            self.account.add_storage(&FORWARD_AND_BACKWARD, sent, 1);
+        }
+        if !self.split.is_last() {
+            // Backward of the stage's last layer has it as its own.
+            let instants =
+                [Instant::Forward, Instant::Loss, Instant::BackwardLastVisited, Instant::BackwardEmbedding];
+            self.account.add_storage(&instants, received, 1);
+        }
+    }
+
+    /// What is alive while each layer runs; of the account there is so far what the layers don't decide.
+    fn layer_totals(&self) -> Vec<LayerTotals> {
+        let kept = |totals: Totals| match &self.embedding {
+            Some(embedding) => {
+                let block = embedding.block();
+                totals.and(&block.by_category(block.kept_for_backward()))
+            }
+            None => totals,
+        };
+        let forward = kept(self.account.totals(Instant::Forward));
+        let backward = kept(self.account.totals(Instant::BackwardLastVisited));
+        self.layers.totals(forward, backward, None)
+    }
+
+    fn forward(&mut self, looked: Looked) {
+        let running = self.layers.looked(looked, Layers::largest_in_forward);
+        self.embedding_kept(&[Instant::Forward, Instant::Loss]);
+        self.layers.kept(&mut self.account, Instant::Forward, &(0..running), Kept::InAutocast);
+        self.layers.forward_of(&mut self.account, Instant::Forward, running);
+        self.at_end(Instant::Loss, Run::Forward);
+    }
+
+    fn backward(&mut self, looked: Looked) {
+        self.embedding_kept(&[
+            Instant::BackwardHead,
+            Instant::BackwardFirstVisited,
+            Instant::BackwardLastVisited,
+        ]);
+        self.at_end(Instant::BackwardHead, Run::Backward);
+        let first = self.layers.looked(looked, Layers::largest_visited_first);
+        let last = self.layers.looked(looked, Layers::largest_visited_last);
+        self.layers.backward_of(&mut self.account, Instant::BackwardFirstVisited, first);
+        self.layers.backward_of(&mut self.account, Instant::BackwardLastVisited, last);
+        if let Some(embedding) = &self.embedding {
+            let alive = embedding.block().at_peak(Run::Backward);
+            self.account.add(Instant::BackwardEmbedding, embedding, &alive, 1);
+        }
+    }
+
+    fn embedding_kept(&mut self, instants: &[Instant]) {
+        if let Some(embedding) = &self.embedding {
+            for &instant in instants {
+                self.account.add(instant, embedding, embedding.block().kept_for_backward(), 1);
+            }
+        }
+    }
+
+    /// The end of the stage's layers: the head, or what is sent to the next stage.
+    fn at_end(&mut self, instant: Instant, run: Run) {
+        self.layers.kept(&mut self.account, instant, &(0..self.layers.count()), Kept::ForBackward);
+        match &self.head {
+            Some(head) => self.account.add(instant, head, &head.block().at_peak(run), 1),
+            None => self.layers.output_of_last(&mut self.account, instant, run),
+        }
+    }
+}
