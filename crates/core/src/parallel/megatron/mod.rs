@@ -12,6 +12,7 @@ pub(crate) use states::{buffers, states};
 use crate::ledger::{Dim, Symbol};
 use crate::model::Architecture;
 use crate::scenario::{Checkpointing, LossKernel, Scenario};
+use crate::units::Count;
 
 /// Rows of the vocabulary are padded to a multiple of this for each tensor-parallel rank (`--make-vocab-size-divisible-by`).
 const VOCABULARY_MULTIPLE: u64 = 128;
@@ -64,7 +65,7 @@ impl Split {
             loss: scenario.kernels.loss,
             rows: scenario.micro_batch.get(),
             sequence: scenario.sequence_length.get(),
-            multiple: scenario.vocabulary.multiple_of.map_or(VOCABULARY_MULTIPLE, |multiple| multiple.get()),
+            multiple: scenario.vocabulary.multiple_of.map_or(VOCABULARY_MULTIPLE, Count::get),
         }
     }
 

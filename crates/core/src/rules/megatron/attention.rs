@@ -4,11 +4,11 @@
 //! keys; values are made contiguous (`utils.py`, `get_qkv_layout`: no common layout), so that the projection's output is let go. Attention
 //! keeps queries, keys, values, its output and the softmax's statistics.
 
-use super::Writer;
+use super::{Writer, made};
 use crate::ledger::{Module, Symbol, What};
 use crate::model::QkNorm;
 use crate::scenario::Checkpointing;
-use crate::tape::{Step, Storage, Var};
+use crate::tape::{Step, Var};
 use crate::units::Dtype;
 
 /// What attention reads.
@@ -66,7 +66,7 @@ impl Writer<'_> {
 
     /// Takes over the caller's `x`.
     fn rotated(&mut self, x: Var) -> Var {
-        let storage = Storage { category: crate::ledger::Category::Activations, ..self.tape.storage(x) };
+        let storage = self.tape.storage(x);
         let rotated = self.copied(x, storage);
         self.tape.drop(x);
         rotated
@@ -83,7 +83,7 @@ impl Writer<'_> {
         let value_dim =
             self.tape.storage(value).dims.as_slice().last().copied().unwrap_or_else(|| split.head_dim());
         let output = self.whole(Module::Attention, What::Output, &[split.heads(), value_dim]);
-        let statistics = self.made(
+        let statistics = made(
             Module::Attention,
             What::LogSumExp,
             &[split.batch(), split.heads(), split.sequence()],
@@ -92,7 +92,7 @@ impl Writer<'_> {
         let gradients = [query, key, value].map(|var| self.gradient(var));
         let result = if split.context > 1 {
             let exchanged = [query, key, value].map(|var| {
-                let storage = Storage { category: output.category, ..self.tape.storage(var) };
+                let storage = self.tape.storage(var);
                 // What is sent has a layout of its own.
                 self.tape.scratch(storage);
                 self.tape.constant(storage)
@@ -101,7 +101,9 @@ impl Writer<'_> {
             let kept = [exchanged.as_slice(), &[statistics, inner]].concat();
             let steps = [&[Self::temporary(output)], gradients.as_slice()].concat();
             let result = self.tape.operator(output, &kept, &steps);
-            kept.into_iter().for_each(|var| self.tape.drop(var));
+            for var in kept {
+                self.tape.drop(var);
+            }
             result
         } else if split.checkpointing == Checkpointing::SelectiveAttention {
             // `_checkpointed_attention_forward` keeps what it reads, and makes the output and its statistics again.

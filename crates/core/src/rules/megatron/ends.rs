@@ -1,6 +1,6 @@
 //! What stands before and after the layers: `LanguageModelEmbedding`, and the final norm with logits and loss (`GPTModel._postprocess`).
 
-use super::Writer;
+use super::{Writer, made};
 use crate::ledger::{Category, Dim, Dims, Module, Name, What};
 use crate::parallel::megatron::Split;
 use crate::scenario::LossKernel;
@@ -12,8 +12,7 @@ use crate::units::Dtype;
 pub(crate) fn embedding(split: &Split) -> Block {
     let mut writer = Writer::new(split, Mode::Grad);
     let hidden = [split.hidden()];
-    let ids =
-        writer.made(Module::Embedding, What::TokenIds, &[split.batch(), split.sequence()], Dtype::Int64);
+    let ids = made(Module::Embedding, What::TokenIds, &[split.batch(), split.sequence()], Dtype::Int64);
     let ids = writer.tape.constant(ids);
     let weight = Storage {
         name: Name::gradient_of(Module::Embedding, What::Weight),
@@ -71,15 +70,10 @@ impl Writer<'_> {
     fn cross_entropy_in_place(&mut self, logits: Var) -> Var {
         let rows = [self.split.batch(), self.split.sequence()];
         let sums = |ways| {
-            self.made(
-                Module::Loss,
-                What::Accumulator,
-                &[Dim::number(3 * ways), rows[0], rows[1]],
-                Dtype::Fp32,
-            )
+            made(Module::Loss, What::Accumulator, &[Dim::number(3 * ways), rows[0], rows[1]], Dtype::Fp32)
         };
         let [own, all] = [sums(1), sums(self.split.tensor)];
-        let loss = self.made(Module::Loss, What::Output, &rows, Dtype::Fp32);
+        let loss = made(Module::Loss, What::Output, &rows, Dtype::Fp32);
         let own = self.tape.constant(own);
         let all = (self.split.tensor > 1).then(|| self.tape.constant(all));
         let loss = self.tape.operator(loss, &[logits], &[Step::Overwrite(logits, logits)]);
@@ -98,10 +92,10 @@ impl Writer<'_> {
             ..self.whole(Module::Loss, What::LogitsFp32, &[self.split.vocabulary()])
         };
         let copy = self.copied(logits, copy);
-        let mask = self.made(Module::Loss, What::Mask, &rows, Dtype::Bool);
-        let target = self.made(Module::Loss, What::Labels, &rows, Dtype::Int64);
+        let mask = made(Module::Loss, What::Mask, &rows, Dtype::Bool);
+        let target = made(Module::Loss, What::Labels, &rows, Dtype::Int64);
         let kept = [mask, target].map(|storage| self.tape.constant(storage));
-        let loss = self.made(Module::Loss, What::Output, &rows, Dtype::Fp32);
+        let loss = made(Module::Loss, What::Output, &rows, Dtype::Fp32);
         let loss = self.tape.operator(loss, &[copy, kept[0], kept[1]], &[Step::Overwrite(copy, copy)]);
         for var in [kept[0], kept[1], copy] {
             self.tape.drop(var);

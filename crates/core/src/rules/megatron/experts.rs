@@ -5,7 +5,7 @@
 //! names for the tokens in their order of experts before and after the all-to-all until it returns, and for what the experts have made until
 //! that has come back: that is where a layer's forward is largest.
 
-use super::Writer;
+use super::{Writer, made};
 use crate::ledger::{Dim, Module, Symbol, What};
 use crate::tape::Var;
 use crate::units::Dtype;
@@ -51,19 +51,19 @@ impl Writer<'_> {
         let logits = self.short(Module::Router, What::Logits, &[count]);
         let gradient = self.gradient(normed);
         let logits = self.tape.operator(logits, &[normed], &[gradient]);
-        let softmax = self.made(Module::Router, What::Softmax, &each(count), Dtype::Fp32);
+        let softmax = made(Module::Router, What::Softmax, &each(count), Dtype::Fp32);
         let gradient = self.gradient(logits);
         let softmax = self.tape.operator_keeping_output(softmax, &[], &[gradient]);
         self.tape.drop(logits);
-        let indices = self.made(Module::Router, What::RoutingIndices, &each(chosen), Dtype::Int64);
-        let map = self.made(Module::Router, What::Mask, &each(count), Dtype::Bool);
+        let indices = made(Module::Router, What::RoutingIndices, &each(chosen), Dtype::Int64);
+        let map = made(Module::Router, What::Mask, &each(count), Dtype::Bool);
         let [indices, map] = [indices, map].map(|storage| self.tape.constant(storage));
         let probabilities = self.short(Module::Router, What::RoutingWeights, &[count]);
         let gradient = self.gradient(softmax);
         let probabilities = self.tape.operator(probabilities, &[indices, map], &[gradient]);
         // Two for each expert and one: positions among the permuted tokens.
         let order = Dim::number(experts.count.get().saturating_mul(2).saturating_add(1));
-        let order = self.made(Module::Router, What::Selected, &each(order), Dtype::Int32);
+        let order = made(Module::Router, What::Selected, &each(order), Dtype::Int32);
         let order = self.tape.constant(order);
         for var in [softmax, indices, map, probabilities] {
             self.tape.drop(var);
@@ -74,7 +74,7 @@ impl Writer<'_> {
     /// Tokens in the order of experts, on the way from or to other ranks.
     fn sent(&mut self, x: Var, kept: &[Var], what: What) -> Var {
         let dims = [Dim::number(self.split.routed()), self.split.hidden()];
-        let storage = self.made(Module::Experts, what, &dims, Dtype::Bf16);
+        let storage = made(Module::Experts, what, &dims, Dtype::Bf16);
         let gradient = self.gradient(x);
         self.tape.operator(storage, kept, &[gradient])
     }
@@ -85,40 +85,37 @@ impl Writer<'_> {
         let split = self.split;
         let tokens = Dim::number(split.routed().saturating_mul(split.tensor));
         let (hidden, width) = (split.hidden(), split.part(Symbol::ExpertFfn, ffn));
-        let of = |writer: &Self, module, what, dims: &[Dim]| writer.made(module, what, dims, Dtype::Bf16);
+        let of = |module, what, dims: &[Dim]| made(module, what, dims, Dtype::Bf16);
         let mut input = None;
         let steps = [split.tensor > 1, split.local_experts() > 1];
         for _ in steps.into_iter().filter(|&is_done| is_done) {
-            let storage = of(self, Module::ExpertsUp, What::Input, &[tokens, hidden]);
+            let storage = of(Module::ExpertsUp, What::Input, &[tokens, hidden]);
             let next = self.copied(input.unwrap_or(dispatched), storage);
             if let Some(before) = input.replace(next) {
                 self.tape.drop(before);
             }
         }
         let read = input.unwrap_or(dispatched);
-        let both = of(self, Module::ExpertsUp, What::Output, &[tokens, Dim::number(2), width]);
+        let both = of(Module::ExpertsUp, What::Output, &[tokens, Dim::number(2), width]);
         let gradient = self.gradient(read);
         let both = self.tape.operator(both, &[read], &[gradient]);
-        let chances = self.made(Module::Experts, What::RoutingWeights, &[tokens], Dtype::Bf16);
+        let chances = made(Module::Experts, What::RoutingWeights, &[tokens], Dtype::Bf16);
         let chances = self.tape.constant(chances);
-        let activated = of(self, Module::ExpertsDown, What::Input, &[tokens, width]);
+        let activated = of(Module::ExpertsDown, What::Input, &[tokens, width]);
         let gradient = self.gradient(both);
         let activated = self.tape.operator(activated, &[both, chances], &[gradient]);
-        let output = of(self, Module::ExpertsDown, What::Output, &[tokens, hidden]);
+        let output = of(Module::ExpertsDown, What::Output, &[tokens, hidden]);
         let gradient = self.gradient(activated);
         let mut output = self.tape.operator(output, &[activated], &[gradient]);
         for var in [both, chances, activated] {
             self.tape.drop(var);
         }
-        for is_scattered in [split.local_experts() > 1, split.tensor > 1].iter().enumerate() {
-            let (at, &is_done) = is_scattered;
-            if is_done {
-                let rows = if at == 0 { tokens } else { Dim::number(split.routed()) };
-                let storage = of(self, Module::ExpertsDown, What::Contiguous, &[rows, hidden]);
-                let next = self.copied(output, storage);
-                self.tape.drop(output);
-                output = next;
-            }
+        let rows = [(split.local_experts() > 1, tokens), (split.tensor > 1, Dim::number(split.routed()))];
+        for (_, rows) in rows.into_iter().filter(|&(is_done, _)| is_done) {
+            let storage = of(Module::ExpertsDown, What::Contiguous, &[rows, hidden]);
+            let next = self.copied(output, storage);
+            self.tape.drop(output);
+            output = next;
         }
         if let Some(input) = input {
             self.tape.drop(input);

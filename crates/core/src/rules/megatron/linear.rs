@@ -4,7 +4,7 @@
 //! With sequence parallelism a column-parallel layer gathers its input for the product and lets go of what it has gathered (`clear_tensor_data`);
 //! backward gathers it again and scatters the gradient. A row-parallel layer scatters its output, and gathers the gradient in backward.
 
-use super::Writer;
+use super::{Writer, made};
 use crate::ledger::{Dim, Module, What};
 use crate::tape::{Step, Var};
 
@@ -69,7 +69,7 @@ impl Writer<'_> {
         let dims = storage.dims;
         let rows = dims.as_slice().split_last().map_or(&[][..], |(_, rows)| rows);
         let rms = self.inverse_rms(module, rows);
-        let output = self.made(module, What::Scaled, dims.as_slice(), storage.dtype);
+        let output = made(module, What::Scaled, dims.as_slice(), storage.dtype);
         let gradient = self.gradient(x);
         let output = self.tape.operator(output, &[x, rms], &[gradient]);
         self.tape.drop(rms);

@@ -52,15 +52,6 @@ impl<'a> Writer<'a> {
         Self { tape: Tape::new(mode, true, Trained::ALL.layer(true)), split }
     }
 
-    fn made(&self, module: Module, what: What, dims: &[Dim], dtype: Dtype) -> Storage {
-        Storage {
-            name: Name::of(module, what),
-            category: Category::Activations,
-            dims: Dims::new(dims),
-            dtype,
-        }
-    }
-
     /// A tensor of a width for every token of the rank.
     fn whole(&self, module: Module, what: What, width: &[Dim]) -> Storage {
         self.rows(module, what, self.split.sequence(), width)
@@ -103,7 +94,12 @@ impl<'a> Writer<'a> {
 
     /// `1 / rms` of each row of a norm.
     fn inverse_rms(&mut self, module: Module, rows: &[Dim]) -> Var {
-        let storage = self.made(module, What::InverseRms, rows, Dtype::Fp32);
+        let storage = made(module, What::InverseRms, rows, Dtype::Fp32);
         self.tape.constant(storage)
     }
+}
+
+/// A tensor that forward makes.
+fn made(module: Module, what: What, dims: &[Dim], dtype: Dtype) -> Storage {
+    Storage { name: Name::of(module, what), category: Category::Activations, dims: Dims::new(dims), dtype }
 }

@@ -6,6 +6,7 @@ use super::super::{
 };
 use crate::error::{Error, Field};
 use crate::model::{Activation, Branches, NormKind, QkNorm, Routing};
+use crate::units::Count;
 
 impl Scenario {
     /// Whether Megatron-LM trains on several GPUs.
@@ -126,7 +127,7 @@ impl Scenario {
             ("expert_ffn", experts.map_or(tensor, |experts| experts.ffn.get()), "tp", tensor),
             (
                 "shared_ffn",
-                experts.and_then(|experts| experts.shared_ffn).map_or(tensor, |width| width.get()),
+                experts.and_then(|experts| experts.shared_ffn).map_or(tensor, Count::get),
                 "tp",
                 tensor,
             ),
