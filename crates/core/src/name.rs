@@ -178,6 +178,8 @@ names! {
         InputCast = "input_cast",
         /// Output.
         Output = "output",
+        /// Came from another rank, for the micro-batch before.
+        Received = "received",
         /// Sum with the residual stream.
         Residual = "residual",
         /// fp32 copy.
@@ -212,6 +214,8 @@ names! {
         ShiftedLabels = "shifted_labels",
         /// Cosines and sines.
         CosSin = "cos_sin",
+        /// Angles that rotary positions rotate by.
+        Angles = "angles",
         /// Half-rotated copy (`rotate_half`).
         Rotated = "rotated",
         /// Product with the cosines.
@@ -238,6 +242,8 @@ names! {
         Selected = "selected",
         /// A weight for each token and expert that it goes through.
         RoutingWeights = "routing_weights",
+        /// What a loss that balances the experts is computed from.
+        Balance = "balance",
         /// Which experts are chosen, in which order tokens go through them.
         RoutingIndices = "routing_indices",
         /// What experts make, times the routing weights.

@@ -130,20 +130,24 @@ impl Stage<'_> {
     }
 
     /// What Python names of the turn before: the gradient that came from the next stage, until forward is done, and the one that went to
-    /// the stage before, until there is another.
+    /// the stage before, until there is another. The output of the turn before, too, has a name until forward is done, and with it the end
+    /// of its graph (`AccumulateGrad`) the input.
     fn named_gradients(&mut self) {
         if !self.split.has_turns() {
             return;
         }
-        let gradient = |module, what| Storage {
-            name: Name::gradient_of(module, what),
+        let named = |name| Storage {
+            name,
             category: Category::Communication,
             dims: crate::ledger::Dims::new(&[self.split.short(), self.split.batch(), self.split.hidden()]),
             dtype: Dtype::Bf16,
         };
-        let (sent, received) = (gradient(Module::Layer, What::Input), gradient(Module::Layer, What::Output));
+        let sent = named(Name::gradient_of(Module::Layer, What::Input));
+        let received = named(Name::gradient_of(Module::Layer, What::Output));
         if !self.split.is_first() {
             self.account.add_storage(&FORWARD_AND_BACKWARD, sent, 1);
+            let earlier = named(Name::of(Module::Layer, What::Received));
+            self.account.add_storage(&[Instant::Forward, Instant::Loss], earlier, 1);
         }
         if !self.split.is_last() {
             // Backward of the stage's last layer has it as its own.

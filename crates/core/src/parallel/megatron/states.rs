@@ -7,7 +7,8 @@
 //! * A linear layer whose kernel adds into the main gradient hands autograd a tensor of the weight's shape that nothing reads, one for
 //!   each shape (`transformer_engine/pytorch/module/base.py`, `get_dummy_wgrad`; `tensor_parallel/layers.py`).
 //! * Transformer Engine's cuBLAS workspace (`cpp_extensions/gemm.py`: 32 MiB from Hopper on, one for each of four streams beside it for
-//!   grouped products), and PyTorch's where the head multiplies matrices by it: one for the thread of forward, one for backward's.
+//!   grouped products), and PyTorch's where the head or a router
+//!   multiplies matrices by it: one for the thread of forward, one for backward's.
 
 use super::{Local, Split};
 use crate::ledger::{Category, Dim, Dims, Module, Name, Symbol, What};
@@ -76,24 +77,30 @@ pub(crate) fn buffers(split: &Split, local: &[Local]) -> Vec<(Storage, u64)> {
     let workspaces = 1 + if has_experts { GROUPED_STREAMS } else { 0 };
     let bytes = [Dim::number(ENGINE_WORKSPACE)];
     buffers.push((storage(Module::TransformerEngine, What::Workspace, &bytes, Dtype::Uint8), workspaces));
-    if split.is_last() {
+    if split.is_last() || has_experts {
         let bytes = [Dim::number(CUBLAS_WORKSPACE.get())];
         buffers.push((storage(Module::Cublas, What::Workspace, &bytes, Dtype::Uint8), 2));
-        if split.is_sequence_parallel {
-            // `GlobalMemoryBuffer`, "mpu".
-            let dims = [split.batch(), split.sequence(), split.hidden()];
-            buffers.push((storage(Module::LmHead, What::GatherBuffer, &dims, Dtype::Bf16), 1));
-        }
     }
-    let tables = if a.latent.is_some() {
-        // Each layer has its own (`YarnRotaryEmbedding.get_cached_cos_sin`), in bf16.
-        let layers = split.layers();
-        (2 * (layers.end - layers.start), Dtype::Bf16)
-    } else {
-        (1, Dtype::Fp32)
-    };
+    if split.is_last() && split.is_sequence_parallel {
+        // `GlobalMemoryBuffer`, "mpu".
+        let dims = [split.batch(), split.sequence(), split.hidden()];
+        buffers.push((storage(Module::LmHead, What::GatherBuffer, &dims, Dtype::Bf16), 1));
+    }
+    if let Some(experts) = a.experts.filter(|_| has_experts) {
+        // `MoEAlltoAllTokenDispatcher.probs`, of each layer until its next forward.
+        let dims = [split.short(), split.batch(), Dim::new(Symbol::Experts, experts.count.get())];
+        let layers = split.layers().filter(|&index| a.is_sparse(index)).count() as u64;
+        buffers.push((storage(Module::Router, What::RoutingWeights, &dims, Dtype::Bf16), layers));
+    }
+    let layers = split.layers();
+    let layers = if a.latent.is_some() { layers.end - layers.start } else { 1 };
     let dims = [split.sequence(), split.rotary_dim()];
-    buffers.push((storage(Module::Rope, What::CosSin, &dims, tables.1), tables.0));
+    let angles = storage(Module::Rope, What::Angles, &dims, Dtype::Fp32);
+    buffers.push((angles, layers));
+    if a.latent.is_some() {
+        // Each layer has its own, with cosines and sines of them (`YarnRotaryEmbedding.get_cached_cos_sin`).
+        buffers.push((storage(Module::Rope, What::CosSin, &dims, Dtype::Bf16), 2 * layers));
+    }
     buffers
 }
 

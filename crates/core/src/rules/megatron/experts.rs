@@ -7,6 +7,7 @@
 
 use super::{Writer, made};
 use crate::ledger::{Dim, Module, Symbol, What};
+use crate::model::Routing;
 use crate::tape::Var;
 use crate::units::Dtype;
 
@@ -39,7 +40,8 @@ impl Writer<'_> {
     }
 
     /// Logits in the dtype of the tokens, softmax in fp32, the largest of it, and a map of who goes where: of these the node of softmax
-    /// keeps its result, that of `topk` the indices. Returns the tokens' order, which permutation keeps and its inverse too
+    /// keeps its result, that of `topk` the indices. DeepSeek's routers choose among groups first, with a mask, and have an auxiliary loss of a
+    /// softmax of its own (`seq_aux`). Returns the tokens' order, which permutation keeps and its inverse too
     /// (`transformer_engine/pytorch/permutation.py`, `row_id_map`).
     fn router(&mut self, normed: Var) -> Var {
         let split = self.split;
@@ -58,14 +60,20 @@ impl Writer<'_> {
         let indices = made(Module::Router, What::RoutingIndices, &each(chosen), Dtype::Int64);
         let map = made(Module::Router, What::Mask, &each(count), Dtype::Bool);
         let [indices, map] = [indices, map].map(|storage| self.tape.constant(storage));
+        let mut kept = vec![indices, map];
+        if matches!(split.architecture.family.routing(), Routing::SoftmaxFp32 | Routing::SigmoidGroups) {
+            let groups = made(Module::Router, What::MaskedScores, &each(count), Dtype::Bool);
+            let balance = made(Module::Router, What::Balance, &each(count), Dtype::Fp32);
+            kept.extend([groups, balance].map(|storage| self.tape.constant(storage)));
+        }
         let probabilities = self.short(Module::Router, What::RoutingWeights, &[count]);
         let gradient = self.gradient(softmax);
-        let probabilities = self.tape.operator(probabilities, &[indices, map], &[gradient]);
+        let probabilities = self.tape.operator(probabilities, &kept, &[gradient]);
         // Two for each expert and one: positions among the permuted tokens.
         let order = Dim::number(experts.count.get().saturating_mul(2).saturating_add(1));
         let order = made(Module::Router, What::Selected, &each(order), Dtype::Int32);
         let order = self.tape.constant(order);
-        for var in [softmax, indices, map, probabilities] {
+        for var in kept.into_iter().chain([softmax, probabilities]) {
             self.tape.drop(var);
         }
         order
