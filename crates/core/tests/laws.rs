@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that fails is a test that panics")]
 
+#[path = "fuzz/mod.rs"]
+mod fuzz;
+
 use proptest::prelude::*;
 use vram_core::ledger::{Category, Instant};
 use vram_core::scenario::{

@@ -3,6 +3,7 @@
 mod accuracy;
 mod bench;
 mod build;
+mod fuzz;
 mod run;
 mod serve;
 mod setup;
@@ -33,6 +34,12 @@ enum Task {
     },
     /// Run everything that must pass
     Test,
+    /// Try random and mutated configurations, links and scenarios
+    Fuzz {
+        /// How many configurations
+        #[arg(default_value_t = 1_000_000)]
+        cases: u32,
+    },
     /// Brotli-compressed size of what the page loads
     Size,
     /// Time of an estimate, of the page's answer to a slider, and its size
@@ -48,6 +55,7 @@ fn main() -> ExitCode {
         Task::Build => build::build(),
         Task::Serve { port } => build::build().and_then(|()| serve::serve(port)),
         Task::Test => test::test(),
+        Task::Fuzz { cases } => fuzz::fuzz(cases),
         Task::Size => build::build().and_then(|()| size::report()),
         Task::Bench => bench::bench(),
         Task::Screenshots => bench::screenshots(),

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::Config;
 use super::defaults::defaults;
+use super::{Config, divided};
 use crate::error::{Error, Field};
 use crate::model::{Activation, Architecture, Branches, Family};
 use crate::scenario::limits;
@@ -30,12 +30,17 @@ impl Config {
         let heads = self.count("num_attention_heads", limits::HEADS, default.heads)?;
         let latent = self.latent(family)?;
         // Every query head has a key of its own in latent attention (`DeepseekV2Attention.expand_kv`).
-        let kv_heads = if latent.is_some() { heads } else { self.kv_heads(heads, default.kv_heads)? };
+        let has_key_heads = latent.is_none() && family != Family::GptNeox;
+        let kv_heads = if has_key_heads { self.kv_heads(heads, default.kv_heads)? } else { heads };
         let (head_dim, rotary) = if latent.is_some() {
             let (head_dim, rotary) = self.latent_head()?;
             (head_dim, Some(rotary))
         } else {
-            let head_dim = self.head_dim(hidden, heads, default.head_dim)?;
+            let head_dim = match family {
+                Family::GptNeox | Family::StableLm => divided(hidden, heads)?,
+                _ => self.head_dim(hidden, heads, default.head_dim)?,
+            };
+            check_joined_heads(family, hidden, heads, head_dim)?;
             (head_dim, self.rotary(family, head_dim)?)
         };
         let layers = self.count("num_hidden_layers", limits::LAYERS, default.layers)?;
@@ -131,6 +136,7 @@ impl Config {
             Family::Qwen2Moe => qkv(self.flag("qkv_bias", true)?),
             Family::Glm | Family::Glm4 => qkv(attention(true)?),
             Family::Glm4Moe => qkv(attention(false)?),
+            Family::Helium => Biases { mlp: self.flag("mlp_bias", false)?, ..qkv(attention(false)?) },
             Family::StableLm => qkv(self.flag("use_qkv_bias", false)?),
             Family::GptOss => both(attention(true)?),
             Family::GptNeox => Biases { mlp: true, ..both(attention(true)?) },
@@ -235,4 +241,19 @@ impl Config {
         }
         Ok(None)
     }
+}
+
+/// `HeliumAttention.o_proj` and `OlmoeAttention.q_norm` are as wide as the model, and run only where its heads together are.
+fn check_joined_heads(family: Family, hidden: Count, heads: Count, head_dim: Count) -> Result<(), Error> {
+    let joined = heads.get().saturating_mul(head_dim.get());
+    if !matches!(family, Family::Helium | Family::Olmoe) || joined == hidden.get() {
+        return Ok(());
+    }
+    let wanted = hidden.get() / heads.get().max(1);
+    Err(Error::OutOfRange {
+        field: Field::new("head_dim"),
+        given: head_dim.to_string(),
+        min: wanted,
+        max: wanted,
+    })
 }

@@ -1,6 +1,8 @@
 //! Encoders that are trained with masked language modelling: BERT and its kin.
 
-use super::Config;
+use serde_json::Value;
+
+use super::{Config, divided};
 use crate::error::{Error, Field};
 use crate::model::{Activation, Architecture, Family, Mixer, Pattern};
 use crate::scenario::limits;
@@ -10,7 +12,14 @@ impl Config {
     /// `BertForMaskedLM`, `RobertaForMaskedLM`. Absent keys are filled in as `configuration_bert.py`, `configuration_roberta.py` do.
     pub(super) fn bert(&self, family: Family) -> Result<Architecture, Error> {
         self.refuse_decoders()?;
-        let vocabulary = if family == Family::Roberta { 50_265 } else { 30_522 };
+        // `XLMRobertaConfig` and `CamembertConfig` have BERT's size.
+        let is_roberta = self.get("model_type").and_then(Value::as_str) == Some(Family::Roberta.key());
+        let vocabulary = if is_roberta { 50_265 } else { 30_522 };
+        // A head of its own has a second bias beside the one that is used (`BertLMPredictionHead`).
+        if !self.flag("tie_word_embeddings", true)? {
+            let (field, given) = (Field::new("tie_word_embeddings"), "false".to_owned());
+            return Err(Error::Unsupported { field, given, accepted: vec!["true"] });
+        }
         let hidden = self.count("hidden_size", limits::WIDTH, 768)?;
         let heads = self.count("num_attention_heads", limits::HEADS, 12)?;
         let dropout = self.dropout("hidden_dropout_prob", 0.1)?;
@@ -21,9 +30,9 @@ impl Config {
             layers: self.count("num_hidden_layers", limits::LAYERS, 12)?,
             heads,
             kv_heads: heads,
-            head_dim: self.head_dim(hidden, heads, None)?,
+            head_dim: divided(hidden, heads)?,
             ffn: self.count("intermediate_size", limits::WIDTH, 3072)?,
-            tied: self.flag("tie_word_embeddings", true)?,
+            tied: true,
             positions: Some(self.count("max_position_embeddings", limits::SEQUENCE_LENGTH, 512)?),
             token_types: Some(self.count("type_vocab_size", limits::VOCABULARY, 2)?),
             rotary: None,
@@ -61,7 +70,7 @@ impl Config {
             layers: self.count("n_layers", limits::LAYERS, 6)?,
             heads,
             kv_heads: heads,
-            head_dim: self.head_dim(hidden, heads, None)?,
+            head_dim: divided(hidden, heads)?,
             ffn: self.count("hidden_dim", limits::WIDTH, 3072)?,
             tied: self.flag("tie_word_embeddings", true)?,
             positions: Some(self.count("max_position_embeddings", limits::SEQUENCE_LENGTH, 512)?),
@@ -119,7 +128,7 @@ impl Config {
             layers,
             heads,
             kv_heads: heads,
-            head_dim: self.head_dim(hidden, heads, None)?,
+            head_dim: divided(hidden, heads)?,
             ffn: self.count("intermediate_size", limits::WIDTH, 1152)?,
             tied: self.flag("tie_word_embeddings", true)?,
             positions: None,

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::Config;
+use super::{Config, divided};
 use crate::error::{Error, Field};
 use crate::model::{Activation, Architecture, Decoder, Family, Mixer, Pattern};
 use crate::scenario::limits;
@@ -20,7 +20,7 @@ impl Config {
             layers: self.count("n_layer", limits::LAYERS, 12)?,
             heads,
             kv_heads: heads,
-            head_dim: self.head_dim(hidden, heads, None)?,
+            head_dim: divided(hidden, heads)?,
             ffn: self.count("n_inner", limits::WIDTH, four_times)?,
             tied: self.flag("tie_word_embeddings", true)?,
             positions: Some(self.count("n_positions", limits::SEQUENCE_LENGTH, 1024)?),

@@ -2,6 +2,7 @@
 //!
 //! Source of the defaults: `configuration_<family>.py` of transformers 5.23.0.
 
+mod aliases;
 mod decoder;
 mod defaults;
 mod encoders;
@@ -59,7 +60,8 @@ pub fn from_config(json: &str) -> Result<Architecture, Error> {
         return Config { keys }.llava();
     }
     let config = Config { keys: wrapped::language_model(keys) };
-    config.of_family(config.family()?)
+    let family = config.family()?;
+    config.of_family(family)
 }
 
 /// A language model behind a vision tower: its family is that of its `text_config`.
@@ -70,7 +72,12 @@ struct Config {
 }
 
 impl Config {
-    fn of_family(&self, family: Family) -> Result<Architecture, Error> {
+    fn of_family(self, family: Family) -> Result<Architecture, Error> {
+        let config = Self { keys: aliases::resolved(family, self.keys) };
+        config.under_its_own_names(family)
+    }
+
+    fn under_its_own_names(&self, family: Family) -> Result<Architecture, Error> {
         match family {
             Family::Gpt2 => self.gpt2(),
             Family::Bert | Family::Roberta => self.bert(family),
@@ -195,8 +202,7 @@ impl Config {
         if let Some(default) = default {
             return Ok(Count::new(default));
         }
-        divides(("hidden_size", hidden), ("num_attention_heads", heads))?;
-        Ok(Count::new(u32::try_from(hidden.get() / heads.get().max(1)).unwrap_or(1)))
+        divided(hidden, heads)
     }
 
     /// `int(head_dim * partial_rotary_factor)` of the families that rotate a part of each head, which is in `rope_parameters` or, in
@@ -232,6 +238,12 @@ fn part(head_dim: Count, factor: f64) -> Option<Count> {
 
 fn wrong_kind(key: &'static str, value: &Value, accepted: &'static str) -> Error {
     Error::WrongKind { field: Field::new(key), given: Error::shown(&value.to_string()), accepted }
+}
+
+/// The width of a head where it follows from the others, whatever the file calls `head_dim`.
+fn divided(hidden: Count, heads: Count) -> Result<Count, Error> {
+    divides(("hidden_size", hidden), ("num_attention_heads", heads))?;
+    Ok(Count::new(u32::try_from(hidden.get() / heads.get().max(1)).unwrap_or(1)))
 }
 
 fn divides((key, value): (&'static str, Count), (by, divisor): (&'static str, Count)) -> Result<(), Error> {

@@ -14,7 +14,7 @@ impl Config {
     pub(super) fn experts(&self, family: Family) -> Result<Option<Experts>, Error> {
         let experts = match family {
             Family::Mixtral => Experts {
-                count: self.number_of_experts("num_local_experts", 8)?,
+                count: self.count("num_local_experts", limits::EXPERTS, 8)?,
                 per_token: self.count("num_experts_per_tok", limits::EXPERTS, 2)?,
                 ffn: self.count("intermediate_size", limits::WIDTH, 14_336)?,
                 shared_ffn: None,
@@ -23,7 +23,7 @@ impl Config {
                 renormalises: true,
             },
             Family::Qwen3Moe => Experts {
-                count: self.number_of_experts("num_experts", 128)?,
+                count: self.count("num_experts", limits::EXPERTS, 128)?,
                 per_token: self.count("num_experts_per_tok", limits::EXPERTS, 8)?,
                 ffn: self.count("moe_intermediate_size", limits::WIDTH, 768)?,
                 shared_ffn: None,
@@ -34,7 +34,7 @@ impl Config {
             Family::Olmoe => {
                 self.refuse_clipping()?;
                 Experts {
-                    count: self.number_of_experts("num_experts", 64)?,
+                    count: self.count("num_experts", limits::EXPERTS, 64)?,
                     per_token: self.count("num_experts_per_tok", limits::EXPERTS, 8)?,
                     ffn: self.count("intermediate_size", limits::WIDTH, 2048)?,
                     shared_ffn: None,
@@ -44,7 +44,7 @@ impl Config {
                 }
             }
             Family::Qwen2Moe => Experts {
-                count: self.number_of_experts("num_experts", 60)?,
+                count: self.count("num_experts", limits::EXPERTS, 60)?,
                 per_token: self.count("num_experts_per_tok", limits::EXPERTS, 4)?,
                 ffn: self.count("moe_intermediate_size", limits::WIDTH, 1408)?,
                 shared_ffn: Some(self.count("shared_expert_intermediate_size", limits::WIDTH, 5632)?),
@@ -76,16 +76,6 @@ impl Config {
         Ok(Some(experts))
     }
 
-    /// `attribute_map` lets a file call the number of experts by either name.
-    fn number_of_experts(&self, key: &'static str, default: u32) -> Result<Count, Error> {
-        for alias in ["num_local_experts", "num_experts", "n_routed_experts"] {
-            if let Some(count) = self.optional(alias, limits::EXPERTS)? {
-                return Ok(count);
-            }
-        }
-        self.count(key, limits::EXPERTS, default)
-    }
-
     /// `clip_qkv` is `null` in every released model; clamping in place keeps tensors that no run has shown.
     fn refuse_clipping(&self) -> Result<(), Error> {
         let Some(value) = self.get("clip_qkv") else {
@@ -109,7 +99,7 @@ impl Config {
         let shared = self.count("n_shared_experts", limits::EXPERTS, 2)?;
         let per_token = self.optional("num_experts_per_tok", limits::EXPERTS)?;
         Ok(Experts {
-            count: self.number_of_experts("n_routed_experts", 64)?,
+            count: self.count("n_routed_experts", limits::EXPERTS, 64)?,
             per_token: per_token.ok_or(Error::Missing { field: Field::new("num_experts_per_tok") })?,
             ffn,
             shared_ffn: Some(times(ffn, shared)),
@@ -123,7 +113,7 @@ impl Config {
     /// Experts in every layer, whose width is `intermediate_size`.
     fn equal_experts(&self, count: u32, per_token: u32, ffn: u32) -> Result<Experts, Error> {
         Ok(Experts {
-            count: self.number_of_experts("num_local_experts", count)?,
+            count: self.count("num_local_experts", limits::EXPERTS, count)?,
             per_token: self.count("num_experts_per_tok", limits::EXPERTS, per_token)?,
             ffn: self.count("intermediate_size", limits::WIDTH, ffn)?,
             shared_ffn: None,
@@ -159,7 +149,7 @@ impl Config {
         let ffn = self.count("moe_intermediate_size", limits::WIDTH, ffn)?;
         let shared = self.count("n_shared_experts", limits::EXPERTS, 1)?;
         Ok(Experts {
-            count: self.number_of_experts("n_routed_experts", count)?,
+            count: self.count("n_routed_experts", limits::EXPERTS, count)?,
             per_token: self.count("num_experts_per_tok", limits::EXPERTS, 8)?,
             ffn,
             shared_ffn: Some(times(ffn, shared)),
