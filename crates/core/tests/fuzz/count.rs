@@ -76,8 +76,7 @@ fn text_model(defaults: &Map<String, Value>, given: &Map<String, Value>) -> Opti
     let config = Config { given, default: default.unwrap_or(&none) };
     Some(match kind {
         "gpt2" => gpt2(&config),
-        "bert" => bert(&config, true),
-        "roberta" | "xlm-roberta" | "camembert" => bert(&config, true),
+        "bert" | "roberta" | "xlm-roberta" | "camembert" => bert(&config),
         "distilbert" => distilbert(&config),
         "modernbert" => modernbert(&config),
         "t5" => t5(&config),
@@ -156,10 +155,10 @@ fn gpt2(c: &Config<'_>) -> u128 {
 }
 
 /// `BertForMaskedLM`, `RobertaForMaskedLM`.
-fn bert(c: &Config<'_>, has_types: bool) -> u128 {
+fn bert(c: &Config<'_>) -> u128 {
     let (h, f, v) = (c.n("hidden_size"), c.n("intermediate_size"), c.n("vocab_size"));
     let norm = 2 * h;
-    let types = if has_types { c.n("type_vocab_size") } else { 0 };
+    let types = c.n("type_vocab_size");
     let embeddings = (v + c.n("max_position_embeddings") + types) * h + norm;
     let layer = 4 * linear(h, h, true) + linear(f, h, true) + linear(h, f, true) + 2 * norm;
     let head = linear(h, h, true) + norm + v + if c.is("tie_word_embeddings") { 0 } else { v * h };
@@ -261,7 +260,7 @@ fn attention(kind: &str, c: &Config<'_>) -> u128 {
         _ => c.optional("head_dim").unwrap_or(h / heads),
     };
     let bias = c.is("attention_bias");
-    let (of_qkv, of_output) = match kind {
+    let (of_three, of_output) = match kind {
         "qwen2" => (true, false),
         "qwen2_moe" => (c.is("qkv_bias"), false),
         "glm" | "glm4" | "glm4_moe" | "helium" => (bias, false),
@@ -274,8 +273,8 @@ fn attention(kind: &str, c: &Config<'_>) -> u128 {
         }
         _ => (bias, bias),
     };
-    let projections = linear(heads * head_dim, h, of_qkv)
-        + 2 * linear(kv * head_dim, h, of_qkv)
+    let projections = linear(heads * head_dim, h, of_three)
+        + 2 * linear(kv * head_dim, h, of_three)
         + linear(h, heads * head_dim, of_output);
     let norms = match kind {
         "qwen3" | "qwen3_moe" | "gemma3_text" | "exaone4" | "hunyuan_v1_dense" => 2 * head_dim,
@@ -372,6 +371,7 @@ fn number(c: &Config<'_>, key: &str) -> Option<u128> {
 }
 
 /// A decoder of no known family: Llama's modules, with the usual keys for biases and experts.
+#[expect(clippy::many_single_char_names, reason = "the letters of the formulas")]
 fn unknown(c: &Config<'_>) -> u128 {
     let (h, v, f, layers) =
         (c.n("hidden_size"), c.n("vocab_size"), c.n("intermediate_size"), c.n("num_hidden_layers"));

@@ -58,9 +58,9 @@ fn try_all<S: Strategy>(
 }
 
 /// The scenario with another model where that can be, or else the plainest one of that model.
-fn with_model(scenario: &Scenario, architecture: Architecture) -> Scenario {
+fn with_model(scenario: &Scenario, architecture: &Architecture) -> Scenario {
     let longest = architecture.longest_sequence().and_then(|longest| u32::try_from(longest.min(512)).ok());
-    let model = Model { preset: None, architecture };
+    let model = Model { preset: None, architecture: *architecture };
     let mut asked = Scenario { model: model.clone(), ..scenario.clone() };
     if let Some(longest) = longest {
         asked.sequence_length = Count::new(longest.max(1));
@@ -125,7 +125,7 @@ fn no_configuration_panics_and_every_accepted_one_satisfies_the_laws() {
         let Ok(architecture) = from_config(&text) else { return Ok(()) };
         let counted = u64::try_from(count::count(&text).unwrap_or_default()).unwrap_or(u64::MAX);
         prop_assert_eq!(parameter_count(&architecture), counted, "{}", text);
-        let scenario = with_model(&scenario, architecture);
+        let scenario = with_model(&scenario, &architecture);
         laws(&scenario)?;
         if let Ok(estimate) = estimate(&scenario) {
             let link = link::write(&scenario);
@@ -165,7 +165,7 @@ fn no_replay_of_an_accepted_configuration_panics() {
         || (mutate::configurations(families.clone()), scenarios()),
         |(text, scenario)| {
             let Ok(architecture) = from_config(&text) else { return Ok(()) };
-            let scenario = with_model(&scenario, architecture);
+            let scenario = with_model(&scenario, &architecture);
             if let Ok(estimate) = estimate_with_replay(&scenario) {
                 prop_assert!(estimate.reserved.likely >= estimate.allocated, "{}", text);
             }
