@@ -7,8 +7,8 @@ use vram_core::units::Bytes;
 use vram_core::why::why;
 use vram_core::{Estimate, Scenario, link};
 use vram_text::{
-    Lang, Unit, Verdict, Word, category, evidence, format_bytes, headline, instant, name, notice, peak_label,
-    phase, verdict, why_this_peak,
+    Lang, Unit, Verdict, Word, category, derived, evidence, format_bytes, headline, instant, name, notice,
+    peak_label, phase, verdict, why_this_peak,
 };
 
 use crate::failure::Failure;
@@ -142,6 +142,10 @@ pub fn json(estimate: &Estimate, scenario: &Scenario) -> Value {
             "device_range": band(estimate.device),
         },
         "notices": estimate.notices.iter().map(|notice| notice.key()).collect::<Vec<_>>(),
+        "derived": vram_core::evidence::derived(scenario)
+            .iter()
+            .map(|(key, choice)| format!("{key}={choice}"))
+            .collect::<Vec<_>>(),
         "paged": estimate.paged.get(),
         "parameters": estimate.parameters,
         "gpu": { "id": scenario.gpu.id, "capacity": scenario.gpu.capacity.get() },
@@ -202,6 +206,10 @@ fn text(
         why_this_peak(&why(scenario, estimate), estimate, unit, lang),
     );
     let heading = estimate.notices.iter().fold(heading, |text, &of| text + notice(of, lang) + "\n\n");
+    let heading = match derived(&vram_core::evidence::derived(scenario), lang) {
+        Some(text) => heading + &text + "\n\n",
+        None => heading,
+    };
     let paged = if estimate.paged > Bytes::ZERO {
         format!("{}: {}\n\n", word(Word::PagedLabel), size(estimate.paged))
     } else {

@@ -6,6 +6,7 @@ mod account;
 mod allocator;
 pub mod error;
 pub mod estimate;
+pub mod evidence;
 pub mod gpu;
 pub mod hub;
 mod instant;

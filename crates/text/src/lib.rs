@@ -21,7 +21,7 @@ pub use dimensions::dimension;
 pub use errors::{error_sentence, field_name};
 pub use hub::{evidence, will_ask};
 pub use names::name;
-pub use notices::notice;
+pub use notices::{derived, notice};
 pub use sentences::{
     Verdict, cost_beside_weights, headline, left_out, lifetime, peak_label, segment, verdict, was,
 };

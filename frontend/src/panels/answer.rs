@@ -3,8 +3,8 @@
 use leptos::prelude::*;
 use vram_core::units::Bytes;
 use vram_text::{
-    Unit, Verdict, Word, cost_beside_weights, format_bytes, format_number, headline, notice, peak_label,
-    verdict, was,
+    Unit, Verdict, Word, cost_beside_weights, derived, format_bytes, format_number, headline, notice,
+    peak_label, verdict, was,
 };
 
 use crate::state::Store;
@@ -44,6 +44,10 @@ pub(crate) fn Answer() -> impl IntoView {
             {move || store.with(|_, estimate| {
                 let notices = estimate.notices.iter().map(|&of| notice(of, store.lang()));
                 notices.map(|text| view! { <p class="notice" role="note">{text}</p> }).collect_view()
+            })}
+            {move || store.with(|scenario, _| {
+                let text = derived(&vram_core::evidence::derived(scenario), store.lang());
+                text.map(|text| view! { <p class="notice" role="note" data-derived="">{text}</p> })
             })}
             <p class="cost">{move || store.with(|_, estimate| cost_beside_weights(estimate, store.lang()))}</p>
             <p class="paged">

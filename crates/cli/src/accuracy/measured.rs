@@ -75,6 +75,8 @@ pub struct Compared {
     pub errors: [Option<f64>; MEASURED_FIGURES.len()],
     /// Whether the device figure lies between the band's ends; none where the run doesn't state it.
     pub is_in_band: Option<bool>,
+    /// What was estimated.
+    pub scenario: Scenario,
 }
 
 impl MeasuredRow {
@@ -89,7 +91,7 @@ impl MeasuredRow {
         let measured = MEASURED_FIGURES.map(|figure| row["measured"][figure.key].as_u64());
         let compared = scenario(row, folder).and_then(|scenario| {
             let estimate = vram_core::estimate_with_replay(&scenario).map_err(|error| unsupported(&error))?;
-            Ok(compare(&estimate, measured))
+            Ok(compare(scenario, &estimate, measured))
         });
         let id = text("id");
         let same = oracle.iter().find(|step| step["id"] == id.as_str()).unwrap_or(&Value::Null);
@@ -117,14 +119,18 @@ pub fn read_measured(path: &str) -> Result<Vec<MeasuredRow>, Failure> {
     Ok(lines(path)?.iter().map(|row| MeasuredRow::of(row, folder, &oracle)).collect())
 }
 
-fn compare(estimate: &Estimate, measured: [Option<u64>; MEASURED_FIGURES.len()]) -> Compared {
+fn compare(
+    scenario: Scenario,
+    estimate: &Estimate,
+    measured: [Option<u64>; MEASURED_FIGURES.len()],
+) -> Compared {
     let mut errors = [None; MEASURED_FIGURES.len()];
     for ((error, figure), measured) in errors.iter_mut().zip(&MEASURED_FIGURES).zip(measured) {
         *error = measured.map(|measured| relative((figure.ours)(estimate).get(), measured));
     }
     let [_, _, device] = measured;
     let band = estimate.device.low.get()..=estimate.device.high.get();
-    Compared { errors, is_in_band: device.map(|device| band.contains(&device)) }
+    Compared { errors, is_in_band: device.map(|device| band.contains(&device)), scenario }
 }
 
 /// The scenario of a row: the keys of a scenario file, and `dimensions`, a model's name in the folder `models` beside the table.

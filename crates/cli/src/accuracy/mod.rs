@@ -1,11 +1,13 @@
 //! `vram accuracy`: every run of a golden file beside the estimate of the same run.
 
+mod coverage;
 mod golden;
 mod measured;
 mod measured_report;
 mod panel;
 mod report;
 
+pub use coverage::Coverage;
 pub use golden::{Golden, Unsupported, read_file};
 pub use measured::{Compared, Figure, MEASURED_FIGURES, MeasuredRow, read_measured};
 pub use measured_report::MeasuredReport;

@@ -182,12 +182,16 @@ impl Config {
     }
 
     fn refuse_decoders(&self) -> Result<(), Error> {
-        for key in ["is_decoder", "add_cross_attention"] {
-            if self.flag(key, false)? {
-                let field = Field::new(key);
-                return Err(Error::Unsupported { field, given: "true".to_owned(), accepted: vec!["false"] });
-            }
+        self.refuse("is_decoder")?;
+        self.refuse("add_cross_attention")
+    }
+
+    /// A switch that must be off.
+    pub(super) fn refuse(&self, key: &'static str) -> Result<(), Error> {
+        if !self.flag(key, false)? {
+            return Ok(());
         }
-        Ok(())
+        let field = Field::new(key);
+        Err(Error::Unsupported { field, given: "true".to_owned(), accepted: vec!["false"] })
     }
 }

@@ -10,6 +10,7 @@ use crate::scenario::limits;
 impl Config {
     /// `GPT2LMHeadModel`.
     pub(super) fn gpt2(&self) -> Result<Architecture, Error> {
+        self.refuse("add_cross_attention")?;
         let hidden = self.count("n_embd", limits::WIDTH, 768)?;
         let heads = self.count("n_head", limits::HEADS, 12)?;
         let four_times = u32::try_from(hidden.get().saturating_mul(4)).unwrap_or(limits::WIDTH.1);
