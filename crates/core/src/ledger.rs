@@ -268,6 +268,8 @@ pub enum Part {
     Cross,
     /// The vision tower in front of a language model.
     Vision,
+    /// Megatron-LM's own modules.
+    Megatron,
 }
 
 impl Part {
@@ -281,6 +283,7 @@ impl Part {
             Self::Teacher => "teacher.",
             Self::Cross => "decoder.cross_attention.",
             Self::Vision => "vision_tower.",
+            Self::Megatron => "",
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::Lang;
 /// The name of an entry, such as `gate_proj: output`.
 pub fn name(name: Name, lang: Lang) -> String {
     let part = match name.part {
-        Part::Main => "",
+        Part::Main | Part::Megatron => "",
         Part::Decoder => lang.pick("decoder ", "解码器 "),
         Part::Vision => lang.pick("vision tower ", "视觉塔 "),
         Part::Value => lang.pick("value model ", "价值模型 "),

@@ -1,9 +1,12 @@
 //! Where the rule of an entry was read: names of code, the same in every language.
 
-use vram_core::ledger::{Category, Entry, Module, What};
+use vram_core::ledger::{Category, Entry, Module, Part, What};
 
 /// The code that allocates an entry, and the section of the derivations that counts it.
 pub const fn source(entry: &Entry) -> &'static str {
+    if matches!(entry.name.part, Part::Megatron) {
+        return megatron(entry);
+    }
     match entry.name.what {
         What::ZeroPoints | What::GroupIndex => {
             return "gptqmodel, nn_modules/qlinear; awq, modules/linear/gemm.py (derived, not measured)";
@@ -92,5 +95,33 @@ const fn by_module(module: Module, what: What) -> &'static str {
         Module::Cublas => "aten/src/ATen/cuda/CublasHandlePool.cpp; FINDINGS §11",
         Module::AttentionDropout | Module::MlpDropout => "torch, native_dropout; FINDINGS §3",
         _ => "torch, derivatives.yaml (linear, mul, silu, gelu); FINDINGS §3",
+    }
+}
+
+/// Megatron-LM and Transformer Engine: derived, checked against measured/megatron.jsonl.
+const fn megatron(entry: &Entry) -> &'static str {
+    match entry.category {
+        Category::Parameters | Category::Gradients => {
+            "megatron.core, distributed/param_and_grad_buffer.py, tensor_parallel/layers.py"
+        }
+        Category::MasterWeights | Category::OptimizerStates => {
+            "megatron.core, optimizer/distrib_optimizer.py"
+        }
+        Category::Communication => "megatron.core, pipeline_parallel/schedules.py",
+        _ => match entry.name.module {
+            Module::TransformerEngine => "transformer_engine, module/base.py, cpp_extensions/gemm.py",
+            Module::Cublas => "aten/src/ATen/cuda/CublasHandlePool.cpp",
+            Module::Attention | Module::Rope => {
+                "transformer_engine, dot_product_attention/backends.py, context_parallel.py"
+            }
+            Module::Router | Module::Experts | Module::ExpertsUp | Module::ExpertsDown => {
+                "megatron.core, transformer/moe (router.py, token_dispatcher.py, experts.py)"
+            }
+            Module::Activation => "megatron.core, fusions/fused_bias_swiglu.py",
+            Module::Embedding | Module::LmHead => "megatron.core, tensor_parallel/layers.py",
+            Module::Loss => "transformer_engine, triton/cross_entropy.py; megatron.core, cross_entropy.py",
+            Module::Layer => "megatron.core, transformer/transformer_layer.py",
+            _ => "transformer_engine, module/layernorm_linear.py, linear.py",
+        },
     }
 }

@@ -124,6 +124,7 @@ impl Scenario {
             a.experts.is_none() && a.latent.is_none() && !a.family.is_masked() && a.family != Family::T5;
         let selects = self.checkpointing.is_selective();
         let is_refused = selects
+            && !self.is_megatron()
             && (!is_plain || self.lora.rank.is_some() || self.attention_that_runs() == Attention::Eager);
         if is_refused || selects && self.stack != Stack::Current {
             return Err(unsupported(

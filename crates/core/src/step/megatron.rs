@@ -136,17 +136,17 @@ impl Stage<'_> {
         if !self.split.has_turns() {
             return;
         }
-        let named = |name| Storage {
+        let of_turn = |name| Storage {
             name,
             category: Category::Communication,
             dims: crate::ledger::Dims::new(&[self.split.short(), self.split.batch(), self.split.hidden()]),
             dtype: Dtype::Bf16,
         };
-        let sent = named(Name::gradient_of(Module::Layer, What::Input));
-        let received = named(Name::gradient_of(Module::Layer, What::Output));
+        let sent = of_turn(Name { gradient: true, ..rules::named(Module::Layer, What::Input) });
+        let received = of_turn(Name { gradient: true, ..rules::named(Module::Layer, What::Output) });
         if !self.split.is_first() {
             self.account.add_storage(&FORWARD_AND_BACKWARD, sent, 1);
-            let earlier = named(Name::of(Module::Layer, What::Received));
+            let earlier = of_turn(rules::named(Module::Layer, What::Received));
             self.account.add_storage(&[Instant::Forward, Instant::Loss], earlier, 1);
         }
         if !self.split.is_last() {

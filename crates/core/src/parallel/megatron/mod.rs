@@ -11,7 +11,7 @@ pub(crate) use states::{buffers, states};
 
 use crate::ledger::{Dim, Symbol};
 use crate::model::Architecture;
-use crate::scenario::{Checkpointing, LossKernel, Scenario};
+use crate::scenario::{Attention, Checkpointing, LossKernel, Scenario};
 use crate::units::Count;
 
 /// Rows of the vocabulary are padded to a multiple of this for each tensor-parallel rank (`--make-vocab-size-divisible-by`).
@@ -36,6 +36,7 @@ pub(crate) struct Split {
     pub(crate) stages: u64,
     /// Micro-batches of a step.
     pub(crate) micro_batches: u64,
+    pub(crate) attention: Attention,
     pub(crate) checkpointing: Checkpointing,
     pub(crate) checkpoint_layers: u64,
     pub(crate) loss: LossKernel,
@@ -60,6 +61,7 @@ impl Split {
             stage,
             stages: mesh.pipeline.get().max(1),
             micro_batches: scenario.gradient_accumulation.get(),
+            attention: scenario.attention,
             checkpointing: scenario.checkpointing,
             checkpoint_layers: scenario.checkpoint_layers.get(),
             loss: scenario.kernels.loss,

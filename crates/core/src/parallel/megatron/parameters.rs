@@ -32,7 +32,7 @@ pub(crate) fn local(split: &Split) -> Vec<Local> {
 fn part(split: &Split, parameter: &Parameter) -> Local {
     let is_expert = parameter.is_stacked();
     let mut dims = parameter.dims;
-    if parameter.is_of_vocabulary() {
+    if matches!(parameter.name.module, Module::Embedding | Module::LmHead) {
         dims = with(dims, 0, split.vocabulary().value);
     } else if is_expert {
         dims = divided(divided(dims, 0, split.expert), 2, split.tensor);

@@ -11,8 +11,10 @@
 //!   multiplies matrices by it: one for the thread of forward, one for backward's.
 
 use super::{Local, Split};
-use crate::ledger::{Category, Dim, Dims, Module, Name, Symbol, What};
+use crate::ledger::{Category, Dim, Dims, Module, Name, Part, Symbol, What};
 use crate::rules::CUBLAS_WORKSPACE;
+use crate::rules::megatron::named;
+use crate::scenario::Attention;
 use crate::tape::Storage;
 use crate::units::{Count, Dtype};
 
@@ -31,7 +33,7 @@ pub(crate) fn states(split: &Split, local: &[Local]) -> Vec<Storage> {
             parameter.dims
         };
         let of = |gradient, category, dtype| Storage {
-            name: Name { gradient, ..parameter.name },
+            name: Name { gradient, part: Part::Megatron, ..parameter.name },
             category,
             dims,
             dtype,
@@ -51,7 +53,7 @@ pub(crate) fn states(split: &Split, local: &[Local]) -> Vec<Storage> {
         (Category::OptimizerStates, What::ExpAvgSq),
     ];
     storages.extend(kinds.map(|(category, what)| Storage {
-        name: Name::of(Module::Optimizer, what),
+        name: named(Module::Optimizer, what),
         category,
         dims: Dims::new(&[Dim::new(Symbol::Parameters, shard)]),
         dtype: Dtype::Fp32,
@@ -63,7 +65,7 @@ pub(crate) fn states(split: &Split, local: &[Local]) -> Vec<Storage> {
 pub(crate) fn buffers(split: &Split, local: &[Local]) -> Vec<(Storage, u64)> {
     let a = &split.architecture;
     let storage = |module, what, dims: &[Dim], dtype| Storage {
-        name: Name::of(module, what),
+        name: named(module, what),
         category: Category::Temporaries,
         dims: Dims::new(dims),
         dtype,
@@ -81,16 +83,17 @@ pub(crate) fn buffers(split: &Split, local: &[Local]) -> Vec<(Storage, u64)> {
         let bytes = [Dim::number(CUBLAS_WORKSPACE.get())];
         buffers.push((storage(Module::Cublas, What::Workspace, &bytes, Dtype::Uint8), 2));
     }
-    if split.is_last() && split.is_sequence_parallel {
-        // `GlobalMemoryBuffer`, "mpu".
-        let dims = [split.batch(), split.sequence(), split.hidden()];
-        buffers.push((storage(Module::LmHead, What::GatherBuffer, &dims, Dtype::Bf16), 1));
+    if let Some(buffer) = memory_buffer(split) {
+        buffers.push((buffer, 1));
     }
     if let Some(experts) = a.experts.filter(|_| has_experts) {
         // `MoEAlltoAllTokenDispatcher.probs`, of each layer until its next forward.
         let dims = [split.short(), split.batch(), Dim::new(Symbol::Experts, experts.count.get())];
         let layers = split.layers().filter(|&index| a.is_sparse(index)).count() as u64;
         buffers.push((storage(Module::Router, What::RoutingWeights, &dims, Dtype::Bf16), layers));
+    }
+    if !a.has_rope() {
+        return buffers;
     }
     let layers = split.layers();
     let layers = if a.latent.is_some() { layers.end - layers.start } else { 1 };
@@ -102,6 +105,23 @@ pub(crate) fn buffers(split: &Split, local: &[Local]) -> Vec<(Storage, u64)> {
         buffers.push((storage(Module::Rope, What::CosSin, &dims, Dtype::Bf16), 2 * layers));
     }
     buffers
+}
+
+/// `GlobalMemoryBuffer`, "mpu", as large as it has had to be: what the head gathers of the sequence, or what unfused attention hands to
+/// `baddbmm` in place of a sum.
+fn memory_buffer(split: &Split) -> Option<Storage> {
+    let gathered = [split.batch(), split.sequence(), split.hidden()];
+    let scores = [split.batch(), split.heads(), split.sequence(), split.sequence()];
+    let of = |module, dims: &[Dim]| Storage {
+        name: named(module, What::GatherBuffer),
+        category: Category::Temporaries,
+        dims: Dims::new(dims),
+        dtype: Dtype::Bf16,
+    };
+    let gathers = split.is_last() && split.is_sequence_parallel;
+    let head = gathers.then(|| of(Module::LmHead, &gathered));
+    let attention = (split.attention == Attention::Eager).then(|| of(Module::Attention, &scores));
+    head.into_iter().chain(attention).max_by_key(Storage::bytes)
 }
 
 /// The shapes of the weights whose gradients kernels add into the main gradient: each once. Megatron's own layers are fused: q, k and v
@@ -126,7 +146,8 @@ fn weight_shapes(split: &Split) -> Vec<(u64, u64)> {
     } else {
         shapes.extend([(part(query + 2 * a.kv_width()), hidden), (hidden, part(query))]);
     }
-    let mut mlp = |width: u64| shapes.extend([(2 * part(width), hidden), (hidden, part(width))]);
+    let halves = if a.is_gated() { 2 } else { 1 };
+    let mut mlp = |width: u64| shapes.extend([(halves * part(width), hidden), (hidden, part(width))]);
     if has(false) {
         mlp(a.ffn.get());
     }

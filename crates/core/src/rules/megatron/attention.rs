@@ -7,7 +7,7 @@
 use super::{Writer, made};
 use crate::ledger::{Module, Symbol, What};
 use crate::model::QkNorm;
-use crate::scenario::Checkpointing;
+use crate::scenario::{Attention, Checkpointing};
 use crate::tape::{Step, Var};
 use crate::units::Dtype;
 
@@ -46,8 +46,14 @@ impl Writer<'_> {
             key = self.norm_of_heads(contiguous, Module::KNorm);
             query = self.norm_of_heads(query, Module::QNorm);
         }
-        let query = self.rotated(query);
-        let key = self.rotated(key);
+        if a.has_rope() {
+            query = self.rotated(query);
+            key = self.rotated(key);
+        } else {
+            let contiguous = self.copied(key, key_storage);
+            self.tape.drop(key);
+            key = contiguous;
+        }
         let value = self.whole(Module::Attention, What::Value, &key_dims);
         let value = self.tape.operator(value, &[], &[Step::Join(parts)]);
         self.tape.drop(parts);
@@ -79,6 +85,9 @@ impl Writer<'_> {
     /// the last of them makes of that.
     pub(super) fn core_attention(&mut self, heads: Heads) -> Var {
         let split = self.split;
+        if split.attention == Attention::Eager {
+            return self.unfused_attention(heads);
+        }
         let Heads { query, key, value } = heads;
         let value_dim =
             self.tape.storage(value).dims.as_slice().last().copied().unwrap_or_else(|| split.head_dim());

@@ -1,13 +1,14 @@
 //! What stands before and after the layers: `LanguageModelEmbedding`, and the final norm with logits and loss (`GPTModel._postprocess`).
 
-use super::{Writer, made};
+use super::{Writer, made, named};
 use crate::ledger::{Category, Dim, Dims, Module, Name, What};
 use crate::parallel::megatron::Split;
 use crate::scenario::LossKernel;
 use crate::tape::{Block, Mode, Step, Storage, Var};
 use crate::units::Dtype;
 
-/// The embedding of the first stage (`VocabParallelEmbedding`): keeps the ids. Its backward makes the whole gradient of the rank's rows,
+/// The embedding of the first stage (`VocabParallelEmbedding`): keeps the ids, those of positions, and
+/// dropout's mask. Its backward makes the whole gradient of the rank's rows,
 /// which is then added into the main gradient (`embedding_dense_backward`; `distributed_data_parallel.py`, `_make_backward_post_hook`).
 pub(crate) fn embedding(split: &Split) -> Block {
     let mut writer = Writer::new(split, Mode::Grad);
@@ -15,11 +16,24 @@ pub(crate) fn embedding(split: &Split) -> Block {
     let ids = made(Module::Embedding, What::TokenIds, &[split.batch(), split.sequence()], Dtype::Int64);
     let ids = writer.tape.constant(ids);
     let weight = Storage {
-        name: Name::gradient_of(Module::Embedding, What::Weight),
+        name: Name { gradient: true, ..named(Module::Embedding, What::Weight) },
         category: Category::Temporaries,
         dims: Dims::new(&[split.vocabulary(), split.hidden()]),
         dtype: Dtype::Bf16,
     };
+    let a = &split.architecture;
+    let positions = a.positions.map(|_| {
+        writer.tape.constant(made(
+            Module::PositionEmbedding,
+            What::TokenIds,
+            &[split.batch(), split.sequence()],
+            Dtype::Int64,
+        ))
+    });
+    let mask =
+        Storage { dtype: Dtype::Bool, ..writer.short(Module::EmbeddingDropout, What::DropoutMask, &hidden) };
+    let mask = a.embedding_dropout.then(|| writer.tape.constant(mask));
+    let kept: Vec<Var> = [Some(ids), positions, mask].into_iter().flatten().collect();
     let whole = writer.whole(Module::Embedding, What::Product, &hidden);
     let output = writer.short(Module::Embedding, What::Output, &hidden);
     let mut steps = vec![Step::Temporary(weight), Step::Leaf];
@@ -27,8 +41,8 @@ pub(crate) fn embedding(split: &Split) -> Block {
     if product.is_some() {
         steps.insert(0, Writer::temporary(whole));
     }
-    let output = writer.tape.operator(output, &[ids], &steps);
-    for var in product.into_iter().chain([ids]) {
+    let output = writer.tape.operator(output, &kept, &steps);
+    for var in product.into_iter().chain(kept) {
         writer.tape.drop(var);
     }
     writer.tape.finish(None, output, false)

@@ -8,7 +8,7 @@
 use super::{Writer, made};
 use crate::ledger::{Dim, Module, Symbol, What};
 use crate::model::Routing;
-use crate::tape::Var;
+use crate::tape::{Step, Var};
 use crate::units::Dtype;
 
 impl Writer<'_> {
@@ -28,7 +28,8 @@ impl Writer<'_> {
         let mut output = self.tape.operator(output, &[order], &[gradient]);
         self.tape.drop(returned);
         if let Some(shared) = shared {
-            let sum = self.sum(output, shared);
+            let storage = self.residual(Module::Experts, What::Residual);
+            let sum = self.tape.operator(storage, &[], &[Step::Pass(output), Step::Pass(shared)]);
             self.tape.drop(output);
             self.tape.drop(shared);
             output = sum;

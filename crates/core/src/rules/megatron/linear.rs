@@ -9,19 +9,20 @@ use crate::ledger::{Dim, Module, What};
 use crate::tape::{Step, Var};
 
 impl Writer<'_> {
-    /// A norm and a column-parallel product: keeps the norm's input, its output and `1 / rms`, each of the rank's part of the sequence.
+    /// A norm and a column-parallel product: keeps the norm's input, its output and statistics, each of the rank's part of the sequence.
     pub(super) fn norm_column(&mut self, x: Var, norm: Module, linear: Module, output: &[Dim]) -> Var {
         let dims = self.tape.storage(x).dims;
         let width = dims.as_slice().get(2..).unwrap_or_default();
         let (width, normed) = (width.to_vec(), self.short(norm, What::Scaled, width));
-        let rms = self.inverse_rms(norm, &[self.split.short(), self.split.batch()]);
+        let statistics = self.statistics(norm, &[self.split.short(), self.split.batch()]);
         let normed = self.tape.constant(normed);
         let gathered = self.gathered(linear, &width);
         let gathered = gathered.map(|storage| self.tape.constant(storage));
         let output = self.whole(linear, What::Output, output);
         let steps = self.column_backward(x, linear, &width);
-        let output = self.tape.operator(output, &[x, normed, rms], &steps);
-        for var in gathered.into_iter().chain([normed, rms]) {
+        let kept = [&[x, normed], statistics.as_slice()].concat();
+        let output = self.tape.operator(output, &kept, &steps);
+        for var in gathered.into_iter().chain([normed]).chain(statistics) {
             self.tape.drop(var);
         }
         output
@@ -63,16 +64,19 @@ impl Writer<'_> {
         self.tape.operator(output, &[x], &[gradient])
     }
 
-    /// A norm by itself (`TENorm`): keeps its input and `1 / rms`.
+    /// A norm by itself (`TENorm`): keeps its input and statistics.
     pub(super) fn norm(&mut self, x: Var, module: Module) -> Var {
         let storage = self.tape.storage(x);
         let dims = storage.dims;
         let rows = dims.as_slice().split_last().map_or(&[][..], |(_, rows)| rows);
-        let rms = self.inverse_rms(module, rows);
+        let statistics = self.statistics(module, rows);
         let output = made(module, What::Scaled, dims.as_slice(), storage.dtype);
         let gradient = self.gradient(x);
-        let output = self.tape.operator(output, &[x, rms], &[gradient]);
-        self.tape.drop(rms);
+        let kept = [&[x], statistics.as_slice()].concat();
+        let output = self.tape.operator(output, &kept, &[gradient]);
+        for var in statistics {
+            self.tape.drop(var);
+        }
         output
     }
 

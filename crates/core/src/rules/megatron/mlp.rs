@@ -1,5 +1,5 @@
-//! `MLP` (`transformer/mlp.py`) with its fused SwiGLU (`fusions/fused_bias_swiglu.py`, `SwiGLUFunction`): keeps what the first product has made
-//! and what the second one reads.
+//! `MLP` (`transformer/mlp.py`) with its fused SwiGLU or GeLU (`fusions/fused_bias_swiglu.py`, `SwiGLUFunction`; `fused_bias_gelu.py`): keeps
+//! what the first product has made and what the second one reads.
 
 use super::Writer;
 use crate::ledger::{Dim, Module, Symbol, What};
@@ -8,10 +8,15 @@ use crate::tape::Var;
 impl Writer<'_> {
     pub(super) fn mlp(&mut self, x: Var) -> Var {
         let width = self.split.part(Symbol::Ffn, self.split.architecture.ffn.get());
-        let both =
-            self.norm_column(x, Module::PostAttentionNorm, Module::GateUpProj, &[Dim::number(2), width]);
+        let halves = [Dim::number(2), width];
+        let (module, widths) = if self.split.architecture.is_gated() {
+            (Module::GateUpProj, &halves[..])
+        } else {
+            (Module::UpProj, &halves[1..])
+        };
+        let both = self.norm_column(x, Module::PostAttentionNorm, module, widths);
         let activated = self.whole(Module::Activation, What::Output, &[width]);
-        self.swiglu_and_down(both, activated, Module::DownProj)
+        self.activated_and_down(both, activated, Module::DownProj)
     }
 
     /// The experts that every token goes through; `normed` is what the routed ones read too.
@@ -19,11 +24,11 @@ impl Writer<'_> {
         let width = self.split.part(Symbol::SharedFfn, width);
         let both = self.column(normed, Module::SharedUpProj, &[Dim::number(2), width]);
         let activated = self.whole(Module::SharedDownProj, What::Input, &[width]);
-        self.swiglu_and_down(both, activated, Module::SharedDownProj)
+        self.activated_and_down(both, activated, Module::SharedDownProj)
     }
 
     /// Takes over `both`.
-    fn swiglu_and_down(&mut self, both: Var, activated: crate::tape::Storage, down: Module) -> Var {
+    fn activated_and_down(&mut self, both: Var, activated: crate::tape::Storage, down: Module) -> Var {
         let gradient = self.gradient(both);
         let activated = self.tape.operator(activated, &[both], &[gradient]);
         self.tape.drop(both);

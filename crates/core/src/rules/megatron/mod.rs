@@ -2,11 +2,12 @@
 //!
 //! Tensors are `[sequence, batch, hidden]`; a rank has its part of the heads, of the MLP's width and of the vocabulary and, between these
 //! (with sequence parallelism), of the sequence. Gradients of weights are added into the main gradients by the kernels that make them, so
-//! that no rule makes one. Biases and dropout of a layer make nothing that stays: `bias_dropout_add` with a probability of zero is a sum.
+//! that no rule makes one. Biases make nothing that stays.
 //!
 //! Derived, checked against measured/megatron.jsonl.
 
 mod attention;
+mod eager;
 mod ends;
 mod experts;
 mod latent;
@@ -15,7 +16,8 @@ mod mlp;
 
 pub(crate) use ends::{embedding, head};
 
-use crate::ledger::{Category, Dim, Dims, Module, Name, What};
+use crate::ledger::{Category, Dim, Dims, Module, Name, Part, What};
+use crate::model::NormKind;
 use crate::parallel::megatron::Split;
 use crate::tape::{Block, Mode, Step, Storage, Tape, Var};
 use crate::trained::Trained;
@@ -37,10 +39,10 @@ pub(crate) fn layer(split: &Split, mode: Mode, is_sparse: bool) -> Block {
     } else {
         writer.attention(input)
     };
-    let attended = writer.sum(input, branch);
+    let attended = writer.sum(input, branch, Module::AttentionDropout);
     writer.tape.drop(branch);
     let branch = if is_sparse { writer.experts(attended) } else { writer.mlp(attended) };
-    let output = writer.sum(attended, branch);
+    let output = writer.sum(attended, branch, Module::MlpDropout);
     writer.tape.drop(branch);
     writer.tape.drop(attended);
     writer.tape.drop(input);
@@ -64,7 +66,7 @@ impl<'a> Writer<'a> {
 
     fn rows(&self, module: Module, what: What, sequence: Dim, width: &[Dim]) -> Storage {
         let dims = width.iter().fold(Dims::new(&[sequence, self.split.batch()]), |dims, &dim| dims.and(dim));
-        Storage { name: Name::of(module, what), category: Category::Activations, dims, dtype: Dtype::Bf16 }
+        Storage { name: named(module, what), category: Category::Activations, dims, dtype: Dtype::Bf16 }
     }
 
     /// What layers hand to each other.
@@ -80,10 +82,18 @@ impl<'a> Writer<'a> {
         Step::Temporary(Storage { category: Category::Temporaries, ..storage })
     }
 
-    /// `residual + branch` (`bias_dropout_add_unfused`), which hands its gradient on to both.
-    fn sum(&mut self, a: Var, b: Var) -> Var {
+    /// `residual + dropout(branch + bias)` (`bias_dropout_add`), which keeps dropout's mask.
+    fn sum(&mut self, residual: Var, branch: Var, dropout: Module) -> Var {
         let output = self.residual(Module::Layer, What::Residual);
-        self.tape.operator(output, &[], &[Step::Pass(a), Step::Pass(b)])
+        if !self.split.architecture.residual_dropout {
+            return self.tape.operator(output, &[], &[Step::Pass(residual), Step::Pass(branch)]);
+        }
+        let mask = Storage { dtype: Dtype::Bool, ..self.residual(dropout, What::DropoutMask) };
+        let mask = self.tape.constant(mask);
+        let gradient = self.gradient(branch);
+        let output = self.tape.operator_keeping_results(output, &[mask], &[Step::Pass(residual), gradient]);
+        self.tape.drop(mask);
+        output
     }
 
     /// A copy in another layout, which keeps nothing.
@@ -92,14 +102,20 @@ impl<'a> Writer<'a> {
         self.tape.operator(storage, &[], &[gradient])
     }
 
-    /// `1 / rms` of each row of a norm.
-    fn inverse_rms(&mut self, module: Module, rows: &[Dim]) -> Var {
-        let storage = made(module, What::InverseRms, rows, Dtype::Fp32);
-        self.tape.constant(storage)
+    /// What a norm keeps of each row: `1 / rms`, or the mean and `1 / standard deviation`.
+    fn statistics(&mut self, module: Module, rows: &[Dim]) -> Vec<Var> {
+        let is_rms = self.split.architecture.family.norm() == NormKind::Rms;
+        let kept: &[What] = if is_rms { &[What::InverseRms] } else { &[What::Mean, What::InverseStd] };
+        kept.iter().map(|&what| self.tape.constant(made(module, what, rows, Dtype::Fp32))).collect()
     }
 }
 
 /// A tensor that forward makes.
 fn made(module: Module, what: What, dims: &[Dim], dtype: Dtype) -> Storage {
-    Storage { name: Name::of(module, what), category: Category::Activations, dims: Dims::new(dims), dtype }
+    Storage { name: named(module, what), category: Category::Activations, dims: Dims::new(dims), dtype }
+}
+
+/// A name among Megatron's modules.
+pub(crate) const fn named(module: Module, what: What) -> Name {
+    Name { part: Part::Megatron, ..Name::of(module, what) }
 }

@@ -5,7 +5,7 @@ use super::super::{
     Rotate, Scenario, Schedule, Stack, unsupported,
 };
 use crate::error::{Error, Field};
-use crate::model::{Activation, Branches, NormKind, QkNorm, Routing};
+use crate::model::{Activation, Branches, Family, NormKind, QkNorm, Routing};
 use crate::units::Count;
 
 impl Scenario {
@@ -20,11 +20,12 @@ impl Scenario {
         self.check_megatron_mesh()
     }
 
-    /// Decoders with RMS norms before attention and a gated MLP, one after the other, with rotary positions.
+    /// Decoders with RMS norms before attention and a gated MLP, one after the other, with rotary positions; and GPT, with which
+    /// Megatron-LM began.
     fn check_megatron_model(&self) -> Result<(), Error> {
         let a = &self.model.architecture;
         let family = a.family;
-        let is_followed = family.norm() == NormKind::Rms
+        let is_llama_like = family.norm() == NormKind::Rms
             && family.has_pre_norms()
             && !family.has_post_norms()
             && !family.scales_residuals()
@@ -41,8 +42,9 @@ impl Scenario {
             && a.is_gated()
             && a.has_rope()
             && a.activation == Activation::OneKernel
-            && !(a.output_bias || a.mlp_bias || a.attention_softcap || a.logit_softcap)
-            && !(a.embedding_dropout || a.residual_dropout || a.attention_dropout)
+            && !(a.output_bias || a.mlp_bias);
+        let is_followed = (is_llama_like || family == Family::Gpt2)
+            && !(a.attention_softcap || a.logit_softcap)
             && a.decoder.is_none()
             && a.image.is_none()
             && a.tower.is_none();
@@ -58,7 +60,12 @@ impl Scenario {
         let checks = [
             (self.recipe == Recipe::Bf16Master, "recipe", self.recipe.key(), &["bf16-master"][..]),
             (self.optimizer == Optimizer::AdamWFused, "optimizer", self.optimizer.key(), &["adamw_fused"]),
-            (self.attention == Attention::Sdpa, "attention", self.attention.key(), &["sdpa"]),
+            (
+                matches!(self.attention, Attention::Sdpa | Attention::Eager),
+                "attention",
+                self.attention.key(),
+                &["sdpa", "eager"],
+            ),
             (self.padding == Padding::None, "padding", self.padding.key(), &["none"]),
             (self.stack == Stack::Current, "stack", self.stack.key(), &["current"]),
             (self.objective.method == Method::CausalLm, "objective", self.objective.word(), &["causal_lm"]),
@@ -103,6 +110,9 @@ impl Scenario {
         }
         if mesh.context.get() > 1 && (mesh.rotate != Rotate::Ulysses || a.latent.is_some()) {
             return Err(unsupported("cp_rotate", mesh.rotate.key(), &["ulysses"]));
+        }
+        if mesh.context.get() > 1 && self.attention == Attention::Eager {
+            return Err(unsupported("attention", self.attention.key(), &["sdpa"]));
         }
         if mesh.context.get() > 1 && self.checkpointing == Checkpointing::SelectiveAttention {
             return Err(unsupported("checkpointing", self.checkpointing.key(), &["off", "layers_reentrant"]));
