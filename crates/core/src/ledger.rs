@@ -276,14 +276,13 @@ impl Part {
     /// What stands before a name in the JSON output.
     pub const fn prefix(self) -> &'static str {
         match self {
-            Self::Main => "",
+            Self::Main | Self::Megatron => "",
             Self::Decoder => "decoder.",
             Self::Value => "value_model.",
             Self::Reward => "reward_model.",
             Self::Teacher => "teacher.",
             Self::Cross => "decoder.cross_attention.",
             Self::Vision => "vision_tower.",
-            Self::Megatron => "",
         }
     }
 }

@@ -90,6 +90,7 @@ fn what_does_not_divide_is_refused() {
 }
 
 /// What a layer keeps of its activations, MiB: what one layer more adds when backward begins.
+#[expect(clippy::cast_precision_loss, reason = "a digit behind the point is compared")]
 fn kept_by_layer(hidden: u32, heads: u32, more: &str) -> f64 {
     let of = |layers: u32| {
         let model = format!(
