@@ -136,3 +136,35 @@ fn activations_are_those_of_the_table_to_the_printed_digit() {
         }
     }
 }
+
+/// Of experts that are not split, ranks of tensor parallelism have whole ones.
+#[test]
+fn experts_have_ways_of_their_own() {
+    let of = |more: &str| {
+        let mut scenario = scenario("gpus=16&tp=2&sequence_parallel=1&pp=1");
+        scenario.model = presets::find("mixtral-8x7b").unwrap().model().unwrap();
+        for field in more.split('&') {
+            let (key, value) = field.split_once('=').unwrap();
+            link::set(&mut scenario, key, value).unwrap();
+        }
+        let estimate = estimate(&scenario)?;
+        assert_eq!(link::read(&link::write(&scenario)).scenario, scenario);
+        Ok(estimate)
+    };
+    let split = states(&of("ep=8").unwrap());
+    let whole = states(&of("ep=8&etp=1").unwrap());
+    // Half of eight experts is one of four: as many weights, and as many ranks that have the same.
+    assert!(split[0] < whole[0]);
+    assert_eq!(split[0], states(&of("ep=8&etp=2").unwrap())[0]);
+    assert!(matches!(of("ep=8&etp=4"), Err(Error::NotDivisible { .. })));
+}
+
+#[test]
+fn a_mesh_of_16384_gpus_round_trips() {
+    let scenario =
+        scenario("gpus=16384&tp=8&sequence_parallel=1&pp=16&stage=3&cp=1&loss=te&accumulation=64&etp=1");
+    let estimate = estimate(&scenario).unwrap();
+    let peak: u64 = estimate.alive(estimate.peak).map(|entry| entry.bytes().get()).sum();
+    assert_eq!(peak, estimate.at_peak().requested.get());
+    assert_eq!(link::read(&link::write(&scenario)).scenario, scenario);
+}

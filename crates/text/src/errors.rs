@@ -104,6 +104,7 @@ pub fn field_name(field: &Field, lang: Lang) -> String {
         "cp" => Word::ContextParallelLabel,
         "cp_rotate" => Word::RotateLabel,
         "ep" => Word::ExpertParallelLabel,
+        "etp" => Word::ExpertTensorLabel,
         "mesh" => Word::MeshLabel,
         "gpu" | "gpu_mib" => Word::GpuLabel,
         key => return format!("\"{key}\""),

@@ -94,6 +94,7 @@ words! {
     ContextParallelLabel: "Context parallelism, ways", "上下文并行（CP）路数";
     RotateLabel: "Keys and values are exchanged by", "键值交换方式";
     ExpertParallelLabel: "Expert parallelism, ways", "专家并行（EP）路数";
+    ExpertTensorLabel: "Ways in which an expert is split (0: as tensor parallelism)", "专家张量并行（ETP）路数（0：与张量并行相同）";
     MeshLabel: "Product of the mesh", "设备网格各维之积";
     CustomGpu: "Other GPU", "其他 GPU";
     AttentionLabel: "Attention", "注意力";

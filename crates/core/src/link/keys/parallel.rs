@@ -58,4 +58,6 @@ pub(super) const KEYS: &[Key] = &[
     number!("cp", limits::GPUS, |s| s.parallel.mesh.context).when(is_context_parallel),
     choice!("cp_rotate", Rotate, |s| s.parallel.mesh.rotate).when(is_context_parallel),
     number!("ep", limits::GPUS, |s| s.parallel.mesh.expert).when(is_expert_parallel),
+    optional!("etp", limits::GPUS, |s| s.parallel.mesh.expert_tensor)
+        .when(|s| is_parallel(s) && s.parallel.mesh.expert_tensor.is_some()),
 ];

@@ -29,6 +29,8 @@ pub(crate) struct Split {
     pub(crate) context: u64,
     /// Expert-parallel ways.
     pub(crate) expert: u64,
+    /// Ways in which each expert is split.
+    pub(crate) expert_tensor: u64,
     /// Data-parallel ranks.
     pub(crate) data: u64,
     /// The pipeline stage, from 0, and how many there are.
@@ -57,6 +59,7 @@ impl Split {
             is_sequence_parallel: mesh.sequence_parallel && tensor > 1,
             context: mesh.context.get().max(1),
             expert: mesh.expert.get().max(1),
+            expert_tensor: mesh.expert_tensor.map_or(tensor, Count::get).max(1),
             data: parallel.data_ways(),
             stage,
             stages: mesh.pipeline.get().max(1),
@@ -112,7 +115,8 @@ impl Split {
     }
 
     pub(crate) fn expert_optimizer_ways(&self) -> u64 {
-        (self.optimizer_ways() / self.expert).max(1)
+        let ranks = self.optimizer_ways().saturating_mul(self.tensor);
+        (ranks / self.expert.saturating_mul(self.expert_tensor).max(1)).max(1)
     }
 
     /// Rows of the vocabulary that a rank has, with its padding.

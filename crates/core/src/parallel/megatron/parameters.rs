@@ -35,7 +35,7 @@ fn part(split: &Split, parameter: &Parameter) -> Local {
     if matches!(parameter.name.module, Module::Embedding | Module::LmHead) {
         dims = with(dims, 0, split.vocabulary().value);
     } else if is_expert {
-        dims = divided(divided(dims, 0, split.expert), 2, split.tensor);
+        dims = divided(divided(dims, 0, split.expert), 2, split.expert_tensor);
     } else if let Some(at) = divided_dimension(parameter) {
         dims = divided(dims, at, split.tensor);
     }

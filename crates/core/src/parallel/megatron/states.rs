@@ -147,14 +147,14 @@ fn weight_shapes(split: &Split) -> Vec<(u64, u64)> {
         shapes.extend([(part(query + 2 * a.kv_width()), hidden), (hidden, part(query))]);
     }
     let halves = if a.is_gated() { 2 } else { 1 };
-    let mut mlp = |width: u64| shapes.extend([(halves * part(width), hidden), (hidden, part(width))]);
+    let mut mlp = |width: u64| shapes.extend([(halves * width, hidden), (hidden, width)]);
     if has(false) {
-        mlp(a.ffn.get());
+        mlp(part(a.ffn.get()));
     }
     if let Some(experts) = a.experts.filter(|_| has(true)) {
-        mlp(experts.ffn.get());
+        mlp(experts.ffn.get() / split.expert_tensor);
         if let Some(shared) = experts.shared_ffn {
-            mlp(shared.get());
+            mlp(part(shared.get()));
         }
     }
     if split.is_last() {

@@ -88,15 +88,15 @@ impl Writer<'_> {
         self.tape.operator(storage, kept, &[gradient])
     }
 
-    /// The experts of the rank: their tokens are sorted by expert, if there are several, and gathered from the tensor-parallel ranks, each
-    /// of which has a part of every expert's width. Leaves the caller's `dispatched` to it.
+    /// The experts of the rank: their tokens are sorted by expert, if there are several, and gathered from the expert-tensor-parallel
+    /// ranks, each of which has a part of every expert's width. Leaves the caller's `dispatched` to it.
     fn grouped_mlp(&mut self, dispatched: Var, ffn: u64) -> Var {
         let split = self.split;
-        let tokens = Dim::number(split.routed().saturating_mul(split.tensor));
-        let (hidden, width) = (split.hidden(), split.part(Symbol::ExpertFfn, ffn));
+        let tokens = Dim::number(split.routed().saturating_mul(split.expert_tensor));
+        let (hidden, width) = (split.hidden(), Dim::new(Symbol::ExpertFfn, ffn / split.expert_tensor));
         let of = |module, what, dims: &[Dim]| made(module, what, dims, Dtype::Bf16);
         let mut input = None;
-        let steps = [split.tensor > 1, split.local_experts() > 1];
+        let steps = [split.expert_tensor > 1, split.local_experts() > 1];
         for _ in steps.into_iter().filter(|&is_done| is_done) {
             let storage = of(Module::ExpertsUp, What::Input, &[tokens, hidden]);
             let next = self.copied(input.unwrap_or(dispatched), storage);
@@ -119,7 +119,8 @@ impl Writer<'_> {
         for var in [both, chances, activated] {
             self.tape.drop(var);
         }
-        let rows = [(split.local_experts() > 1, tokens), (split.tensor > 1, Dim::number(split.routed()))];
+        let rows =
+            [(split.local_experts() > 1, tokens), (split.expert_tensor > 1, Dim::number(split.routed()))];
         for (_, rows) in rows.into_iter().filter(|&(is_done, _)| is_done) {
             let storage = of(Module::ExpertsDown, What::Contiguous, &[rows, hidden]);
             let next = self.copied(output, storage);

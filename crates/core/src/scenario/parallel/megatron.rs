@@ -129,12 +129,13 @@ impl Scenario {
         let scattered = if mesh.sequence_parallel { tensor } else { 1 };
         let sequence = if context > 1 { 2 } else { 1 };
         let experts = a.experts;
-        let ranks = self.parallel.data_ways().saturating_mul(context);
+        let expert_tensor = mesh.expert_tensor.map_or(tensor, Count::get).max(1);
+        let ranks = self.parallel.data_ways().saturating_mul(context).saturating_mul(tensor);
         let divisions = [
             ("heads", a.heads.get(), "tp", heads),
             ("kv_heads", if a.latent.is_some() { heads } else { a.kv_heads.get() }, "tp", heads),
             ("ffn", a.ffn.get(), "tp", tensor),
-            ("expert_ffn", experts.map_or(tensor, |experts| experts.ffn.get()), "tp", tensor),
+            ("expert_ffn", experts.map_or(expert_tensor, |experts| experts.ffn.get()), "etp", expert_tensor),
             (
                 "shared_ffn",
                 experts.and_then(|experts| experts.shared_ffn).map_or(tensor, Count::get),
@@ -154,7 +155,12 @@ impl Scenario {
                 "ep",
                 mesh.expert.get(),
             ),
-            ("gpus", ranks, "ep", mesh.expert.get()),
+            (
+                "gpus",
+                ranks,
+                "ep",
+                mesh.expert.get().saturating_mul(if experts.is_some() { expert_tensor } else { tensor }),
+            ),
         ];
         for (field, given, by, divisor) in divisions {
             if !given.is_multiple_of(divisor.max(1)) {

@@ -53,6 +53,8 @@ pub struct Mesh {
     pub rotate: Rotate,
     /// Expert-parallel ways, among which each layer's experts are dealt out. They are some of the data-parallel ranks.
     pub expert: Count,
+    /// Ways in which each expert is split; none: as many as tensor-parallel ones (Megatron's `--expert-tensor-parallel-size`).
+    pub expert_tensor: Option<Count>,
 }
 
 impl Default for Mesh {
@@ -68,6 +70,7 @@ impl Default for Mesh {
             context: Count::ONE,
             rotate: Rotate::AllGather,
             expert: Count::ONE,
+            expert_tensor: None,
         }
     }
 }
