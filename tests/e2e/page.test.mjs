@@ -22,6 +22,20 @@ test('it loads without a console error, on the run of the hand calculation', asy
   assert.deepEqual(page.errors, []);
 });
 
+test('each bar of the chart stands beside its own name and size', async () => {
+  for (const link of ['', '?v=1&model=llama-3.2-1b&objective=ppo', '?v=1&model=llama-3.2-1b&in_backward=1']) {
+    const page = await open(browser, link);
+    const bars = await page.$$eval('.bar-label, .bar-value', (texts) =>
+      texts.filter((text) => text.offsetHeight > 0).map((text) => [text.offsetTop, text.textContent.trim()]));
+    const beside = new Map();
+    for (const [top, text] of bars) beside.set(top, [...(beside.get(top) ?? []), text]);
+    const rows = [...beside].sort(([a], [b]) => a - b).map(([, texts]) => texts);
+    const table = await page.$$eval('#moments tbody tr:not([hidden])', (rows) =>
+      rows.map((row) => [row.cells[0].textContent.trim(), row.cells[row.cells.length - 1].textContent.trim()]));
+    assert.deepEqual(rows, table, link);
+  }
+});
+
 // Scenarios in which the control moves the peak.
 const activationBound = '?v=1&model=llama-3.2-1b&b=8&s=1024&recipe=bf16&optimizer=sgd';
 const controls = [

@@ -4,6 +4,7 @@ use leptos::html::{Canvas, Div};
 use leptos::prelude::*;
 use vram_chart::{Bar, Input, Layout, Rect, Row, Segment, Text, Theme, draw, layout};
 use vram_core::ledger::Instant;
+use vram_core::units::Bytes;
 use vram_text::{Word, format_bytes, instant, segment};
 
 use super::canvas::{FIRST_WIDTH, paint, px, watch_width};
@@ -11,9 +12,8 @@ use crate::state::{Store, on_window, pixel_ratio};
 
 fn input(store: Store) -> Input {
     let (lang, unit) = (store.lang(), store.unit());
-    let ghost = store.ghost.get().map(|ghost| ghost.totals);
     let selected = store.selected.get();
-    let bars = store.with(|_, estimate| {
+    let bars: Vec<Bar> = store.with(|_, estimate| {
         estimate
             .present()
             .map(|total| Bar {
@@ -25,6 +25,8 @@ fn input(store: Store) -> Input {
             })
             .collect()
     });
+    let before = |bar: &Bar, totals: &[Bytes]| totals.get(bar.instant.index()).copied().unwrap_or_default();
+    let ghost = store.ghost.get().map(|ghost| bars.iter().map(|bar| before(bar, &ghost.totals)).collect());
     let capacity = store.with_scenario(|scenario| scenario.gpu.capacity);
     Input {
         bars,
@@ -112,14 +114,17 @@ fn spoken(store: Store) -> String {
     })
 }
 
-/// Label and value of a bar, where the layout wants them.
+/// Label and value of a bar, where the layout wants them; nothing where the run has no such moment.
 #[component]
 fn Labels(at: Instant, placed: Memo<Layout>, shown: Memo<Input>) -> impl IntoView {
     let store = expect_context::<Store>();
     let place = move |of: fn(&Row) -> Rect| {
-        placed.with(|layout| layout.rows.get(at.index()).map(of).map(style).unwrap_or_default())
+        placed.with(|layout| layout.rows.iter().find(|row| row.instant == at).map(of).map(style))
     };
-    let value = move || shown.with(|input| input.bars.get(at.index()).map(|bar| bar.value.clone()));
+    let value = move || {
+        shown.with(|input| input.bars.iter().find(|bar| bar.instant == at).map(|bar| bar.value.clone()))
+    };
+    let is_absent = Memo::new(move |_| shown.with(|input| input.bars.iter().all(|bar| bar.instant != at)));
     let is_peak = Memo::new(move |_| store.with(|_, estimate| estimate.peak == at));
     let is_narrow = Memo::new(move |_| placed.with(|layout| layout.is_narrow));
     let class = move |what: &'static str| {
@@ -128,10 +133,10 @@ fn Labels(at: Instant, placed: Memo<Layout>, shown: Memo<Input>) -> impl IntoVie
         format!("{what}{peak}{narrow}")
     };
     view! {
-        <span class=move || class("bar-label") style=move || place(|row| row.label)>
+        <span class=move || class("bar-label") hidden=move || is_absent.get() style=move || place(|row| row.label)>
             {move || instant(at, store.lang())}
         </span>
-        <span class=move || class("bar-value") style=move || place(|row| row.value)>
+        <span class=move || class("bar-value") hidden=move || is_absent.get() style=move || place(|row| row.value)>
             {value}
         </span>
     }

@@ -216,7 +216,7 @@ impl Store {
         let is_other_optimizer = before.scenario.optimizer != after.optimizer;
         let ghost = before.estimate.as_ref().filter(|_| is_other_optimizer).map(|estimate| Ghost {
             optimizer: before.scenario.optimizer,
-            totals: estimate.present().map(|total| total.requested).collect(),
+            totals: estimate.instants.iter().map(|total| total.requested).collect(),
             peak: estimate.at_peak().requested,
         });
         if self.ghost.with_untracked(|now| *now != ghost) {
