@@ -5,7 +5,8 @@ use vram_text::Word;
 
 use crate::controls::{Controls, Header};
 use crate::panels::{
-    Accuracy, Answer, Chart, Details, HandCalculation, Ledger, Legend, Moments, Problems, Timeline, Why,
+    Accuracy, Answer, Chart, Details, HandCalculation, Ledger, Legend, Mesh, Moments, Problems, Scaling,
+    Timeline, Why,
 };
 use crate::state::Store;
 
@@ -37,6 +38,8 @@ pub(crate) fn App() -> impl IntoView {
                 </figure>
                 <Why />
                 <Timeline />
+                <Mesh />
+                <Scaling />
                 <HandCalculation />
                 <Ledger />
                 <Moments />

@@ -1,4 +1,5 @@
-//! The stacked bars of a training step, one bar an instant, one segment a category; and memory over the time of two steps.
+//! The stacked bars of a training step, one bar an instant, one segment a category; and memory over the time of two steps; and memory per
+//! GPU over the number of GPUs.
 //!
 //! [`layout`] is pure arithmetic; [`draw`] puts it on any plotters backend, a canvas in the page and SVG natively, so that the
 //! two are the same picture. Words come from the caller.
@@ -6,6 +7,7 @@
 mod draw;
 mod input;
 mod layout;
+mod scaling;
 #[cfg(feature = "svg")]
 mod svg;
 mod theme;
@@ -14,6 +16,7 @@ mod timeline;
 pub use draw::{Text, draw};
 pub use input::{Bar, Input, Segment};
 pub use layout::{Layout, Rect, Row, layout};
+pub use scaling::{Line, ScalingInput, ScalingLayout, Tick, draw_scaling, scaling_layout};
 #[cfg(feature = "svg")]
 pub use svg::{TimelineTexts, svg};
 pub use theme::Theme;

@@ -23,6 +23,7 @@ mod quantised;
 pub mod ready;
 mod replay;
 mod rules;
+pub mod scaling;
 pub mod scenario;
 pub mod search;
 mod step;

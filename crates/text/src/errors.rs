@@ -84,7 +84,23 @@ pub fn field_name(field: &Field, lang: Lang) -> String {
         "stack" => Word::StackLabel,
         "hub_id" => Word::HubId,
         "hub" => Word::HubAddress,
+        "gpu" | "gpu_mib" => Word::GpuLabel,
+        key => match of_several_gpus(key) {
+            Some(word) => word,
+            None => return format!("\"{key}\""),
+        },
+    };
+    match lang {
+        Lang::En => format!("{} (\"{}\")", word.in_lang(lang), field.key()),
+        Lang::Zh => format!("{}（\"{}\"）", word.in_lang(lang), field.key()),
+    }
+}
+
+/// The names of the fields by which a run is spread over several GPUs.
+fn of_several_gpus(key: &str) -> Option<Word> {
+    Some(match key {
         "gpus" => Word::GpusLabel,
+        "spread" => Word::SpreadLabel,
         "dp" => Word::DataParallelLabel,
         "shard_group" => Word::ShardGroupLabel,
         "reshard" => Word::ReshardLabel,
@@ -106,13 +122,8 @@ pub fn field_name(field: &Field, lang: Lang) -> String {
         "ep" => Word::ExpertParallelLabel,
         "etp" => Word::ExpertTensorLabel,
         "mesh" => Word::MeshLabel,
-        "gpu" | "gpu_mib" => Word::GpuLabel,
-        key => return format!("\"{key}\""),
-    };
-    match lang {
-        Lang::En => format!("{} (\"{}\")", word.in_lang(lang), field.key()),
-        Lang::Zh => format!("{}（\"{}\"）", word.in_lang(lang), field.key()),
-    }
+        _ => return None,
+    })
 }
 
 /// The sentence of an error.

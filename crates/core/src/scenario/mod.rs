@@ -26,7 +26,9 @@ pub use objective::{
 };
 pub use optimizer::{Evidence, Library, Optimizer};
 pub use optimizer_settings::{Ema, OptimizerSettings};
-pub use parallel::{DataParallel, GradientSync, Mesh, Parallel, ReduceDtype, Reshard, Rotate, Schedule};
+pub use parallel::{
+    DataParallel, Divided, GradientSync, Mesh, Parallel, ReduceDtype, Reshard, Rotate, Schedule, Spread,
+};
 pub use quantisation::{Quantisation, QuantisedBase};
 pub use trainer::Trainer;
 pub use vision::Vision;

@@ -1,8 +1,52 @@
 //! Names of the ways of spreading a run over several GPUs.
 
-use vram_core::scenario::{DataParallel, GradientSync, ReduceDtype, Reshard, Rotate, Schedule};
+use vram_core::scenario::{DataParallel, GradientSync, ReduceDtype, Reshard, Rotate, Schedule, Spread};
 
 use crate::Lang;
+
+/// A named way of spreading a run.
+pub const fn spread(spread: Spread, lang: Lang) -> &'static str {
+    match spread {
+        Spread::OneGpu => lang.pick("one GPU", "单卡"),
+        Spread::Ddp => lang.pick("data parallel: DDP", "数据并行：DDP"),
+        Spread::Fsdp2 => lang.pick("sharded: FSDP2, as torchtitan", "分片：FSDP2（同 torchtitan）"),
+        Spread::Fsdp2Tensor => {
+            lang.pick("sharded and tensor parallel: torchtitan", "分片 + 张量并行：torchtitan")
+        }
+        Spread::Accelerate => lang.pick("sharded: FSDP1, as Accelerate", "分片：FSDP1（同 Accelerate）"),
+        Spread::Megatron => lang.pick("tensor parallel: Megatron-LM", "张量并行：Megatron-LM"),
+    }
+}
+
+/// What a way of spreading a run divides, what it doesn't, and what it adds.
+pub const fn spread_explained(spread: Spread, lang: Lang) -> &'static str {
+    match spread {
+        Spread::OneGpu => lang.pick(
+            "Nothing is divided: weights, gradients, optimizer states and activations all lie here.",
+            "不切分：权重、梯度、优化器状态与激活都在这块卡上。",
+        ),
+        Spread::Ddp => lang.pick(
+            "Divides the batch alone. Each GPU holds everything, and buckets as large as the gradients come on top.",
+            "只切分 batch。每块卡保存全部内容，另加与梯度同样大的通信桶。",
+        ),
+        Spread::Fsdp2 => lang.pick(
+            "Divides weights, gradients and optimizer states by the number of GPUs, not activations. Adds the weights of the layers at work and of embedding and head, gathered, and buffers to gather and reduce them.",
+            "权重、梯度、优化器状态按卡数切分，激活不切分。额外占用：正在计算的层以及词嵌入和输出层聚合后的权重，加上聚合与归约缓冲区。",
+        ),
+        Spread::Fsdp2Tensor => lang.pick(
+            "Also divides each layer's matrices and most activations among the GPUs of a node. The inputs of each block stay whole, and so does the embedding's gradient.",
+            "每层的矩阵和大部分激活再在节点内的各卡之间切分。各模块的输入仍是完整的，词嵌入的梯度也不切分。",
+        ),
+        Spread::Accelerate => lang.pick(
+            "Divides fp32 weights, gradients and optimizer states by the number of GPUs, not activations. Layers are gathered in bf16, each as one flat vector.",
+            "fp32 权重、梯度、优化器状态按卡数切分，激活不切分。各层以 bf16 聚合，每层是一个展平的向量。",
+        ),
+        Spread::Megatron => lang.pick(
+            "Divides each layer's matrices and activations among the GPUs of a node, and the optimizer's 12 bytes a parameter among the replicas. Adds 4 bytes a parameter of fp32 gradients, which are not divided among replicas.",
+            "每层的矩阵与激活在节点内切分，优化器每参数 12 字节在各副本间切分。额外占用每参数 4 字节的 fp32 梯度，副本间不切分。",
+        ),
+    }
+}
 
 /// What data-parallel ranks hold.
 pub const fn data_parallel(data: DataParallel, lang: Lang) -> &'static str {

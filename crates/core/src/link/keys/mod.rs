@@ -180,6 +180,7 @@ mod vision;
 pub(super) fn all() -> impl Iterator<Item = &'static Key> {
     [
         model::KEYS,
+        parallel::SPREAD,
         run::KEYS,
         kernels::KEYS,
         optimizer::KEYS,

@@ -1,8 +1,10 @@
 //! How a run is spread over several GPUs.
 
-use super::{Key, always, is_set, none_for_zero, unknown, zero_for_none};
+use super::{CUSTOM, Key, always, is_set, none_for_zero, unknown, zero_for_none};
 use crate::link::count;
-use crate::scenario::{DataParallel, GradientSync, ReduceDtype, Reshard, Rotate, Scenario, Schedule, limits};
+use crate::scenario::{
+    DataParallel, GradientSync, ReduceDtype, Reshard, Rotate, Scenario, Schedule, Spread, limits,
+};
 use crate::units::Count;
 
 fn is_parallel(scenario: &Scenario) -> bool {
@@ -37,8 +39,25 @@ fn is_expert_parallel(scenario: &Scenario) -> bool {
     is_parallel(scenario) && scenario.parallel.mesh.expert > Count::ONE
 }
 
-pub(super) const KEYS: &[Key] = &[
+/// How many GPUs, and a named way of spreading the run over them. They stand before everything that the way sets, so that this wins where
+/// a link or a command gives both; a link needs only what it sets.
+pub(super) const SPREAD: &[Key] = &[
     number!("gpus", limits::GPUS, |s| s.parallel.gpus).when(is_parallel),
+    Key {
+        name: "spread",
+        write: |s| Spread::of(s).map_or(CUSTOM, Spread::key).to_owned(),
+        read: |s, field, text| {
+            if text != CUSTOM {
+                Spread::from_key(text).ok_or_else(|| unknown(field, text, Spread::KEYS))?.apply(s);
+            }
+            Ok(())
+        },
+        words: Spread::KEYS,
+        matters: |_| false,
+    },
+];
+
+pub(super) const KEYS: &[Key] = &[
     choice!("dp", DataParallel, |s| s.parallel.data).when(is_parallel),
     flag!("bucket_views", |s| s.parallel.bucket_views).when(is_ddp),
     choice!("reshard", Reshard, |s| s.parallel.reshard).when(is_sharded),

@@ -2,8 +2,10 @@
 
 mod megatron;
 mod mesh;
+mod spread;
 
 pub use mesh::{Mesh, Rotate, Schedule};
+pub use spread::Spread;
 
 use super::choices::choices;
 use super::{Ema, Method, Recipe, Scenario, limits, unsupported};
@@ -27,6 +29,11 @@ choices! {
 }
 
 impl DataParallel {
+    /// Whether PyTorch's DDP averages gradients in its buckets.
+    pub const fn is_ddp(self) -> bool {
+        matches!(self, Self::Ddp | Self::DdpZero1)
+    }
+
     /// Whether weights are sharded.
     pub const fn shards_weights(self) -> bool {
         matches!(self, Self::Fsdp2 | Self::Fsdp1)
@@ -137,6 +144,46 @@ impl Parallel {
                 self.shard_group.map_or_else(|| self.data_ways(), Count::get)
             }
             _ => 1,
+        }
+    }
+}
+
+/// Into how many parts the ranks of a mesh split each thing, of which this rank holds one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Divided {
+    /// Layers.
+    pub layers: u64,
+    /// Each layer's matrices.
+    pub matrices: u64,
+    /// Each sequence.
+    pub sequence: u64,
+    /// Each layer's experts.
+    pub experts: u64,
+    /// What layers and matrices leave of the weights, between their uses.
+    pub weights: u64,
+    /// The same of the gradients, once they are reduced.
+    pub gradients: u64,
+    /// The same of the optimizer states.
+    pub states: u64,
+}
+
+impl Parallel {
+    /// Into how many parts each thing is split.
+    pub fn divided(&self) -> Divided {
+        let (mesh, shards, data) = (&self.mesh, self.shards(), self.data_ways());
+        let states = match self.scheme() {
+            Some(DataParallel::DdpZero1) => data,
+            Some(DataParallel::Megatron) => data.saturating_mul(mesh.context.get()),
+            _ => shards,
+        };
+        Divided {
+            layers: mesh.pipeline.get(),
+            matrices: mesh.tensor.get(),
+            sequence: mesh.context.get(),
+            experts: mesh.expert.get(),
+            weights: shards,
+            gradients: shards,
+            states,
         }
     }
 }

@@ -1,0 +1,94 @@
+//! The device mesh as a picture, and what one GPU of it holds.
+
+use leptos::prelude::*;
+use vram_core::scenario::Parallel;
+use vram_text::Word;
+
+use crate::state::Store;
+
+/// As many rows, columns and squares of a group are drawn; the rest is said.
+const SHOWN: u64 = 8;
+
+#[component]
+pub(crate) fn Mesh() -> impl IntoView {
+    let store = expect_context::<Store>();
+    let parallel = Memo::new(move |_| store.with_scenario(|scenario| scenario.parallel));
+    view! {
+        <Show when=move || parallel.with(Parallel::is_on)>
+            <section aria-labelledby="mesh-title">
+                <h2 id="mesh-title">{move || store.word(Word::MeshPicture)}</h2>
+                <div class="mesh">
+                    {move || squares(&parallel.get(), store.word(Word::MoreGpus))}
+                    <table id="mesh">
+                        <thead>
+                            <tr>
+                                <th scope="col">{move || store.word(Word::HeldThing)}</th>
+                                <th scope="col" class="number">{move || store.word(Word::HeldShare)}</th>
+                            </tr>
+                        </thead>
+                        <tbody>{move || rows(&parallel.get(), store)}</tbody>
+                    </table>
+                </div>
+                <p class="hint">{move || store.word(Word::MeshHelp)}</p>
+            </section>
+        </Show>
+    }
+}
+
+/// Replicas or shards from top to bottom, stages from left to right, and in each the GPUs that split its layers.
+fn squares(parallel: &Parallel, more: &'static str) -> impl IntoView + use<> {
+    let (mesh, data) = (parallel.mesh, parallel.data_ways());
+    let group = mesh.tensor.get().saturating_mul(mesh.context.get());
+    let stages = mesh.pipeline.get();
+    let stage = mesh.stage.map_or(0, |stage| stage.get().saturating_sub(1));
+    let row = if parallel.is_last_rank { data.min(SHOWN) - 1 } else { 0 };
+    let square = move |at: u64, column: u64, of: u64| {
+        let is_own = (at, column, of) == (row, stage, 0);
+        view! { <i class:own=is_own></i> }
+    };
+    let all = move |count: u64| 0..count.min(SHOWN);
+    let is_cut = [data, stages, group].into_iter().any(|count| count > SHOWN);
+    view! {
+        <div class="squares" aria-hidden="true">
+            {all(data)
+                .map(|at| {
+                    view! {
+                        <div>
+                            {all(stages)
+                                .map(|column| {
+                                    view! { <span>{all(group).map(|of| square(at, column, of)).collect_view()}</span> }
+                                })
+                                .collect_view()}
+                        </div>
+                    }
+                })
+                .collect_view()}
+            {is_cut.then(|| view! { <p class="hint">{format!("… {more}: {data} × {stages} × {group}")}</p> })}
+        </div>
+    }
+}
+
+fn rows(parallel: &Parallel, store: Store) -> impl IntoView + use<> {
+    let divided = parallel.divided();
+    let experts = (divided.experts > 1).then_some((Word::HeldExperts, divided.experts));
+    [
+        (Word::HeldLayers, divided.layers),
+        (Word::HeldMatrices, divided.matrices),
+        (Word::HeldSequence, divided.sequence),
+        (Word::HeldWeights, divided.weights),
+        (Word::HeldGradients, divided.gradients),
+        (Word::HeldStates, divided.states),
+    ]
+    .into_iter()
+    .chain(experts)
+    .map(|(word, parts)| {
+        let share = if parts == 1 { store.word(Word::Everything).to_owned() } else { format!("1/{parts}") };
+        view! {
+            <tr>
+                <th scope="row">{store.word(word)}</th>
+                <td class="number">{share}</td>
+            </tr>
+        }
+    })
+    .collect_view()
+}

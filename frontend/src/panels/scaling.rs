@@ -1,0 +1,147 @@
+//! Memory per GPU against the number of GPUs: which way of spreading the run scales, and where each stops helping.
+
+use leptos::html::{Canvas, Div};
+use leptos::prelude::*;
+use vram_chart::{ScalingInput, ScalingLayout, Theme, draw_scaling, scaling_layout};
+use vram_core::scaling::{Curve, scaling};
+use vram_core::scenario::Spread;
+use vram_text::{Lang, Word, format_bytes, spread};
+
+use super::canvas::{FIRST_WIDTH, paint, px, watch_width};
+use crate::state::{Store, on_window, pixel_ratio};
+
+fn way(curve: &Curve, lang: Lang) -> &'static str {
+    curve.spread.map_or(Word::OwnSpread.in_lang(lang), |of| spread(of, lang))
+}
+
+/// The curves, which take some milliseconds, and are only made for a reader who has opened the panel.
+#[component]
+pub(crate) fn Scaling() -> impl IntoView {
+    let store = expect_context::<Store>();
+    let is_open = RwSignal::new(false);
+    let curves =
+        Memo::new(
+            move |_| {
+                if is_open.get() { store.with(|scenario, _| scaling(scenario)) } else { Vec::new() }
+            },
+        );
+    view! {
+        <section>
+            <details id="scaling" on:toggle=move |_| is_open.set(true)>
+                <summary>
+                    <h2>{move || store.word(Word::Scaling)}</h2>
+                </summary>
+                <Show when=move || is_open.get()>
+                    <Picture curves />
+                    <Table curves />
+                </Show>
+            </details>
+        </section>
+    }
+}
+
+fn input(store: Store, curves: &[Curve]) -> ScalingInput {
+    store.with_scenario(|scenario| {
+        let own = Spread::of(scenario);
+        ScalingInput {
+            curves: curves.iter().map(|curve| curve.points.clone()).collect(),
+            own: curves.iter().position(|curve| scenario.parallel.is_on() && curve.spread == own),
+            gpus: scenario.parallel.gpus,
+            capacity: scenario.gpu.capacity,
+        }
+    })
+}
+
+#[component]
+fn Picture(curves: Memo<Vec<Curve>>) -> impl IntoView {
+    let store = expect_context::<Store>();
+    let width = RwSignal::new(FIRST_WIDTH);
+    let ratio = RwSignal::new(pixel_ratio());
+    let (frame, canvas) = (NodeRef::<Div>::new(), NodeRef::<Canvas>::new());
+    let placed = Memo::new(move |_| curves.with(|curves| scaling_layout(&input(store, curves), width.get())));
+    on_window("resize", move || ratio.set(pixel_ratio()));
+    Effect::new(move || {
+        if let Some(frame) = frame.get() {
+            watch_width(&frame, width);
+        }
+    });
+    Effect::new(move || {
+        let Some(canvas) = canvas.get() else { return };
+        let theme = if store.is_dark.get() { Theme::DARK } else { Theme::LIGHT };
+        placed.with(|layout| {
+            paint(&canvas, (layout.width, layout.height), ratio.get(), |area, ratio| {
+                // A context that refuses to draw leaves the table, which carries the same.
+                let _ = draw_scaling(layout, &theme, ratio, area);
+            });
+        });
+    });
+    let ticks = move |layout: &ScalingLayout| {
+        let unit = store.unit();
+        let gpus = layout
+            .gpus
+            .iter()
+            .map(|tick| (tick.value.to_string(), tick.at - 20, layout.origin.1 + 4, "axis is-x"));
+        let sizes =
+            layout.sizes.iter().map(|tick| (format_bytes(tick.value, unit), 0, tick.at - 9, "axis is-y"));
+        gpus.chain(sizes)
+            .map(|(text, left, top, class)| view! { <span class=class style=format!("left:{left}px;top:{top}px")>{text}</span> })
+            .collect_view()
+    };
+    view! {
+        <div class="chart" node_ref=frame style:height=move || placed.with(|layout| px(layout.height)) aria-hidden="true">
+            <canvas node_ref=canvas></canvas>
+            {move || placed.with(ticks)}
+        </div>
+        <p class="hint">{move || store.word(Word::ScalingHelp)}</p>
+    }
+}
+
+/// The same as a table, whose first column is the picture's legend.
+#[component]
+fn Table(curves: Memo<Vec<Curve>>) -> impl IntoView {
+    let store = expect_context::<Store>();
+    let numbers = move || {
+        let mut all: Vec<_> = curves.with(|curves| {
+            curves.iter().flat_map(|curve| curve.points.iter().map(|&(gpus, _)| gpus)).collect()
+        });
+        all.sort_unstable();
+        all.dedup();
+        all
+    };
+    let row = move |(index, curve): (usize, &Curve)| {
+        let theme = if store.is_dark.get() { Theme::DARK } else { Theme::LIGHT };
+        let colour = theme.line(index);
+        let swatch = format!("background:rgb({},{},{})", colour.0, colour.1, colour.2);
+        let is_own = store.with_scenario(|s| s.parallel.is_on() && Spread::of(s) == curve.spread);
+        let size = |gpus| {
+            let at = curve.points.iter().find(|point| point.0 == gpus);
+            at.map_or_else(|| "–".to_owned(), |&(_, bytes)| format_bytes(bytes, store.unit()))
+        };
+        let stops = curve.stops_helping();
+        view! {
+            <tr class:is-peak=is_own data-spread=curve.spread.map_or("custom", Spread::key)>
+                <th scope="row"><i class="swatch" style=swatch></i>{way(curve, store.lang())}</th>
+                {numbers().into_iter().map(|gpus| view! { <td class="number">{size(gpus)}</td> }).collect_view()}
+                <td class="number">
+                    {stops.map_or_else(|| store.word(Word::NeverStops).to_owned(), |gpus| gpus.to_string())}
+                </td>
+            </tr>
+        }
+    };
+    view! {
+        <div class="scroll" tabindex="0" role="group" aria-label=move || store.word(Word::Scaling)>
+            <table>
+                <thead>
+                    <tr>
+                        <th scope="col">{move || store.word(Word::ScalingWay)}</th>
+                        {move || {
+                            numbers().into_iter().map(|gpus| view! { <th scope="col" class="number">{gpus.to_string()}</th> }).collect_view()
+                        }}
+                        <th scope="col" class="number">{move || store.word(Word::StopsHelping)}</th>
+                    </tr>
+                </thead>
+                <tbody>{move || curves.with(|curves| curves.iter().enumerate().map(row).collect_view())}</tbody>
+            </table>
+        </div>
+    }
+}
