@@ -79,11 +79,10 @@ words! {
     OwnSpread: "own settings", "自定义设置";
     Scaling: "Memory per GPU by number of GPUs", "每卡显存与 GPU 数量";
     ScalingHelp: "Micro-batch and sequence length are each GPU's. A curve that turns level has no more to divide.", "微批大小与序列长度均为每卡的值。曲线变平，说明已没有可切分的内容。";
-    ScalingWay: "Way", "并行方式";
-    StopsHelping: "More GPUs save less than a tenth from", "从此再翻倍节省不足一成";
+    StopsHelping: "Twice as many save less than a tenth from here on", "从此处起，GPU 翻倍节省不足一成";
     NeverStops: "each doubling helps", "每次翻倍都有收益";
     MeshPicture: "What each GPU holds", "每块 GPU 存放的内容";
-    MeshHelp: "A square is a GPU; the dark one is this. Rows are replicas or shards of the batch, columns are pipeline stages, and squares that touch split each layer or sequence.", "每个方块是一块 GPU，深色为当前这块。行是 batch 的副本或分片，列是流水线各级，相连的方块共同切分每一层或每条序列。";
+    MeshHelp: "A square is a GPU; the filled one is this. Rows are replicas or shards of the batch, columns are pipeline stages, and squares that touch split each layer or sequence.", "每个方块是一块 GPU，实心为当前这块。行是 batch 的副本或分片，列是流水线各级，相连的方块共同切分每一层或每条序列。";
     MoreGpus: "and so on", "依此类推";
     HeldThing: "Of", "内容";
     HeldShare: "this GPU holds", "这块 GPU 存放";

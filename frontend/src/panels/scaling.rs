@@ -5,6 +5,7 @@ use leptos::prelude::*;
 use vram_chart::{ScalingInput, ScalingLayout, Theme, draw_scaling, scaling_layout};
 use vram_core::scaling::{Curve, scaling};
 use vram_core::scenario::Spread;
+use vram_core::units::Count;
 use vram_text::{Lang, Word, format_bytes, spread};
 
 use super::canvas::{FIRST_WIDTH, paint, px, watch_width};
@@ -96,51 +97,69 @@ fn Picture(curves: Memo<Vec<Curve>>) -> impl IntoView {
     }
 }
 
-/// The same as a table, whose first column is the picture's legend.
+/// The same as a table, whose head is the picture's legend.
 #[component]
 fn Table(curves: Memo<Vec<Curve>>) -> impl IntoView {
     let store = expect_context::<Store>();
     let numbers = move || {
         let mut all: Vec<_> = curves.with(|curves| {
-            curves.iter().flat_map(|curve| curve.points.iter().map(|&(gpus, _)| gpus)).collect()
+            curves.iter().flat_map(|curve| curve.points.iter().map(|point| point.0)).collect()
         });
         all.sort_unstable();
         all.dedup();
         all
     };
-    let row = move |(index, curve): (usize, &Curve)| {
+    let heads = move || {
         let theme = if store.is_dark.get() { Theme::DARK } else { Theme::LIGHT };
-        let colour = theme.line(index);
-        let swatch = format!("background:rgb({},{},{})", colour.0, colour.1, colour.2);
-        let is_own = store.with_scenario(|s| s.parallel.is_on() && Spread::of(s) == curve.spread);
-        let size = |gpus| {
+        let head = |(index, curve): (usize, &Curve)| {
+            let colour = theme.line(index);
+            let swatch = format!("background:rgb({},{},{})", colour.0, colour.1, colour.2);
+            view! {
+                <th scope="col" class="number" data-spread=curve.spread.map_or("custom", Spread::key)>
+                    <i class="swatch" style=swatch></i>
+                    {way(curve, store.lang())}
+                </th>
+            }
+        };
+        curves.with(|curves| curves.iter().enumerate().map(head).collect_view())
+    };
+    let row = move |gpus: Count| {
+        let size = |curve: &Curve| {
             let at = curve.points.iter().find(|point| point.0 == gpus);
             at.map_or_else(|| "–".to_owned(), |&(_, bytes)| format_bytes(bytes, store.unit()))
         };
-        let stops = curve.stops_helping();
+        let sizes = curves.with(|curves| {
+            curves.iter().map(|curve| view! { <td class="number">{size(curve)}</td> }).collect_view()
+        });
+        let is_own = store.with_scenario(|scenario| scenario.parallel.gpus == gpus);
         view! {
-            <tr class:is-peak=is_own data-spread=curve.spread.map_or("custom", Spread::key)>
-                <th scope="row"><i class="swatch" style=swatch></i>{way(curve, store.lang())}</th>
-                {numbers().into_iter().map(|gpus| view! { <td class="number">{size(gpus)}</td> }).collect_view()}
-                <td class="number">
-                    {stops.map_or_else(|| store.word(Word::NeverStops).to_owned(), |gpus| gpus.to_string())}
-                </td>
+            <tr class:is-peak=is_own>
+                <th scope="row">{gpus.to_string()}</th>
+                {sizes}
             </tr>
         }
+    };
+    let stops = move |curve: &Curve| {
+        let from = curve.stops_helping();
+        let said = from.map_or_else(|| store.word(Word::NeverStops).to_owned(), |gpus| gpus.to_string());
+        view! { <td class="number">{said}</td> }
     };
     view! {
         <div class="scroll" tabindex="0" role="group" aria-label=move || store.word(Word::Scaling)>
             <table>
                 <thead>
                     <tr>
-                        <th scope="col">{move || store.word(Word::ScalingWay)}</th>
-                        {move || {
-                            numbers().into_iter().map(|gpus| view! { <th scope="col" class="number">{gpus.to_string()}</th> }).collect_view()
-                        }}
-                        <th scope="col" class="number">{move || store.word(Word::StopsHelping)}</th>
+                        <th scope="col">{move || store.word(Word::GpusLabel)}</th>
+                        {heads}
                     </tr>
                 </thead>
-                <tbody>{move || curves.with(|curves| curves.iter().enumerate().map(row).collect_view())}</tbody>
+                <tbody>
+                    {move || numbers().into_iter().map(row).collect_view()}
+                    <tr>
+                        <th scope="row">{move || store.word(Word::StopsHelping)}</th>
+                        {move || curves.with(|curves| curves.iter().map(stops).collect_view())}
+                    </tr>
+                </tbody>
             </table>
         </div>
     }

@@ -8,8 +8,8 @@ const FOOT: i32 = 26;
 const HEAD: i32 = 12;
 /// Room for sizes at the left.
 const LEFT: i32 = 68;
-/// Room for the last point's mark.
-const RIGHT: i32 = 10;
+/// Room for half of the last number.
+const RIGHT: i32 = 22;
 
 /// What the picture shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
