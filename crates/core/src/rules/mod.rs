@@ -34,6 +34,8 @@ mod reduction;
 mod rope;
 mod rope_forms;
 mod routing;
+#[cfg(test)]
+mod single_operations;
 mod t5;
 mod vera;
 mod vision;
