@@ -241,7 +241,10 @@ fn estimate(row: &Value) -> Option<u64> {
             let pass =
                 pass(&config(hidden, 64, ffn, act), Recipe::Bf16, n("B").max(n("bsz")), n("T"), change);
             let x = tensor(&[pass.batch(), pass.sequence(), pass.hidden()], Dtype::Bf16);
-            let block = block(&pass, x, false, Writer::mlp);
+            let block = block(&pass, x, false, |writer, x| {
+                assert!(writer.tape.requires_grad(x));
+                writer.mlp(x)
+            });
             let beside = 2 * 3 * hidden * ffn * 2 + x.bytes().get() + 2 * workspace;
             Some(peak(&block, Loop { beside, retains: true, ..Loop::default() }))
         }
