@@ -168,3 +168,22 @@ fn a_mesh_of_16384_gpus_round_trips() {
     assert_eq!(peak, estimate.at_peak().requested.get());
     assert_eq!(link::read(&link::write(&scenario)).scenario, scenario);
 }
+
+/// 1 + (p − 1) / (p · m) times what one stage's layers keep for as many micro-batches as there are stages (arXiv 2205.05198, section 4.2.3).
+#[test]
+#[expect(clippy::cast_precision_loss, reason = "a ratio is compared")]
+fn interleaving_keeps_more_of_the_first_stage_by_the_published_factor() {
+    let kept = |more: &str| {
+        let estimate = answer(&format!("gpus=4&pp=4&stage=1&accumulation=16&{more}"));
+        let at = estimate.at(Instant::BackwardHead);
+        (at.category(Category::Activations) + at.category(Category::Temporaries)).get() as f64
+    };
+    let idle = answer("gpus=4&pp=4&stage=1&accumulation=16");
+    let buffers = idle.at(Instant::OptimizerStep).category(Category::Temporaries).get() as f64;
+    let plain = kept("schedule=1f1b") - buffers;
+    for chunks in [2, 4, 8] {
+        let ratio = (kept(&format!("schedule=interleaved&stage_chunks={chunks}")) - buffers) / plain;
+        let published = 1.0 + 3.0 / (4.0 * f64::from(chunks));
+        assert!((ratio / published - 1.0).abs() < 0.005, "{chunks} {ratio} {published}");
+    }
+}

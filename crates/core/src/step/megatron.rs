@@ -117,15 +117,23 @@ impl Stage<'_> {
         }
     }
 
-    /// What the micro-batches in flight keep beside the one that runs.
+    /// What the micro-batches in flight keep beside the one that runs. Of that one, all chunks are alive until backward comes to the first.
     fn other_micro_batches(&mut self) {
-        let others = self.split.in_flight().saturating_sub(1);
-        let all = 0..self.layers.count();
-        for &instant in FORWARD_AND_BACKWARD.iter().filter(|_| others > 0) {
-            if let Some(embedding) = &self.embedding {
-                self.account.add(instant, embedding, embedding.block().kept_for_backward(), others);
+        let each = self.split.layers_of_chunk();
+        for (chunk, in_flight) in (0..).zip(self.split.in_flight()) {
+            let layers = chunk * each..(chunk + 1) * each;
+            for &instant in &FORWARD_AND_BACKWARD {
+                let is_at_first =
+                    matches!(instant, Instant::BackwardLastVisited | Instant::BackwardEmbedding);
+                let others = if is_at_first && chunk > 0 { in_flight } else { in_flight.saturating_sub(1) };
+                if others == 0 {
+                    continue;
+                }
+                if let Some(embedding) = self.embedding.as_ref().filter(|_| chunk == 0) {
+                    self.account.add(instant, embedding, embedding.block().kept_for_backward(), others);
+                }
+                self.layers.kept_times(&mut self.account, instant, &layers, Kept::ForBackward, others);
             }
-            self.layers.kept_times(&mut self.account, instant, &all, Kept::ForBackward, others);
         }
     }
 
@@ -144,12 +152,12 @@ impl Stage<'_> {
         };
         let sent = of_turn(Name { gradient: true, ..rules::named(Module::Layer, What::Input) });
         let received = of_turn(Name { gradient: true, ..rules::named(Module::Layer, What::Output) });
-        if !self.split.is_first() {
+        if self.split.receives() {
             self.account.add_storage(&FORWARD_AND_BACKWARD, sent, 1);
             let earlier = of_turn(rules::named(Module::Layer, What::Received));
             self.account.add_storage(&[Instant::Forward, Instant::Loss], earlier, 1);
         }
-        if !self.split.is_last() {
+        if self.split.sends() {
             // Backward of the stage's last layer has it as its own.
             let instants =
                 [Instant::Forward, Instant::Loss, Instant::BackwardLastVisited, Instant::BackwardEmbedding];

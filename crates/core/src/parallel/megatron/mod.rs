@@ -11,7 +11,7 @@ pub(crate) use states::{buffers, states};
 
 use crate::ledger::{Dim, Symbol};
 use crate::model::Architecture;
-use crate::scenario::{Attention, Checkpointing, LossKernel, Scenario};
+use crate::scenario::{Attention, Checkpointing, LossKernel, Scenario, Schedule};
 use crate::units::Count;
 
 /// Rows of the vocabulary are padded to a multiple of this for each tensor-parallel rank (`--make-vocab-size-divisible-by`).
@@ -36,6 +36,8 @@ pub(crate) struct Split {
     /// The pipeline stage, from 0, and how many there are.
     pub(crate) stage: u64,
     pub(crate) stages: u64,
+    /// Chunks of layers of each stage: more than one where the schedule interleaves them.
+    pub(crate) chunks: u64,
     /// Micro-batches of a step.
     pub(crate) micro_batches: u64,
     pub(crate) attention: Attention,
@@ -63,6 +65,7 @@ impl Split {
             data: parallel.data_ways(),
             stage,
             stages: mesh.pipeline.get().max(1),
+            chunks: chunks(scenario),
             micro_batches: scenario.gradient_accumulation.get(),
             attention: scenario.attention,
             checkpointing: scenario.checkpointing,
@@ -74,10 +77,18 @@ impl Split {
         }
     }
 
-    /// The layers of the stage, from 0: equally many for each.
-    pub(crate) fn layers(&self) -> core::ops::Range<u64> {
-        let each = self.architecture.layers.get() / self.stages;
-        self.stage * each..(self.stage + 1) * each
+    /// The layers of the stage, from 0: equally many for each, in chunks that are as far apart as there are stages.
+    pub(crate) fn layers(&self) -> impl Iterator<Item = u64> {
+        let (each, stages, stage) = (self.layers_of_chunk(), self.stages, self.stage);
+        (0..self.chunks).flat_map(move |chunk| {
+            let from = (chunk * stages + stage) * each;
+            from..from + each
+        })
+    }
+
+    /// Layers of a chunk.
+    pub(crate) fn layers_of_chunk(&self) -> u64 {
+        self.architecture.layers.get() / (self.stages * self.chunks).max(1)
     }
 
     pub(crate) const fn is_first(&self) -> bool {
@@ -88,23 +99,46 @@ impl Split {
         self.stage + 1 == self.stages
     }
 
-    /// Micro-batches that have gone forward and not backward at the most (`forward_backward_pipelining_without_interleaving`:
-    /// `num_warmup_microbatches` and the one that runs).
-    pub(crate) fn in_flight(&self) -> u64 {
-        (self.stages - self.stage).min(self.micro_batches)
+    /// Micro-batches of each chunk that have gone forward and not backward at the most, once the first forwards are done: those, and the
+    /// one that runs (`get_pp_rank_microbatches`). A chunk has as many in a row as there are stages (`get_schedule_table`).
+    pub(crate) fn in_flight(&self) -> Vec<u64> {
+        let alive =
+            self.first_forwards().saturating_add(1).min(self.micro_batches.saturating_mul(self.chunks));
+        let round = self.stages.saturating_mul(self.chunks).max(1);
+        let of_chunk = |chunk: u64| {
+            let rest = (alive % round).saturating_sub(chunk * self.stages);
+            (alive / round) * self.stages + rest.min(self.stages)
+        };
+        (0..self.chunks).map(of_chunk).collect()
+    }
+
+    /// Forwards of chunks before the first backward.
+    fn first_forwards(&self) -> u64 {
+        let behind = self.stages.saturating_sub(self.stage + 1);
+        if self.chunks == 1 { behind } else { 2 * behind + (self.chunks - 1) * self.stages }
     }
 
     /// Whether one forward and one backward run in turn more than once, so that Python still names what the turn before has sent and
     /// received (`output_tensor_grad`, `input_tensor_grad`).
     pub(crate) fn has_turns(&self) -> bool {
-        self.stages > 1 && self.micro_batches.saturating_sub(self.stages - self.stage - 1) > 1
+        let all = self.micro_batches.saturating_mul(self.chunks);
+        self.stages > 1 && all.saturating_sub(self.first_forwards()) > 1
     }
 
-    /// Whether a layer of the model is run again in backward: `--recompute-method uniform` all, `block` the first of each stage.
+    /// Whether the stage takes what another one has made, and whether it hands on what it makes.
+    pub(crate) const fn receives(&self) -> bool {
+        !self.is_first() || self.chunks > 1
+    }
+
+    pub(crate) const fn sends(&self) -> bool {
+        !self.is_last() || self.chunks > 1
+    }
+
+    /// Whether a layer of the model is run again in backward: `--recompute-method uniform` all, `block` the first of each chunk.
     pub(crate) fn recomputes(&self, index: u64) -> bool {
         match self.checkpointing {
             Checkpointing::LayersReentrant => true,
-            Checkpointing::FirstK => index - self.layers().start.min(index) < self.checkpoint_layers,
+            Checkpointing::FirstK => index % self.layers_of_chunk().max(1) < self.checkpoint_layers,
             _ => false,
         }
     }
@@ -184,6 +218,13 @@ impl Split {
     }
 }
 
+/// Chunks of layers of each stage.
+fn chunks(scenario: &Scenario) -> u64 {
+    let mesh = &scenario.parallel.mesh;
+    let interleaves = mesh.pipeline.get() > 1 && mesh.schedule == Schedule::Interleaved;
+    if interleaves { mesh.chunks.get().max(1) } else { 1 }
+}
+
 /// The stages of which one needs most: the first, which has most micro-batches in flight, those beside the end of the dense layers, and
 /// the last, which has the head.
 pub(crate) fn candidates(scenario: &Scenario) -> Vec<u64> {
@@ -193,7 +234,7 @@ pub(crate) fn candidates(scenario: &Scenario) -> Vec<u64> {
         return vec![stage.get().saturating_sub(1).min(stages - 1)];
     }
     let a = &scenario.model.architecture;
-    let each = (a.layers.get() / stages).max(1);
+    let each = (a.layers.get() / (stages * chunks(scenario))).max(1);
     let dense = a.experts.map_or(0, |experts| experts.dense_layers.get());
     let mut candidates = vec![0, stages - 1, dense / each, dense.div_ceil(each), 1];
     candidates.retain(|&stage| stage < stages);

@@ -95,8 +95,7 @@ pub(crate) fn buffers(split: &Split, local: &[Local]) -> Vec<(Storage, u64)> {
     if !a.has_rope() {
         return buffers;
     }
-    let layers = split.layers();
-    let layers = if a.latent.is_some() { layers.end - layers.start } else { 1 };
+    let layers = if a.latent.is_some() { split.layers().count() as u64 } else { 1 };
     let dims = [split.sequence(), split.rotary_dim()];
     let angles = storage(Module::Rope, What::Angles, &dims, Dtype::Fp32);
     buffers.push((angles, layers));

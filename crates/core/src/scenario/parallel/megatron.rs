@@ -105,9 +105,11 @@ impl Scenario {
     /// Everything that is split is split evenly.
     fn check_megatron_mesh(&self) -> Result<(), Error> {
         let (a, mesh) = (&self.model.architecture, &self.parallel.mesh);
-        if mesh.pipeline.get() > 1 && mesh.schedule != Schedule::OneForwardOneBackward {
-            return Err(unsupported("schedule", mesh.schedule.key(), &["1f1b"]));
+        if mesh.pipeline.get() > 1 && mesh.schedule == Schedule::GPipe {
+            return Err(unsupported("schedule", mesh.schedule.key(), &["1f1b", "interleaved"]));
         }
+        let interleaves = mesh.pipeline.get() > 1 && mesh.schedule == Schedule::Interleaved;
+        let chunks = if interleaves { mesh.chunks.get().max(1) } else { 1 };
         if mesh.context.get() > 1 && (mesh.rotate != Rotate::Ulysses || a.latent.is_some()) {
             return Err(unsupported("cp_rotate", mesh.rotate.key(), &["ulysses"]));
         }
@@ -148,7 +150,14 @@ impl Scenario {
                 "cp",
                 context.saturating_mul(sequence).saturating_mul(scattered),
             ),
-            ("layers", a.layers.get(), "pp", mesh.pipeline.get()),
+            ("layers", a.layers.get(), "pp", mesh.pipeline.get().saturating_mul(chunks)),
+            // `microbatch_group_size_per_vp_stage`
+            (
+                "accumulation",
+                self.gradient_accumulation.get(),
+                "pp",
+                if interleaves { mesh.pipeline.get() } else { 1 },
+            ),
             (
                 "experts",
                 experts.map_or(mesh.expert.get(), |experts| experts.count.get()),
