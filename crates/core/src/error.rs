@@ -74,6 +74,21 @@ pub enum Error {
         /// That field's value.
         divisor: u64,
     },
+    /// A number of ways in which something can't be split evenly.
+    DoesNotDivide {
+        /// The field that says how many ways.
+        field: Field,
+        /// Its value.
+        given: u64,
+        /// What should be split.
+        of: Field,
+        /// How much of it there is.
+        value: u64,
+        /// The nearest smaller number of ways that divides all that has to be split.
+        below: u64,
+        /// The nearest larger one, where there is one.
+        above: Option<u64>,
+    },
     /// Text that is not JSON.
     NotJson {
         /// Line, from 1.
@@ -156,6 +171,7 @@ impl Error {
             | Self::Missing { field }
             | Self::Doubled { field }
             | Self::NotDivisible { field, .. }
+            | Self::DoesNotDivide { field, .. }
             | Self::WrongKind { field, .. }
             | Self::TooLong { field, .. }
             | Self::Unsupported { field, .. }

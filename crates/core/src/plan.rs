@@ -2,6 +2,7 @@
 
 use crate::ledger::{Dim, Module, Name, Symbol};
 use crate::model::{Architecture, Parameter, Tower};
+use crate::parallel::{TensorParallel, local_architecture};
 use crate::quantised::{self, Quantised};
 use crate::scenario::{
     AdapterMethod, Attention, AutocastScope, Checkpointing, Compile, DataParallel, GradientSync, Held,
@@ -57,7 +58,10 @@ pub(crate) const fn scales_input(module: Module) -> bool {
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of the pass, independent of the others")]
 #[derive(Clone, Debug)]
 pub(crate) struct Pass {
+    /// What the rank has of the model: with tensor parallelism a part of its heads, of the MLP's width and of the vocabulary.
     pub(crate) architecture: Architecture,
+    /// How tensor-parallel ranks split it.
+    pub(crate) tensor: Option<TensorParallel>,
     /// Sequences: the micro-batch, or twice as many for pairs.
     pub(crate) rows: u64,
     /// Tokens of a sequence, a soft prompt's too.
@@ -123,7 +127,8 @@ impl Pass {
 
     fn of_text(scenario: &Scenario) -> Self {
         Self {
-            architecture: scenario.architecture(),
+            architecture: local_architecture(scenario),
+            tensor: TensorParallel::of(scenario),
             rows: scenario.sequences(),
             sequence: scenario.tokens_of_sequence().saturating_add(prompt_length(scenario)),
             weight: scenario.weight(),
@@ -258,6 +263,12 @@ impl Pass {
         [self.batch(), self.sequence()]
     }
 
+    /// The same of norms and residuals, which sequence parallelism splits.
+    pub(crate) fn stream(&self) -> [Dim; 2] {
+        let sequence = self.tensor.map_or(self.sequence, |split| split.stream(self.sequence));
+        [self.batch(), Dim::new(Symbol::Sequence, sequence)]
+    }
+
     pub(crate) const fn batch(&self) -> Dim {
         Dim::new(Symbol::Batch, self.rows)
     }
@@ -307,6 +318,7 @@ impl Pass {
         if self.architecture.family.has_fp32_tables() { Dtype::Fp32 } else { self.weight }
     }
 
+    /// The rank's part of the vocabulary.
     pub(crate) const fn vocabulary(&self) -> Dim {
         Dim::new(Symbol::Vocabulary, self.architecture.vocabulary.get())
     }

@@ -10,9 +10,9 @@ use vram_core::ledger::{Category, Instant};
 use vram_core::scenario::{
     AdapterDtype, AdapterMethod, Attention, AutocastScope, BaseDtype, Checkpointing, Compile, DataParallel,
     Ema, Freezing, FrozenLayers, Fused, Generation, GenerationCache, GradientSync, Held, Kernels, KvCache,
-    Library, LogProbs, Lora, LoraTargets, LossKernel, Method, ModuleSet, ModulesToSave, Objective, Optimizer,
-    OptimizerSettings, Padding, Parallel, Place, Quantisation, QuantisedBase, Recipe, ReduceDtype, Reshard,
-    Stack, Targets, TrainedKinds, Trainer, ZeroGrad,
+    Library, LogProbs, Lora, LoraTargets, LossKernel, Mesh, Method, ModuleSet, ModulesToSave, Objective,
+    Optimizer, OptimizerSettings, Padding, Parallel, Place, Quantisation, QuantisedBase, Recipe, ReduceDtype,
+    Reshard, Stack, Targets, TrainedKinds, Trainer, ZeroGrad,
 };
 use vram_core::timeline::{Moment, Point, StepNumber, alive_at};
 use vram_core::units::{Bytes, Count, PerParameter};
@@ -67,6 +67,7 @@ fn scenarios() -> impl Strategy<Value = Scenario> {
             kernels: loops.7,
             ..Scenario::default()
         })
+        .prop_map(with_split_that_fits)
         .prop_map(with_kernels_that_fit)
         .prop_filter("what libraries have", |scenario| scenario.validate().is_ok())
         // What belongs to a method that is not used is not said.
@@ -205,19 +206,54 @@ fn spread() -> impl Strategy<Value = Parallel> {
         proptest::sample::select(ReduceDtype::ALL),
         proptest::sample::select(GradientSync::ALL),
     );
-    let many = (2_u32..100, choices, switches).prop_map(|(gpus, choices, switches)| Parallel {
-        gpus: Count::new(gpus),
-        data: choices.0,
-        reshard: choices.1,
-        reduce: choices.2,
-        sync: choices.3,
-        bucket_views: switches.0,
-        stays_gathered: switches.1,
-        cpu_offload: switches.2,
-        is_last_rank: switches.3,
-        ..Parallel::default()
-    });
+    let many =
+        (2_u32..100, choices, switches, tensor()).prop_map(|(gpus, choices, switches, mesh)| Parallel {
+            gpus: Count::new(gpus * u32::try_from(mesh.tensor.get()).unwrap()),
+            data: choices.0,
+            reshard: choices.1,
+            reduce: choices.2,
+            sync: choices.3,
+            bucket_views: switches.0,
+            stays_gathered: switches.1,
+            cpu_offload: switches.2,
+            is_last_rank: switches.3,
+            shard_group: None,
+            mesh,
+        });
     prop_oneof![Just(Parallel::default()), many]
+}
+
+/// Tensor parallelism in any way, or none.
+fn tensor() -> impl Strategy<Value = Mesh> {
+    let ways = prop_oneof![2 => Just(1_u32), 1 => Just(2), 1 => Just(4)];
+    (ways, any::<bool>(), any::<bool>()).prop_map(|(ways, sequence_parallel, loss_parallel)| Mesh {
+        tensor: Count::new(ways),
+        sequence_parallel,
+        loss_parallel,
+        ..Mesh::default()
+    })
+}
+
+/// Where tensor parallelism isn't followed with what was drawn, the same with what it goes with, or without it.
+fn with_split_that_fits(scenario: Scenario) -> Scenario {
+    if scenario.parallel.mesh.tensor == Count::ONE || scenario.validate().is_ok() {
+        return scenario;
+    }
+    let fits = Scenario {
+        model: scenario.model.clone(),
+        micro_batch: scenario.micro_batch,
+        sequence_length: Count::new(
+            u32::try_from(scenario.sequence_length.get()).unwrap().next_multiple_of(4),
+        ),
+        gradient_accumulation: scenario.gradient_accumulation,
+        zero_grad: scenario.zero_grad,
+        optimizer: Optimizer::AdamWFused,
+        attention: scenario.attention,
+        parallel: Parallel { data: DataParallel::Fsdp2, ..scenario.parallel },
+        ..Scenario::default()
+    };
+    let alone = Parallel { mesh: Mesh::default(), ..scenario.parallel };
+    if fits.validate().is_ok() { fits } else { Scenario { parallel: alone, ..scenario } }
 }
 
 /// Any base below adapters.
@@ -370,7 +406,7 @@ proptest! {
         };
         prop_assume!(!chooses_kernel_by_tokens(&scenario));
         prop_assert!(peak(&more(1, 0)) >= peak(&scenario));
-        if scenario.sequence_length.get() < 1000 {
+        if scenario.sequence_length.get() < 1000 && !scenario.parallel.mesh.sequence_parallel {
             prop_assert!(peak(&more(0, 1)) >= peak(&scenario));
         }
     }

@@ -145,6 +145,12 @@ fn listed(accepted: &[&str], between: &str) -> String {
     format!("{shown}{between}… (+{})", accepted.len() - SHOWN)
 }
 
+/// The accepted numbers beside the one that was given.
+fn nearest(below: u64, above: Option<u64>, between: &str) -> String {
+    let numbers: Vec<String> = std::iter::once(below).chain(above).map(format_count).collect();
+    numbers.join(between)
+}
+
 fn english(error: &Error) -> String {
     let name = |field: &Field| field_name(field, Lang::En);
     match error {
@@ -166,6 +172,15 @@ fn english(error: &Error) -> String {
             name(by),
             format_count(*divisor)
         ),
+        Error::DoesNotDivide { field, given, of, value, below, above } => {
+            let nearest = nearest(*below, *above, " and ");
+            let (given, value) = (format_count(*given), format_count(*value));
+            format!(
+                "{}: {given} was given, which doesn't divide {} ({value}); nearest accepted: {nearest}.",
+                name(field),
+                name(of)
+            )
+        }
         Error::NotJson { line, column } => {
             format!("This is not JSON: reading stopped at line {line}, column {column}.")
         }
@@ -214,6 +229,15 @@ fn chinese(error: &Error) -> String {
             name(by),
             format_count(*divisor)
         ),
+        Error::DoesNotDivide { field, given, of, value, below, above } => {
+            let nearest = nearest(*below, *above, "、");
+            let (given, value) = (format_count(*given), format_count(*value));
+            format!(
+                "{}：给出的是 {given}，不能整除 {}（{value}）；最接近的可用值：{nearest}。",
+                name(field),
+                name(of)
+            )
+        }
         Error::NotJson { line, column } => {
             format!("这不是 JSON：解析到第 {line} 行第 {column} 列时中断。")
         }

@@ -105,6 +105,14 @@ fn errors_name_the_field_what_was_given_and_what_is_accepted() {
         Error::TooLong { field: Field::new("config.json"), given: 10_000_000, max: 2_000_000 },
         Error::FutureVersion { given: "99".to_owned(), newest: 1 },
         Error::BadEncoding { field: Field::new("recipe"), given: "%zz".to_owned() },
+        Error::DoesNotDivide {
+            field: Field::new("tp"),
+            given: 5,
+            of: Field::new("heads"),
+            value: 32,
+            below: 4,
+            above: Some(8),
+        },
         Error::TooLarge,
     ];
     let text: Vec<String> = Lang::ALL

@@ -264,7 +264,7 @@ fn workspace(size: Bytes) -> Held {
 }
 
 /// What is there at the larger one of two moments.
-fn larger(one: Vec<Held>, other: Vec<Held>) -> Vec<Held> {
+pub(crate) fn larger(one: Vec<Held>, other: Vec<Held>) -> Vec<Held> {
     let bytes = |held: &[Held]| held.iter().map(|held| held.storage.bytes()).sum::<Bytes>();
     if bytes(&one) >= bytes(&other) { one } else { other }
 }

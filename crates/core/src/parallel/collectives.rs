@@ -9,7 +9,7 @@
 //! FSDP1 (`torch/distributed/fsdp/_flat_param.py`; PARALLEL section 4): weights are views of what is gathered, so there is no second
 //! buffer.
 
-use super::Shards;
+use super::{Shards, TensorParallel};
 use crate::ledger::{Category, Dim, Dims, Module, Name, Symbol, What};
 use crate::model::{Parameter, Place};
 use crate::rules::LayerKind;
@@ -51,6 +51,11 @@ pub(crate) struct Collectives {
     /// Weights stay gathered from one micro-batch to the next (`set_reshard_after_backward(False)`).
     stays_gathered: bool,
     is_offloaded: bool,
+    /// The training loop computes the loss itself, outside of what FSDP wraps: the last layer's buffer is gone by then, and nothing is
+    /// gathered before the gradient of the logits is there.
+    loss_is_outside: bool,
+    /// Elements by which the root's gradients are more than its weights before they are reduced.
+    beside_root: u64,
     ways: u64,
     is_flat: bool,
     reshards: bool,
@@ -83,6 +88,7 @@ impl Collectives {
             group
         };
         let is_last = scenario.gradient_accumulation == Count::ONE;
+        let tensor = TensorParallel::of(scenario);
         Some(Self {
             earlier: match parallel.sync {
                 _ if is_last => Earlier::Nothing,
@@ -93,6 +99,8 @@ impl Collectives {
                 && !is_last
                 && parallel.sync == GradientSync::LastMicroBatch,
             is_offloaded: parallel.is_offloaded(),
+            loss_is_outside: tensor.is_some(),
+            beside_root: tensor.map_or(0, |split| split.beside_gradients(parameters)),
             ways: shards.ways(),
             is_flat: shards.is_flat(),
             reshards: parallel.reshard == Reshard::AfterForward,
@@ -165,7 +173,8 @@ impl Collectives {
         let mut held = self.of_layers(all, |_, group| {
             Self::storage(Module::Layer, What::UnshardedGradients, group.elements, dtype)
         });
-        held.push((Self::storage(Module::Root, What::UnshardedGradients, self.root.elements, dtype), 1));
+        let of_root = self.root.elements.saturating_add(self.beside_root);
+        held.push((Self::storage(Module::Root, What::UnshardedGradients, of_root, dtype), 1));
         held
     }
 
@@ -202,7 +211,7 @@ impl Collectives {
     pub(crate) fn at_loss(&self, last: LayerKind, all: &Layers<'_>) -> Vec<Held> {
         let mut held = self.kept(all);
         held.push(self.root_gathered());
-        if !self.stays_gathered {
+        if !self.stays_gathered && !self.loss_is_outside {
             held.push((self.gather_buffer(Module::Layer, self.group(last)), 1));
         }
         held
@@ -212,7 +221,7 @@ impl Collectives {
     pub(crate) fn at_head(&self, last: LayerKind, all: &Layers<'_>) -> Vec<Held> {
         let mut held = self.kept(all);
         held.push(self.root_gathered());
-        held.extend(self.prefetched(last));
+        held.extend(self.prefetched(last).filter(|_| !self.loss_is_outside));
         held
     }
 

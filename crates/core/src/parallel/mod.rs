@@ -4,7 +4,9 @@ mod collectives;
 pub(crate) mod megatron;
 mod owners;
 mod shards;
+mod tensor;
 
 pub(crate) use collectives::{Collectives, Earlier, Held, Kinds, Layers, bytes};
 pub(crate) use owners::owned;
 pub(crate) use shards::Shards;
+pub(crate) use tensor::{Split, TensorParallel, local_architecture};

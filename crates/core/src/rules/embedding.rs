@@ -82,6 +82,9 @@ pub(crate) const fn hands_lookup_on(architecture: &Architecture) -> bool {
 impl Writer<'_> {
     /// The lookup of the token embedding.
     pub(crate) fn tokens(&mut self, sorts_above: u64) -> Var {
+        if let Some(split) = self.pass.tensor {
+            return self.split_lookup(&split);
+        }
         let shape = [self.pass.vocabulary(), self.pass.hidden()];
         let mut steps = self.sort_buffers(sorts_above, self.pass.architecture.vocabulary);
         if self.is_compiled(Module::Embedding) {

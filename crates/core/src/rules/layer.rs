@@ -114,7 +114,7 @@ pub(crate) fn residual_stream(pass: &Pass, name: Name) -> Storage {
     Storage {
         name,
         category: if pass.is_reference { Category::ReferenceModel } else { Category::Activations },
-        dims: Dims::new(&pass.tokens()).and(pass.hidden()),
+        dims: Dims::new(&pass.stream()).and(pass.hidden()),
         dtype: pass.weight,
     }
 }
@@ -126,13 +126,33 @@ impl Writer<'_> {
         } else {
             self.norm_before(x, Module::InputNorm)
         };
-        let mut branch = self.attention(normed, kind.mixer);
+        let mut branch = self.attention_on(normed, kind.mixer);
         self.tape.drop(normed);
         if self.pass.architecture.family.has_post_norms() {
             branch = self.norm_of_branch(branch, Module::PostAttentionNorm);
         }
         let branch = self.dropout_after_attention(branch);
         self.scaled(branch, Module::Attention)
+    }
+
+    /// Attention on what a norm has made of a rank's tokens, which the caller still holds.
+    fn attention_on(&mut self, normed: Var, mixer: Mixer) -> Var {
+        let gathered = self.whole_sequence(normed, Module::Attention);
+        let branch = self.attention(gathered.unwrap_or(normed), mixer);
+        if let Some(var) = gathered {
+            self.tape.drop(var);
+        }
+        branch
+    }
+
+    /// The same of the MLP.
+    fn mlp_on(&mut self, normed: Var) -> Var {
+        let gathered = self.whole_sequence(normed, Module::UpProj);
+        let branch = self.mlp(gathered.unwrap_or(normed));
+        if let Some(var) = gathered {
+            self.tape.drop(var);
+        }
+        branch
     }
 
     /// The MLP reads what attention has been added to.
@@ -171,9 +191,9 @@ impl Writer<'_> {
     /// attention).
     fn branches_of_one_norm(&mut self, x: Var, kind: LayerKind) -> Var {
         let normed = self.norm_before(x, Module::InputNorm);
-        let attention = self.attention(normed, kind.mixer);
+        let attention = self.attention_on(normed, kind.mixer);
         let attention = self.residual_dropout(attention, Module::AttentionDropout);
-        let mlp = self.mlp(normed);
+        let mlp = self.mlp_on(normed);
         let mlp = self.residual_dropout(mlp, Module::MlpDropout);
         let adds_branches_first = self.pass.architecture.family == Family::Phi;
         let (first, last) = if adds_branches_first { (mlp, x) } else { (x, mlp) };
@@ -191,7 +211,7 @@ impl Writer<'_> {
         let normed = self.norm_before(x, before);
         let mut branch = match self.pass.architecture.experts {
             Some(experts) if kind.is_sparse => self.sparse_mlp(normed, &experts),
-            _ => self.mlp(normed),
+            _ => self.mlp_on(normed),
         };
         self.tape.drop(normed);
         if has_post_norms {
@@ -261,7 +281,7 @@ impl Writer<'_> {
 
     /// A norm over the hidden width of every token.
     pub(crate) fn norm_of_tokens(&mut self, x: Var, module: Module) -> Var {
-        let rows = self.pass.tokens();
+        let rows = self.pass.stream();
         self.norm(x, &Norm { module, rows: &rows, width: self.pass.hidden() })
     }
 }

@@ -34,12 +34,15 @@ impl Writer<'_> {
     pub(crate) fn linear(&mut self, x: Var, linear: &Linear<'_>) -> Var {
         match self.pass.adapters {
             Some(adapters) if adapters.target(linear.module) => self.with_adapter(x, linear, &adapters),
-            _ => self.held_linear(x, linear),
+            _ => match self.pass.tensor {
+                Some(split) => self.split_linear(x, linear, &split),
+                None => self.held_linear(x, linear),
+            },
         }
     }
 
     /// The linear layer itself, be its weight quantised or not.
-    fn held_linear(&mut self, x: Var, linear: &Linear<'_>) -> Var {
+    pub(super) fn held_linear(&mut self, x: Var, linear: &Linear<'_>) -> Var {
         match self.pass.quantised.filter(|_| Quantised::holds(linear.module)) {
             Some(quantised) => self.quantised_linear(x, linear, &quantised),
             None => self.base_linear(x, linear),

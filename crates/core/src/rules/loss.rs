@@ -4,6 +4,7 @@ use super::Writer;
 use super::layer::residual_stream;
 use super::linear::Linear;
 use super::objective::{completions_head, distillation_head, labels_head, preference_head};
+use super::tensor_loss::split_head;
 use crate::ledger::{Dim, Dims, Module, Name, What};
 use crate::model::Family;
 use crate::plan::Pass;
@@ -15,6 +16,9 @@ use crate::units::Dtype;
 pub(crate) fn head(pass: &Pass, mode: Mode, scenario: &Scenario) -> Block {
     if let Some(labels) = pass.architecture.labels {
         return labels_head(pass, mode, labels.get());
+    }
+    if let Some(split) = pass.tensor {
+        return split_head(pass, mode, &split);
     }
     match scenario.objective.method {
         Method::Kto | Method::Orpo | Method::SimPo | Method::Cpo => {
@@ -95,7 +99,8 @@ impl Writer<'_> {
             output: &vocabulary,
             has_bias: self.pass.architecture.family.has_head_bias(),
         };
-        let mut logits = self.linear(normed, &linear);
+        let logits = self.linear(normed, &linear);
+        let mut logits = self.joined_logits(logits);
         if self.pass.architecture.family.scales_logits() {
             logits = self.multiplied(logits, Module::LmHead);
         }
@@ -103,7 +108,7 @@ impl Writer<'_> {
     }
 
     /// `cross_entropy(logits.float(), labels moved by one)`: keeps the log-softmax in fp32 and the labels.
-    fn cross_entropy(&mut self, logits: Var) -> Var {
+    pub(super) fn cross_entropy(&mut self, logits: Var) -> Var {
         let wide = self.cast(logits, Module::Loss, What::LogitsFp32, Dtype::Fp32);
         let labels = self.shifted_labels();
         let loss = self.negative_log_likelihood(wide, labels[1]);

@@ -37,6 +37,8 @@ mod routing;
 #[cfg(test)]
 mod single_operations;
 mod t5;
+mod tensor;
+mod tensor_loss;
 mod vera;
 mod vision;
 

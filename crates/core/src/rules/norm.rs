@@ -131,7 +131,8 @@ impl Writer<'_> {
         let x32 = self.cast(x, norm.module, What::Fp32Copy, Dtype::Fp32);
         let inverse = self.inverse_rms(x32, norm);
         let output = self.made(norm.module, What::Normalised, norm.full(), Dtype::Fp32);
-        let steps = [self.gradient(x32), Step::Raw(full(self, What::Scaled)), self.gradient(inverse)];
+        let of_x32 = self.gradient_in_norm(x32, norm.module);
+        let steps = [of_x32, Step::Raw(full(self, What::Scaled)), self.gradient(inverse)];
         let normalised = self.tape.operator(output, &[x32, inverse], &steps);
         self.tape.drop(inverse);
         self.tape.drop(x32);

@@ -11,6 +11,7 @@ mod megatron;
 pub(crate) mod others;
 pub(crate) mod rollout;
 mod sharded;
+mod tensor;
 mod trained;
 
 pub(crate) use blocks::{Blocks, LayerBlocks, kind_of, kinds};
@@ -111,7 +112,7 @@ fn walk_call(scenario: &Scenario, looked: Looked, call: Call) -> (Account, Vec<L
     let blocks = Blocks::of_policy(scenario, &pass);
     let present = rollout::present(scenario);
     let collectives = Collectives::of(scenario, parameters.trained());
-    let mut account = Account::new(architecture, parameters.allocated(), scenario.trained(), present);
+    let mut account = Account::new(architecture, parameters.gradients(), scenario.trained(), present);
     let embedding = account.register(&blocks.embedding);
     let layers = Layers::register(&pass, &blocks.layers, collectives.as_ref(), &mut account);
     let head = account.register(&blocks.head);
@@ -468,7 +469,10 @@ impl Step<'_> {
         self.account.add_gradients(instant);
         let architecture = self.scenario.architecture();
         let updated = updated(self.scenario, &architecture, parameters.updated());
-        let mut temporaries = updated.step_temporaries(self.scenario.optimizer);
+        let mut temporaries = match &self.pass.tensor {
+            Some(split) => tensor::step_temporaries(split, &updated, self.scenario.optimizer),
+            None => updated.step_temporaries(self.scenario.optimizer),
+        };
         if self.scenario.optimizer_dtype() != self.scenario.trained() {
             temporaries.push(updated.copy(Category::Temporaries, What::GradientFp32));
         }

@@ -1,8 +1,8 @@
 //! Which parameters are trained: the model's, some of them, or the adapters'.
 
 use crate::ledger::{Name, Part};
-use crate::model::{self, Parameter, parameters};
-use crate::parallel::{Shards, owned};
+use crate::model::{self, Architecture, Parameter, parameters};
+use crate::parallel::{Shards, TensorParallel, local_architecture, owned};
 use crate::plan::Adapters;
 use crate::scenario::{DataParallel, Method, Scenario};
 use crate::trained::Trained;
@@ -11,6 +11,8 @@ use crate::trained::Trained;
 pub(crate) struct Parameters {
     /// What this rank allocates of what is trained, where it is sharded.
     padded: Option<Vec<Parameter>>,
+    /// What gradients are until the optimizer takes them, where that isn't what the rank allocates of what is trained.
+    gradients: Option<Vec<Parameter>>,
     /// What this rank updates, where that isn't all.
     local: Option<Vec<Parameter>>,
     pub(crate) model: Vec<Parameter>,
@@ -20,7 +22,11 @@ pub(crate) struct Parameters {
 
 impl Parameters {
     pub(crate) fn of(scenario: &Scenario) -> Self {
-        let mut model = parameters(&scenario.architecture());
+        Self::of_model_of(scenario, &local_architecture(scenario))
+    }
+
+    fn of_model_of(scenario: &Scenario, architecture: &Architecture) -> Self {
+        let mut model = parameters(architecture);
         if scenario.objective.method == Method::Ppo {
             // The value model: the same body with a head over one label, trained with the policy (`PolicyAndValueWrapper`).
             let named = |parameter: Parameter| Parameter {
@@ -58,7 +64,10 @@ impl Parameters {
         } else {
             (padded, local)
         };
-        Self { padded, local, model, adapters, own }
+        let tensor = TensorParallel::of(scenario).filter(|split| !split.is_sharded());
+        let is_tied = architecture.tied;
+        let gradients = tensor.map(|split| trained.iter().map(|p| split.gradient(p, is_tied)).collect());
+        Self { padded, gradients, local, model, adapters, own }
     }
 
     pub(crate) fn trained(&self) -> &[Parameter] {
@@ -75,6 +84,11 @@ impl Parameters {
         self.padded.as_deref().unwrap_or(self.trained())
     }
 
+    /// The gradients that this rank holds until the optimizer's step.
+    pub(crate) fn gradients(&self) -> &[Parameter] {
+        self.gradients.as_deref().unwrap_or(self.allocated())
+    }
+
     /// What this rank's optimizer updates.
     pub(crate) fn updated(&self) -> &[Parameter] {
         self.local.as_deref().unwrap_or(self.trained())
@@ -83,5 +97,6 @@ impl Parameters {
 
 /// Trainable parameters.
 pub(crate) fn trained_elements(scenario: &Scenario) -> u64 {
-    model::elements(Parameters::of(scenario).trained(), &scenario.architecture())
+    let whole = scenario.architecture();
+    model::elements(Parameters::of_model_of(scenario, &whole).trained(), &whole)
 }

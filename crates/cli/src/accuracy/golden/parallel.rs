@@ -3,6 +3,8 @@
 use serde_json::Value;
 use vram_core::scenario::{DataParallel, GradientSync, Mesh, Optimizer, Parallel, ReduceDtype, Reshard};
 
+use vram_core::units::Count;
+
 use super::{Unsupported, number};
 
 /// How a run is spread, which may be by its optimizer's name (`zero1_fused`).
@@ -16,11 +18,11 @@ pub(super) fn parallel(run: &Value) -> Result<Parallel, Unsupported> {
     let data = match kind {
         "ddp" if is_zero1 => DataParallel::DdpZero1,
         "ddp" => DataParallel::Ddp,
-        "fsdp2" => DataParallel::Fsdp2,
+        "fsdp2" | "tp" => DataParallel::Fsdp2,
         "fsdp1" => DataParallel::Fsdp1,
         other => return Err(Unsupported(format!("parallel {other}"))),
     };
-    for key in ["tensor_parallel", "wrap", "bf16_compress"] {
+    for key in ["wrap", "bf16_compress"] {
         if !given[key].is_null() && given[key] != false {
             return Err(Unsupported(key.to_owned()));
         }
@@ -47,7 +49,22 @@ pub(super) fn parallel(run: &Value) -> Result<Parallel, Unsupported> {
         stays_gathered: given["no_reshard_after_backward"] == true,
         cpu_offload: given["cpu_offload"] == true,
         is_last_rank: given["rank"].as_u64().is_some_and(|rank| rank > 0),
-        mesh: Mesh::default(),
+        mesh: mesh(given, kind)?,
+    })
+}
+
+/// Of a run that is only said to be tensor-parallel all ranks are.
+fn mesh(given: &Value, kind: &str) -> Result<Mesh, Unsupported> {
+    let tensor = match kind {
+        _ if !given["tensor_parallel"].is_null() => number(given, "tensor_parallel")?,
+        "tp" => number(given, "world_size")?,
+        _ => Count::ONE,
+    };
+    Ok(Mesh {
+        tensor,
+        sequence_parallel: given["sequence_parallel"] == true,
+        loss_parallel: given["loss_parallel"] == true,
+        ..Mesh::default()
     })
 }
 

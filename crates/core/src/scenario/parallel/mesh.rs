@@ -101,7 +101,7 @@ impl Scenario {
                 let given = count.to_string();
                 return Err(Error::OutOfRange { field, given, min: min.into(), max: max.into() });
             }
-            if self.parallel.is_on() && !self.is_megatron() && count > Count::ONE {
+            if self.parallel.is_on() && !self.is_megatron() && key != "tp" && count > Count::ONE {
                 return Err(unsupported(key, &count.to_string(), &["1"]));
             }
         }

@@ -3,6 +3,7 @@
 mod megatron;
 mod mesh;
 mod spread;
+mod tensor;
 
 pub use mesh::{Mesh, Rotate, Schedule};
 pub use spread::Spread;
@@ -210,6 +211,9 @@ impl Scenario {
         }
         if self.is_megatron() {
             return self.check_megatron();
+        }
+        if parallel.is_on() && parallel.mesh.tensor > Count::ONE {
+            self.check_tensor_parallel()?;
         }
         let shards_weights = parallel.scheme().is_some_and(DataParallel::shards_weights);
         if self.recipe == Recipe::FsdpMixed && !shards_weights {
