@@ -187,3 +187,13 @@ fn interleaving_keeps_more_of_the_first_stage_by_the_published_factor() {
         assert!((ratio / published - 1.0).abs() < 0.005, "{chunks} {ratio} {published}");
     }
 }
+
+#[test]
+fn a_ring_keeps_no_second_output() {
+    let kept = |rotate: &str| {
+        let estimate = answer(&format!("gpus=4&cp=4&s=16384&cp_rotate={rotate}"));
+        estimate.at(Instant::BackwardHead).category(Category::Activations).get()
+    };
+    let outputs = 32 * 4096 * 4096 * 2;
+    assert_eq!(kept("ulysses") - kept("alltoall"), outputs);
+}

@@ -11,7 +11,7 @@ pub(crate) use states::{buffers, states};
 
 use crate::ledger::{Dim, Symbol};
 use crate::model::Architecture;
-use crate::scenario::{Attention, Checkpointing, LossKernel, Scenario, Schedule};
+use crate::scenario::{Attention, Checkpointing, LossKernel, Rotate, Scenario, Schedule};
 use crate::units::Count;
 
 /// Rows of the vocabulary are padded to a multiple of this for each tensor-parallel rank (`--make-vocab-size-divisible-by`).
@@ -27,6 +27,8 @@ pub(crate) struct Split {
     pub(crate) is_sequence_parallel: bool,
     /// Context-parallel ways.
     pub(crate) context: u64,
+    /// How context-parallel ranks exchange what attention reads.
+    pub(crate) rotate: Rotate,
     /// Expert-parallel ways.
     pub(crate) expert: u64,
     /// Ways in which each expert is split.
@@ -60,6 +62,7 @@ impl Split {
             // `validate_args` switches it off without tensor parallelism.
             is_sequence_parallel: mesh.sequence_parallel && tensor > 1,
             context: mesh.context.get().max(1),
+            rotate: mesh.rotate,
             expert: mesh.expert.get().max(1),
             expert_tensor: mesh.expert_tensor.map_or(tensor, Count::get).max(1),
             data: parallel.data_ways(),

@@ -7,7 +7,7 @@
 use super::{Writer, made};
 use crate::ledger::{Module, Symbol, What};
 use crate::model::QkNorm;
-use crate::scenario::{Attention, Checkpointing};
+use crate::scenario::{Attention, Checkpointing, Rotate};
 use crate::tape::{Step, Var};
 use crate::units::Dtype;
 
@@ -79,10 +79,6 @@ impl Writer<'_> {
     }
 
     /// Takes over queries, keys and values.
-    ///
-    /// With context parallelism (`--cp-comm-type a2a`) all-to-alls exchange heads for tokens around it (`context_parallel.py`,
-    /// `AttnFuncWithCPAndQKVOA2A`): it keeps what they have made of queries, keys and values, as large as these, and its output beside what
-    /// the last of them makes of that.
     pub(super) fn core_attention(&mut self, heads: Heads) -> Var {
         let split = self.split;
         if split.attention == Attention::Eager {
@@ -100,20 +96,12 @@ impl Writer<'_> {
         );
         let gradients = [query, key, value].map(|var| self.gradient(var));
         let result = if split.context > 1 {
-            let exchanged = [query, key, value].map(|var| {
-                let storage = self.tape.storage(var);
-                // What is sent has a layout of its own.
-                self.tape.scratch(storage);
-                self.tape.constant(storage)
-            });
-            let [statistics, inner] = [statistics, output].map(|storage| self.tape.constant(storage));
-            let kept = [exchanged.as_slice(), &[statistics, inner]].concat();
-            let steps = [&[Self::temporary(output)], gradients.as_slice()].concat();
-            let result = self.tape.operator(output, &kept, &steps);
-            for var in kept {
-                self.tape.drop(var);
+            let heads = Heads { query, key, value };
+            if split.rotate == Rotate::Ulysses {
+                self.exchanged_attention(heads, output, statistics, &gradients)
+            } else {
+                self.ring_attention(heads, output, statistics, &gradients)
             }
-            result
         } else if split.checkpointing == Checkpointing::SelectiveAttention {
             // `_checkpointed_attention_forward` keeps what it reads, and makes the output and its statistics again.
             self.tape.scratch(statistics);

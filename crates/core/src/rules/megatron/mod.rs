@@ -7,6 +7,7 @@
 //! Derived, checked against measured/megatron.jsonl.
 
 mod attention;
+mod context;
 mod eager;
 mod ends;
 mod experts;

@@ -110,8 +110,14 @@ impl Scenario {
         }
         let interleaves = mesh.pipeline.get() > 1 && mesh.schedule == Schedule::Interleaved;
         let chunks = if interleaves { mesh.chunks.get().max(1) } else { 1 };
-        if mesh.context.get() > 1 && (mesh.rotate != Rotate::Ulysses || a.latent.is_some()) {
-            return Err(unsupported("cp_rotate", mesh.rotate.key(), &["ulysses"]));
+        let is_refused = match mesh.rotate {
+            Rotate::AllGather => true,
+            Rotate::AllToAll => false,
+            // Transformer Engine has no such attention of other values than keys.
+            Rotate::Ulysses => a.latent.is_some(),
+        };
+        if mesh.context.get() > 1 && is_refused {
+            return Err(unsupported("cp_rotate", mesh.rotate.key(), &["alltoall", "ulysses"]));
         }
         if mesh.context.get() > 1 && self.attention == Attention::Eager {
             return Err(unsupported("attention", self.attention.key(), &["sdpa"]));
@@ -127,7 +133,8 @@ impl Scenario {
             return Err(unsupported("sequence_parallel", "0", &["1"]));
         }
         let (tensor, context) = (mesh.tensor.get().max(1), mesh.context.get().max(1));
-        let heads = tensor.saturating_mul(context);
+        let exchanges_heads = context > 1 && mesh.rotate == Rotate::Ulysses;
+        let heads = if exchanges_heads { tensor.saturating_mul(context) } else { tensor };
         let scattered = if mesh.sequence_parallel { tensor } else { 1 };
         let sequence = if context > 1 { 2 } else { 1 };
         let experts = a.experts;
