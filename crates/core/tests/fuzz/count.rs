@@ -17,7 +17,8 @@ struct Config<'a> {
 impl Config<'_> {
     /// A key's value; `attribute_map` lets a file call it otherwise, and wins.
     fn get(&self, key: &str) -> Option<&Value> {
-        let known = |keys: &Map<String, Value>, key: &str| keys.contains_key(key);
+        let known =
+            |keys: &Map<String, Value>, key: &str| keys.get(key).is_some_and(|value| !value.is_null());
         let aliases = self.default.get("attribute_map").and_then(Value::as_object);
         let other = aliases
             .into_iter()

@@ -173,3 +173,13 @@ fn no_replay_of_an_accepted_configuration_panics() {
         },
     );
 }
+
+/// Found by a run of a million: another name with nothing in it hid the family's own.
+#[test]
+fn another_name_that_is_null_says_nothing() {
+    let text = r#"{ "model_type": "t5", "num_heads": 12, "num_attention_heads": null, "num_layers": 4 }"#;
+    let counted = parameter_count(&from_config(text).unwrap());
+    assert_eq!(count::count(text), Some(u128::from(counted)));
+    let without = r#"{ "model_type": "t5", "num_heads": 12, "num_layers": 4 }"#;
+    assert_eq!(parameter_count(&from_config(without).unwrap()), counted);
+}
