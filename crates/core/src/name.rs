@@ -80,6 +80,24 @@ names! {
         KvANorm = "kv_a_layernorm",
         /// Latent attention's second projection of keys and values.
         KvBProj = "kv_b_proj",
+        /// Makes queries, keys, values and the output's gate of a recurrent layer (`in_proj_qkvz`, `in_proj`).
+        RecurrentIn = "in_proj",
+        /// Makes each head's decay and rate of learning (`in_proj_ba`).
+        RecurrentRates = "in_proj_ba",
+        /// The convolution over the last tokens.
+        Conv = "conv1d",
+        /// What is added to a step's length before softplus.
+        DtBias = "dt_bias",
+        /// Logarithm of a head's decay.
+        ALog = "A_log",
+        /// What a head adds of its own input.
+        Skip = "D",
+        /// The update of the state and what is read of it.
+        Scan = "scan",
+        /// The norm of what is read, with its gate.
+        GatedNorm = "gated_norm",
+        /// The projection behind it.
+        RecurrentOut = "out_proj",
         /// A learned number for each head that takes part in the softmax of its scores.
         Sinks = "sinks",
         /// Head over labels.
@@ -308,6 +326,12 @@ names! {
         LoraScaled = "lora_scaled",
         /// The linear layer's output with the adapter's added.
         LoraSum = "lora_sum",
+        /// Logarithms of decays, their sums within a chunk, and what they are raised to.
+        Decay = "decay",
+        /// A state between two chunks.
+        ChunkState = "chunk_state",
+        /// A copy that is filled up to whole chunks.
+        Filled = "filled",
         /// Bool mask.
         Mask = "mask",
         /// Additive mask in the dtype of the scores.

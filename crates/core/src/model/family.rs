@@ -101,13 +101,15 @@ pub enum Family {
     GraniteMoe,
     /// `minimax_m2`
     MinimaxM2,
+    /// `qwen3_next`
+    Qwen3Next,
     /// A decoder of no known family, read by its keys as `llama` is.
     Generic,
 }
 
 impl Family {
     /// Every family, in the order in which they are listed to readers.
-    pub const ALL: [Self; 49] = [
+    pub const ALL: [Self; 50] = [
         Self::Llama,
         Self::Mistral,
         Self::Qwen2,
@@ -156,6 +158,7 @@ impl Family {
         Self::Llama4Text,
         Self::GraniteMoe,
         Self::MinimaxM2,
+        Self::Qwen3Next,
         Self::Generic,
     ];
 
@@ -211,6 +214,7 @@ impl Family {
             Self::Llama4Text => "llama4_text",
             Self::GraniteMoe => "granitemoe",
             Self::MinimaxM2 => "minimax_m2",
+            Self::Qwen3Next => "qwen3_next",
             Self::Generic => "generic",
         }
     }

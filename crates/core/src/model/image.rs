@@ -92,6 +92,7 @@ impl Tower {
             attention_dropout: self.attention_dropout,
             experts: None,
             latent: None,
+            recurrent: None,
             decoder: None,
             image: Some(self.image),
             tower: None,

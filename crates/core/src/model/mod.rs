@@ -7,6 +7,7 @@ mod family;
 mod image;
 mod parameters;
 mod pattern;
+mod recurrent;
 mod sparse;
 mod traits;
 pub mod weights;
@@ -17,6 +18,7 @@ pub use image::{Image, Tower};
 pub use parameters::{LayerRange, Parameter, Place, parameter_count, parameters};
 pub(crate) use parameters::{elements, has_one_qkv};
 pub use pattern::{Mixer, Pattern};
+pub use recurrent::{Recurrent, Scan};
 pub use sparse::{Decoder, Experts, Latent};
 pub use traits::{Branches, QkNorm, RopeKind, Routing};
 
@@ -93,6 +95,8 @@ pub struct Architecture {
     pub experts: Option<Experts>,
     /// Latent attention, where layers have it.
     pub latent: Option<Latent>,
+    /// The layers without attention, where there are some.
+    pub recurrent: Option<Recurrent>,
     /// The decoder behind the layers, which are then an encoder.
     pub decoder: Option<Decoder>,
     /// The image that the layers read in place of tokens.
@@ -147,6 +151,16 @@ impl Architecture {
     /// Whether layer `index` (from 0) has experts.
     pub fn is_sparse(&self, index: u64) -> bool {
         self.experts.is_some_and(|experts| experts.has(index))
+    }
+
+    /// Whether layer `index` (from 0) carries a state in place of attention.
+    pub fn is_recurrent(&self, index: u64) -> bool {
+        self.recurrent.is_some() && self.pattern.of(index) == Mixer::Recurrent
+    }
+
+    /// Layers that carry a state in place of attention.
+    pub fn recurrent_layers(&self) -> u64 {
+        (0..self.layers.get()).filter(|&index| self.is_recurrent(index)).count() as u64
     }
 
     /// Layers that have experts.

@@ -4,6 +4,7 @@
 //! transposed matrix, which changes no count.
 
 mod images;
+mod recurrent;
 
 use super::{Architecture, Branches, Decoder, Experts, Family, Latent, QkNorm};
 use crate::ledger::{Dim, Dims, Module, Name, Part, Symbol, What};
@@ -21,6 +22,10 @@ pub enum Place {
     DenseLayer,
     /// In every layer that has experts.
     SparseLayer,
+    /// In every layer with attention, of a model in which others carry a state.
+    AttentionLayer,
+    /// In every layer that carries a state in place of attention.
+    RecurrentLayer,
     /// In every layer of a vision tower that the projector's input goes through.
     TowerLayer,
     /// In every layer of the tower behind those.
@@ -88,6 +93,8 @@ impl Parameter {
             Place::LaterLayer => architecture.layers.get().saturating_sub(1),
             Place::DenseLayer => architecture.layers.get() - architecture.sparse_layers(),
             Place::SparseLayer => architecture.sparse_layers(),
+            Place::AttentionLayer => architecture.layers.get() - architecture.recurrent_layers(),
+            Place::RecurrentLayer => architecture.recurrent_layers(),
             Place::DecoderLayer => architecture.decoder.map_or(0, |decoder| decoder.layers.get()),
             Place::TowerLayer => architecture.tower.map_or(0, |tower| tower.used.get()),
             Place::UnusedTowerLayer => {
@@ -104,6 +111,8 @@ impl Parameter {
             Place::LaterLayer => index > 0,
             Place::DenseLayer => !architecture.is_sparse(index),
             Place::SparseLayer => architecture.is_sparse(index),
+            Place::AttentionLayer => !architecture.is_recurrent(index),
+            Place::RecurrentLayer => architecture.is_recurrent(index),
             _ => false,
         };
         is_of_place && self.layers.contains(index)
@@ -111,7 +120,15 @@ impl Parameter {
 
     /// Whether it stands in one of the layers that freezing counts: those of a decoder-only model or of an encoder.
     const fn is_in_stack(&self) -> bool {
-        matches!(self.place, Place::Layer | Place::LaterLayer | Place::DenseLayer | Place::SparseLayer)
+        matches!(
+            self.place,
+            Place::Layer
+                | Place::LaterLayer
+                | Place::DenseLayer
+                | Place::SparseLayer
+                | Place::AttentionLayer
+                | Place::RecurrentLayer
+        )
     }
 
     /// Whether it stands in a layer.
@@ -170,6 +187,7 @@ pub fn parameters(architecture: &Architecture) -> Vec<Parameter> {
     if a.family.is_masked() {
         list.norm(Place::Embedding, Module::EmbeddingNorm, hidden);
     }
+    list.recurrent(hidden);
     list.attention(hidden);
     list.mlps(hidden);
     list.layer_norms(hidden);
@@ -267,6 +285,7 @@ impl List<'_> {
         let head_dim = Dim::new(Symbol::HeadDim, a.head_dim.get());
         let query = [Dim::new(Symbol::Heads, a.heads.get()), head_dim];
         let key = [Dim::new(Symbol::KvHeads, a.kv_heads.get()), head_dim];
+        let place = if a.recurrent.is_some() { Place::AttentionLayer } else { Place::Layer };
         if let Some(latent) = a.latent {
             self.latent(hidden, &latent);
             return;
@@ -274,25 +293,28 @@ impl List<'_> {
         if has_one_qkv(a) {
             let all_heads = a.heads.get().saturating_add(a.kv_heads.get().saturating_mul(2));
             let fused = [Dim::new(Symbol::QkvHeads, all_heads), head_dim];
-            self.linear(Module::QkvProj, &fused, &[hidden], a.qkv_bias);
+            self.linear_at(place, Module::QkvProj, &fused, &[hidden], a.qkv_bias);
         } else {
-            self.linear(Module::QProj, &query, &[hidden], a.qkv_bias);
-            self.linear(Module::KProj, &key, &[hidden], a.qkv_bias);
-            self.linear(Module::VProj, &key, &[hidden], a.qkv_bias);
+            // Beside the queries, what the output is multiplied by.
+            let gated = [Dim::number(2), query[0], query[1]];
+            let of_query = if a.family.gates_attention() { &gated[..] } else { &query };
+            self.linear_at(place, Module::QProj, of_query, &[hidden], a.qkv_bias);
+            self.linear_at(place, Module::KProj, &key, &[hidden], a.qkv_bias);
+            self.linear_at(place, Module::VProj, &key, &[hidden], a.qkv_bias);
         }
-        self.linear(Module::OProj, &[hidden], &query, a.output_bias);
+        self.linear_at(place, Module::OProj, &[hidden], &query, a.output_bias);
         if a.family.has_sinks() {
-            self.vector(Place::Layer, Module::Sinks, &query[..1]);
+            self.vector(place, Module::Sinks, &query[..1]);
         }
         match a.qk_norm() {
             QkNorm::None | QkNorm::WithoutWeights => {}
             QkNorm::Heads | QkNorm::HeadsAfterRope => {
-                self.norm(Place::Layer, Module::QNorm, head_dim);
-                self.norm(Place::Layer, Module::KNorm, head_dim);
+                self.norm(place, Module::QNorm, head_dim);
+                self.norm(place, Module::KNorm, head_dim);
             }
             QkNorm::Wide => {
-                self.norm(Place::Layer, Module::QNorm, Dim::number(a.query_width()));
-                self.norm(Place::Layer, Module::KNorm, Dim::number(a.kv_width()));
+                self.norm(place, Module::QNorm, Dim::number(a.query_width()));
+                self.norm(place, Module::KNorm, Dim::number(a.kv_width()));
             }
         }
     }

@@ -11,11 +11,13 @@ pub enum Mixer {
     Window,
     /// Attention to everything before, without positions (`no_rope_layers`).
     FullNoPositions,
+    /// None: a state goes from token to token (`linear_attention`, `mamba`).
+    Recurrent,
 }
 
 impl Mixer {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Full, Self::Window, Self::FullNoPositions];
+    pub const ALL: [Self; 4] = [Self::Full, Self::Window, Self::FullNoPositions, Self::Recurrent];
 
     /// The letter of a link.
     pub const fn letter(self) -> char {
@@ -23,6 +25,7 @@ impl Mixer {
             Self::Full => 'F',
             Self::Window => 'W',
             Self::FullNoPositions => 'N',
+            Self::Recurrent => 'R',
         }
     }
 
@@ -211,7 +214,7 @@ impl std::str::FromStr for Pattern {
         let wrong = || Error::UnknownChoice {
             field: Field::new("pattern"),
             given: Error::shown(text),
-            accepted: vec!["F", "W", "N", "WF", "FF.WWF"],
+            accepted: vec!["F", "W", "N", "R", "WF", "FF.WWF"],
         };
         let letters = |part: &str| part.chars().map(Mixer::from_letter).collect::<Option<Vec<_>>>();
         if text.len() > 2 * Self::LONGEST {

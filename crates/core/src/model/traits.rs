@@ -94,7 +94,7 @@ impl Family {
             Self::Olmo => NormKind::LayerNormPlain,
             Self::Cohere | Self::Cohere2 => NormKind::Centred,
             Self::Olmo2 | Self::Olmo3 | Self::Helium | Self::GptOss => NormKind::RmsWide,
-            Self::Gemma | Self::Gemma2 | Self::Gemma3Text => NormKind::RmsGemma,
+            Self::Gemma | Self::Gemma2 | Self::Gemma3Text | Self::Qwen3Next => NormKind::RmsGemma,
             Self::T5 => NormKind::T5,
             _ => NormKind::Rms,
         }
@@ -131,7 +131,12 @@ impl Family {
     /// Where and how queries and keys are normalised.
     pub const fn qk_norm(self) -> QkNorm {
         match self {
-            Self::Qwen3 | Self::Qwen3Moe | Self::Gemma3Text | Self::Exaone4 | Self::Glm4Moe => QkNorm::Heads,
+            Self::Qwen3
+            | Self::Qwen3Moe
+            | Self::Qwen3Next
+            | Self::Gemma3Text
+            | Self::Exaone4
+            | Self::Glm4Moe => QkNorm::Heads,
             Self::HunyuanDense => QkNorm::HeadsAfterRope,
             Self::Olmoe | Self::Olmo2 | Self::Olmo3 | Self::MinimaxM2 => QkNorm::Wide,
             Self::Llama4Text => QkNorm::WithoutWeights,
@@ -184,13 +189,14 @@ impl Family {
                 | Self::Glm4Moe
                 | Self::Nemotron
                 | Self::MinimaxM2
+                | Self::Qwen3Next
         )
     }
 
     /// What of a head is rotated where the file does not say.
     pub const fn rotary_part(self) -> f64 {
         match self {
-            Self::GptNeox | Self::StableLm => 0.25,
+            Self::GptNeox | Self::StableLm | Self::Qwen3Next => 0.25,
             Self::Phi | Self::Glm | Self::Glm4 | Self::Glm4Moe | Self::Nemotron => 0.5,
             _ => 1.0,
         }
@@ -215,14 +221,19 @@ impl Family {
             Self::GptOss => Routing::SoftmaxOfLargest,
             Self::GraniteMoe => Routing::SoftmaxOfLargestFp32,
             Self::Llama4Text => Routing::Everyone,
-            Self::Qwen2Moe | Self::Qwen3Moe | Self::Olmoe => Routing::SoftmaxCast,
+            Self::Qwen2Moe | Self::Qwen3Moe | Self::Qwen3Next | Self::Olmoe => Routing::SoftmaxCast,
             _ => Routing::Softmax,
         }
     }
 
     /// Whether the shared experts' output is multiplied by a gate (`shared_expert_gate`), and made before the routed ones.
     pub const fn has_shared_gate(self) -> bool {
-        matches!(self, Self::Qwen2Moe)
+        matches!(self, Self::Qwen2Moe | Self::Qwen3Next)
+    }
+
+    /// Whether attention's output is multiplied by a gate that the query projection makes (`Qwen3NextAttention`).
+    pub const fn gates_attention(self) -> bool {
+        matches!(self, Self::Qwen3Next)
     }
 
     /// Whether the experts have biases and a gate of its own formula (`GptOssExperts`).

@@ -26,8 +26,14 @@ pub(crate) struct Heads {
 impl Writer<'_> {
     /// The attention module on `x`, which the caller still holds: its output before dropout.
     pub(crate) fn attention(&mut self, x: Var, mixer: Mixer) -> Var {
+        let mut gate = None;
         let heads = match self.pass.architecture.latent {
             Some(latent) => self.latent_heads(x, &latent),
+            None if self.pass.architecture.family.gates_attention() => {
+                let (heads, of_output) = self.gated_projections(x);
+                gate = Some(of_output);
+                self.with_positions(heads, mixer)
+            }
             None => self.projected_heads(x, mixer),
         };
         let caches_heads = self.pass.fills_cache && self.pass.architecture.latent.is_none();
@@ -35,6 +41,7 @@ impl Writer<'_> {
         let is_eager = self.pass.attention == Attention::Eager;
         let output =
             if is_eager { self.eager_attention(heads) } else { self.sdpa(heads, mixer == Mixer::Window) };
+        let output = gate.map_or(output, |gate| self.gated_output(output, gate));
         let hidden = [self.pass.hidden()];
         let values = [self.pass.heads(), self.pass.value_dim()];
         let projected = self.linear(
@@ -57,6 +64,11 @@ impl Writer<'_> {
         } else {
             self.three_projections(x)
         };
+        self.with_positions(heads, mixer)
+    }
+
+    /// Takes over the caller's heads.
+    fn with_positions(&mut self, heads: Heads, mixer: Mixer) -> Heads {
         let has_positions = mixer != Mixer::FullNoPositions && self.pass.architecture.has_rope();
         let heads = if has_positions { self.rotated_heads(heads) } else { heads };
         self.behind_rope(heads, mixer)
@@ -103,6 +115,11 @@ impl Writer<'_> {
 
     fn three_projections(&mut self, x: Var) -> Heads {
         let query = self.projection(x, Module::QProj, Module::QNorm, self.pass.heads());
+        let (key, value) = self.keys_and_values(x);
+        Heads { query, key, value }
+    }
+
+    pub(super) fn keys_and_values(&mut self, x: Var) -> (Var, Var) {
         let key = self.projection(x, Module::KProj, Module::KNorm, self.pass.kv_heads());
         let (hidden, kv) = ([self.pass.hidden()], [self.pass.kv_heads(), self.pass.head_dim()]);
         let has_bias = self.pass.architecture.qkv_bias;
@@ -116,7 +133,7 @@ impl Writer<'_> {
                 has_bias,
             },
         );
-        Heads { query, key, value }
+        (key, value)
     }
 
     /// The q or k projection, with the norm over each head where the family has one.

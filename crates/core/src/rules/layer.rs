@@ -126,7 +126,10 @@ impl Writer<'_> {
         } else {
             self.norm_before(x, Module::InputNorm)
         };
-        let mut branch = self.attention_on(normed, kind.mixer);
+        let mut branch = match self.pass.architecture.recurrent {
+            Some(layer) if kind.mixer == Mixer::Recurrent => self.recurrent(normed, &layer),
+            _ => self.attention_on(normed, kind.mixer),
+        };
         self.tape.drop(normed);
         if self.pass.architecture.family.has_post_norms() {
             branch = self.norm_of_branch(branch, Module::PostAttentionNorm);

@@ -59,7 +59,7 @@ impl Writer<'_> {
     }
 
     /// `weight * back`; the weight's gradient is summed from a whole product.
-    fn weighted_norm(&mut self, back: Var, norm: &Norm<'_>, dtype: Dtype) -> Var {
+    pub(crate) fn weighted_norm(&mut self, back: Var, norm: &Norm<'_>, dtype: Dtype) -> Var {
         let output = self.made(norm.module, What::Output, norm.full(), dtype);
         let product = self.temporary(norm.module, What::Scaled, norm.full(), dtype);
         let back_gradient = self.gradient(back);
@@ -126,7 +126,7 @@ impl Writer<'_> {
     }
 
     /// `x.float() * rsqrt(mean(x.float()²) + eps)`, in fp32.
-    fn normalise(&mut self, x: Var, norm: &Norm<'_>) -> Var {
+    pub(crate) fn normalise(&mut self, x: Var, norm: &Norm<'_>) -> Var {
         let full = |writer: &Self, what| writer.temporary(norm.module, what, norm.full(), Dtype::Fp32);
         let x32 = self.cast(x, norm.module, What::Fp32Copy, Dtype::Fp32);
         let inverse = self.inverse_rms(x32, norm);

@@ -9,6 +9,7 @@ mod optimizer;
 mod optimizer_settings;
 mod parallel;
 mod quantisation;
+mod recurrent;
 mod trainer;
 mod vision;
 mod vocabulary;
@@ -128,6 +129,7 @@ impl Default for Scenario {
             attention_dropout: false,
             experts: None,
             latent: None,
+            recurrent: None,
             decoder: None,
             image: None,
             tower: None,
@@ -213,6 +215,12 @@ impl Scenario {
             ("expert_ffn", experts.map(|experts| experts.ffn), limits::WIDTH),
             ("shared_ffn", experts.and_then(|experts| experts.shared_ffn), limits::WIDTH),
             ("sparse_every", experts.map(|experts| experts.every), limits::LAYERS),
+            ("key_heads", a.recurrent.map(|layer| layer.key_heads), limits::HEADS),
+            ("key_dim", a.recurrent.map(|layer| layer.key_dim), limits::HEADS),
+            ("value_heads", a.recurrent.map(|layer| layer.value_heads), limits::HEADS),
+            ("value_head_dim", a.recurrent.map(|layer| layer.value_dim), limits::HEADS),
+            ("conv_kernel", a.recurrent.map(|layer| layer.kernel), limits::KERNEL),
+            ("chunk", a.recurrent.map(|layer| layer.chunk), limits::WIDTH),
             ("decoder_layers", a.decoder.map(|decoder| decoder.layers), limits::LAYERS),
             ("image_size", image.map(|image| image.size), limits::IMAGE_SIZE),
             ("patch_size", image.map(|image| image.patch), limits::IMAGE_SIZE),
@@ -288,6 +296,7 @@ impl Scenario {
             (true, false) => return Err(unsupported("family", a.family.key(), &["vit"])),
             _ => {}
         }
+        self.check_recurrent()?;
         self.check_quantised_base()?;
         self.optimizer_settings.check(self)?;
         // `Adam_mini.step` takes matrices of two dimensions, and queries and keys of whole heads.
@@ -468,6 +477,8 @@ pub mod limits {
     pub const PERCENT: (u32, u32) = (1, 100);
     /// Parameters of another model, in millions.
     pub const MILLIONS: (u32, u32) = (0, 4_000_000);
+    /// Tokens that a convolution sees.
+    pub const KERNEL: (u32, u32) = (1, 64);
     /// Experts in a layer.
     pub const EXPERTS: (u32, u32) = (1, 65_536);
     /// Hidden width, MLP width.

@@ -3,7 +3,7 @@
 use super::{CUSTOM, Key, always, is_set, none_for_zero, pattern, unknown, zero_for_none};
 use crate::error::{Error, Field};
 use crate::link::count;
-use crate::model::{Activation, Decoder, Experts, Family, Image, Latent, Tower};
+use crate::model::{Activation, Decoder, Experts, Family, Image, Latent, Recurrent, Scan, Tower};
 use crate::presets;
 use crate::scenario::{Scenario, limits};
 use crate::units::Count;
@@ -115,6 +115,28 @@ pub(super) const KEYS: &[Key] = &[
     optional_of_part!("query_latent", limits::WIDTH, latent, |latent| latent.query_rank),
     of_part!("value_dim", limits::HEADS, latent, Count::ONE, |latent| latent.value),
     Key {
+        name: "scan",
+        write: |s| s.model.architecture.recurrent.map_or("none", |layer| layer.scan.key()).to_owned(),
+        read: |s, field, text| {
+            let scan = Scan::from_key(text);
+            if scan.is_none() && text != "none" {
+                return Err(unknown(field, text, SCANS));
+            }
+            s.model.architecture.recurrent = scan.map(|scan| Recurrent { scan, ..ONE_STATE });
+            Ok(())
+        },
+        words: SCANS,
+        matters: is_recurrent,
+    },
+    of_part!("key_heads", limits::HEADS, recurrent, Count::ONE, |layer| layer.key_heads).when(is_recurrent),
+    of_part!("key_dim", limits::HEADS, recurrent, Count::ONE, |layer| layer.key_dim).when(is_recurrent),
+    of_part!("value_heads", limits::HEADS, recurrent, Count::ONE, |layer| layer.value_heads).when(is_recurrent),
+    of_part!("value_head_dim", limits::HEADS, recurrent, Count::ONE, |layer| layer.value_dim).when(is_recurrent),
+    of_part!("conv_kernel", limits::KERNEL, recurrent, Count::ONE, |layer| layer.kernel).when(is_recurrent),
+    of_part!("chunk", limits::WIDTH, recurrent, Count::ONE, |layer| layer.chunk).when(is_recurrent),
+    flag_of_part!("conv_bias", recurrent, |layer| layer.conv_bias).when(is_recurrent),
+    flag_of_part!("proj_bias", recurrent, |layer| layer.proj_bias).when(is_recurrent),
+    Key {
         name: "decoder_layers",
         write: |s| zero_for_none(s.model.architecture.decoder.map(|decoder| decoder.layers)),
         read: |s, field, text| {
@@ -198,6 +220,26 @@ const ONE_EXPERT: Experts = Experts {
     every: Count::ONE,
     renormalises: false,
 };
+
+/// The same of layers that carry a state.
+const ONE_STATE: Recurrent = Recurrent {
+    scan: Scan::GatedDelta,
+    key_heads: Count::ONE,
+    key_dim: Count::ONE,
+    value_heads: Count::ONE,
+    value_dim: Count::ONE,
+    kernel: Count::ONE,
+    chunk: Count::ONE,
+    conv_bias: false,
+    proj_bias: false,
+};
+
+/// The words of all scans, and of none.
+const SCANS: &[&str] = &["none", "gated_delta", "mamba2"];
+
+fn is_recurrent(scenario: &Scenario) -> bool {
+    scenario.model.architecture.recurrent.is_some()
+}
 
 /// The same of a decoder behind an encoder.
 const ONE_LAYER: Decoder =

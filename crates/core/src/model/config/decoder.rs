@@ -84,6 +84,7 @@ impl Config {
             },
             experts: self.experts(family)?,
             latent,
+            recurrent: self.recurrent(family)?,
             decoder: None,
             image: None,
             tower: None,

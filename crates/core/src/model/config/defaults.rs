@@ -167,6 +167,16 @@ pub(super) const fn defaults(family: Family) -> Defaults {
             head_dim: Some(128),
             ..llama
         },
+        Family::Qwen3Next => Defaults {
+            vocabulary: 151_936,
+            hidden: 2048,
+            ffn: 5632,
+            layers: 48,
+            heads: 16,
+            kv_heads: Some(2),
+            head_dim: Some(256),
+            ..llama
+        },
         Family::Qwen2Moe => Defaults {
             vocabulary: 151_936,
             hidden: 2048,

@@ -42,6 +42,7 @@ impl Config {
             attention_dropout: self.dropout("attn_pdrop", 0.1)?,
             experts: None,
             latent: None,
+            recurrent: None,
             decoder: None,
             image: None,
             tower: None,
@@ -83,6 +84,7 @@ impl Config {
             attention_dropout: dropout,
             experts: None,
             latent: None,
+            recurrent: None,
             labels: None,
             decoder: Some(Decoder {
                 layers: self.optional("num_decoder_layers", limits::LAYERS)?.unwrap_or(layers),

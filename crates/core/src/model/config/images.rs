@@ -42,6 +42,7 @@ impl Config {
             attention_dropout: self.dropout("attention_probs_dropout_prob", 0.0)?,
             experts: None,
             latent: None,
+            recurrent: None,
             decoder: None,
             image: Some(self.image(224, 16)?),
             tower: None,

@@ -19,6 +19,9 @@ impl Config {
         if family == Family::Llama4Text {
             return self.chunks(layers);
         }
+        if family == Family::Qwen3Next {
+            return Ok((None, self.linear_attention(layers)?));
+        }
         let without_window = match family {
             Family::Smollm3 => self.positions_in(layers, Mixer::Full)?,
             _ => Pattern::all(Mixer::Full),
@@ -120,6 +123,7 @@ impl Config {
         let mixer = |kind: &Value| match kind.as_str()? {
             "sliding_attention" | "chunked_attention" => Some(Mixer::Window),
             "full_attention" => Some(Mixer::Full),
+            "linear_attention" if self.family() == Ok(Family::Qwen3Next) => Some(Mixer::Recurrent),
             _ => None,
         };
         let mixers = types.and_then(|types| types.iter().map(mixer).collect::<Option<Vec<_>>>());

@@ -9,6 +9,7 @@ mod encoders;
 mod families;
 mod images;
 mod layers;
+mod recurrent;
 mod sparse;
 mod wrapped;
 

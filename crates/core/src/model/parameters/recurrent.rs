@@ -1,0 +1,44 @@
+//! Parameters of layers that carry a state in place of attention: `Qwen3NextGatedDeltaNet`.
+
+use super::{List, Place};
+use crate::ledger::{Dim, Module};
+use crate::model::{Recurrent, Scan};
+
+impl List<'_> {
+    /// Those of the layers that have a state, where there are such.
+    pub(super) fn recurrent(&mut self, hidden: Dim) {
+        let Some(layer) = self.architecture.recurrent else { return };
+        let heads = [Dim::number(layer.value_heads.get())];
+        let values = [heads[0], Dim::number(layer.value_dim.get())];
+        self.of_heads(Module::DtBias, &heads);
+        self.of_heads(Module::ALog, &heads);
+        self.convolution(&layer);
+        match layer.scan {
+            Scan::GatedDelta => {
+                let all = [Dim::number(layer.channels().saturating_add(layer.values()))];
+                self.projection(Module::RecurrentIn, &all, &[hidden], false);
+                self.projection(Module::RecurrentRates, &[Dim::number(2), heads[0]], &[hidden], false);
+                self.of_heads(Module::GatedNorm, &values[1..]);
+            }
+            Scan::Mamba2 => {}
+        }
+        self.projection(Module::RecurrentOut, &[hidden], &values, layer.proj_bias);
+    }
+
+    fn projection(&mut self, module: Module, output: &[Dim], input: &[Dim], bias: bool) {
+        self.linear_at(Place::RecurrentLayer, module, output, input, bias);
+    }
+
+    fn of_heads(&mut self, module: Module, dims: &[Dim]) {
+        self.vector(Place::RecurrentLayer, module, dims);
+    }
+
+    /// `nn.Conv1d` with a group for each channel: its weight has three dimensions, of which no matrix is made.
+    fn convolution(&mut self, layer: &Recurrent) {
+        let dims = [Dim::number(layer.channels()), Dim::number(layer.kernel.get())];
+        self.of_heads(Module::Conv, &dims);
+        if layer.conv_bias {
+            self.bias(Place::RecurrentLayer, Module::Conv, &dims[..1]);
+        }
+    }
+}

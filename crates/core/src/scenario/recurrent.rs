@@ -1,0 +1,53 @@
+//! What is followed for models whose layers carry a state in place of attention.
+
+use super::{
+    KvCache, Library, Method, Optimizer, Padding, Scenario, Stack, unsupported,
+};
+use crate::error::{Error, Field};
+use crate::model::{Family, Mixer};
+
+impl Scenario {
+    /// Plain training on one GPU: what adapters, padding, caches and further models do in such layers no run has shown.
+    pub(super) fn check_recurrent(&self) -> Result<(), Error> {
+        let a = &self.model.architecture;
+        let Some(layer) = a.recurrent else {
+            let is_said = a.pattern.has(Mixer::Recurrent);
+            return if is_said { Err(Error::Missing { field: Field::new("scan") }) } else { Ok(()) };
+        };
+        if !matches!(a.family, Family::Qwen3Next) {
+            return Err(unsupported("family", a.family.key(), &["qwen3_next"]));
+        }
+        if !layer.value_heads.get().is_multiple_of(layer.key_heads.get()) {
+            return Err(Error::NotDivisible {
+                field: Field::new("value_heads"),
+                given: layer.value_heads.get(),
+                by: Field::new("key_heads"),
+                divisor: layer.key_heads.get(),
+            });
+        }
+        // Factored and orthogonalised states depend on a convolution's three dimensions.
+        let is_elementwise = match self.optimizer.library() {
+            Library::Torch => !matches!(
+                self.optimizer,
+                Optimizer::Muon | Optimizer::AdafactorTorch | Optimizer::Lbfgs
+            ),
+            Library::Bitsandbytes | Library::Own => true,
+            _ => false,
+        };
+        let objective = self.objective.method;
+        let refused = [
+            (!is_elementwise, "optimizer", self.optimizer.key(), "adamw_foreach"),
+            (self.stack != Stack::Current, "stack", self.stack.key(), "current"),
+            (self.padding == Padding::Padded, "padding", self.padding.key(), "none"),
+            (self.kv_cache != KvCache::Off, "kv_cache", self.kv_cache.key(), "off"),
+            (self.lora.is_on(), "peft", self.lora.method.key(), "off"),
+            (self.parallel.is_on(), "gpus", "> 1", "1"),
+            (self.checkpointing.is_selective(), "checkpointing", self.checkpointing.key(), "layers"),
+            (objective != Method::CausalLm, "objective", self.objective.word(), "causal_lm"),
+        ];
+        match refused.into_iter().find(|(is_refused, ..)| *is_refused) {
+            Some((_, key, given, accepted)) => Err(unsupported(key, given, &[accepted])),
+            None => Ok(()),
+        }
+    }
+}
