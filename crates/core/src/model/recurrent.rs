@@ -7,15 +7,13 @@ use crate::units::Count;
 pub enum Scan {
     /// The gated delta rule (`Qwen3NextGatedDeltaNet`).
     GatedDelta,
-    /// Structured state space duality (`Mamba2Mixer`).
-    Mamba2,
 }
 
 impl Scan {
     /// Every kind.
-    pub const ALL: [Self; 2] = [Self::GatedDelta, Self::Mamba2];
+    pub const ALL: [Self; 1] = [Self::GatedDelta];
     /// The words of all kinds, in the same order.
-    pub const KEYS: &'static [&'static str] = &["gated_delta", "mamba2"];
+    pub const KEYS: &'static [&'static str] = &["gated_delta"];
 
     /// The kind that a word names.
     pub fn from_key(key: &str) -> Option<Self> {
@@ -26,7 +24,6 @@ impl Scan {
     pub const fn key(self) -> &'static str {
         match self {
             Self::GatedDelta => "gated_delta",
-            Self::Mamba2 => "mamba2",
         }
     }
 }

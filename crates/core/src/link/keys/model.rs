@@ -235,7 +235,7 @@ const ONE_STATE: Recurrent = Recurrent {
 };
 
 /// The words of all scans, and of none.
-const SCANS: &[&str] = &["none", "gated_delta", "mamba2"];
+const SCANS: &[&str] = &["none", "gated_delta"];
 
 fn is_recurrent(scenario: &Scenario) -> bool {
     scenario.model.architecture.recurrent.is_some()

@@ -20,7 +20,6 @@ impl List<'_> {
                 self.projection(Module::RecurrentRates, &[Dim::number(2), heads[0]], &[hidden], false);
                 self.of_heads(Module::GatedNorm, &values[1..]);
             }
-            Scan::Mamba2 => {}
         }
         self.projection(Module::RecurrentOut, &[hidden], &values, layer.proj_bias);
     }

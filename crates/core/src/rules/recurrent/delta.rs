@@ -38,7 +38,7 @@ impl Writer<'_> {
         let per_head = self.rows(&[heads]);
         let [mut beta, mut rate] =
             self.split_into(rates, [(What::Step, per_head), (What::Decay, per_head)]);
-        // Of grouped heads, parts of the projections are reshaped over a gap; the others later or not at all.
+        // Of grouped heads, parts of the projections are reshaped over a gap.
         let mut value_copy = None;
         if repeats {
             value_copy = Some(self.copied(value, What::Value, of_values));
@@ -64,9 +64,6 @@ impl Writer<'_> {
         let read = self.delta_rule(&DeltaInputs { query, key, value, decay, beta: learned }, layer);
         for var in [query, key, value] {
             self.tape.drop(var);
-        }
-        if !repeats {
-            gate = self.then(gate, |w, x| w.copied(x, What::Scaled, of_values));
         }
         let normed = self.then(read, |w, x| w.gated_norm(x, gate, layer));
         let output = self.recurrent_output(normed, layer);

@@ -23,8 +23,9 @@ struct Chunks {
 impl Writer<'_> {
     /// What the heads read of their states, by token. The caller still holds the inputs.
     pub(super) fn delta_rule(&mut self, inputs: &DeltaInputs, layer: &Recurrent) -> Var {
-        let shape = Shape::of(self, layer);
         let given = self.tape.dtype(inputs.query);
+        let shape = Shape::of(self, layer);
+        let shape = Shape { interleaves_heads: given == Dtype::Fp32 && !shape.is_filled_up(), ..shape };
         let [query, key, value, beta, decay] = self.wide_inputs(inputs, layer);
         let query = self.then(query, |w, x| w.unit_length(x));
         let key = self.then(key, |w, x| w.unit_length(x));
@@ -47,8 +48,8 @@ impl Writer<'_> {
         let sums = self.cumulative(decay, per_token);
         let pairs = shape.filled(&[shape.chunk]);
         let pairwise = self.pairwise_decay(sums, mask, pairs);
-        let system = self.masked_scores(key_beta, key, pairwise, pairs);
-        let within = self.masked_scores(query, key, pairwise, pairs);
+        let system = self.masked_scores([key_beta, key], pairwise, &shape);
+        let within = self.masked_scores([query, key], pairwise, &shape);
         let exponent = self.keeping_output(sums, What::Decay);
         let decayed = self.broadcast_product(key_beta, exponent, What::Key, keys);
         self.tape.drop(exponent);
@@ -139,8 +140,12 @@ impl Writer<'_> {
     }
 
     /// `(a @ bᵀ) * pairwise`.
-    fn masked_scores(&mut self, a: Var, b: Var, pairwise: Var, pairs: Dims) -> Var {
-        let scores = self.matrices(a, b, What::Scores, pairs);
+    fn masked_scores(&mut self, operands: [Var; 2], pairwise: Var, shape: &Shape) -> Var {
+        let pairs = shape.filled(&[shape.chunk]);
+        let [a, b] = operands.map(|x| self.batched(x, What::Contiguous, shape.copies_all(), 1));
+        let scores = self.matrices_of_chunk(a, b, What::Scores, pairs, 1);
+        self.drop_chunk(a);
+        self.drop_chunk(b);
         let masked = self.broadcast_product(scores, pairwise, What::MaskedScores, pairs);
         self.tape.drop(scores);
         masked
@@ -183,7 +188,9 @@ impl Writer<'_> {
             let correction = self.correction(chunks, of_chunk, shape, count);
             let query = self.slice_of(chunks.query, What::Query, shape.of_chunk(&[shape.key]));
             let values = shape.of_chunk(&[shape.value]);
-            let between = self.matrices_of_chunk(OfChunk::of(query), of_chunk, What::Output, values, count);
+            let rows = self.batched(query, What::Contiguous, shape.copies_chunk(), count);
+            let between = self.matrices_of_chunk(rows, of_chunk, What::Output, values, count);
+            self.drop_chunk(rows);
             self.tape.drop(query);
             if let Some(earlier) = named.replace(between) {
                 self.tape.drop(earlier);
@@ -252,7 +259,9 @@ impl Writer<'_> {
         let decay = self.slice_of(chunks.decay, What::Decay, shape.of_head(&[]));
         let decayed = self.product_of_chunk(state, OfChunk::of(decay), What::ChunkState, dims);
         let key = self.slice_of(chunks.key, What::Key, shape.of_chunk(&[shape.key]));
-        let update = self.matrices_of_chunk(OfChunk::of(key), correction, What::ChunkState, dims, count);
+        let rows = self.batched(key, What::Contiguous, shape.copies_chunk(), count);
+        let update = self.matrices_of_chunk(rows, correction, What::ChunkState, dims, count);
+        self.drop_chunk(rows);
         let next = self.broadcast_sum(decayed, update, What::ChunkState, dims);
         for var in [update, key, decayed, decay] {
             self.tape.drop(var);
@@ -264,7 +273,7 @@ impl Writer<'_> {
     fn last_state(&mut self, state: Var) -> Var {
         let of = self.tape.storage(state);
         let decayed = self.tape.constant(of);
-        let update = self.tape.constant(Storage { dtype: self.pass.compute(), ..of });
+        let update = self.tape.constant(Storage { dtype: self.pass.autocast.unwrap_or(of.dtype), ..of });
         self.tape.scratch(self.workspace(false));
         let next = self.tape.constant(of);
         self.tape.drop(update);

@@ -27,6 +27,8 @@ struct Shape {
     chunks: Dim,
     /// Tokens that fill up the last chunk.
     missing: u64,
+    /// Heads lie next to each other within a token: what is fp32 already and fills its chunks is never copied on its way.
+    interleaves_heads: bool,
 }
 
 impl Shape {
@@ -40,8 +42,20 @@ impl Shape {
             value: Dim::number(layer.value_dim.get()),
             chunk: Dim::number(chunk),
             chunks: Dim::number(chunks),
+            interleaves_heads: false,
             missing: chunks.saturating_mul(chunk).saturating_sub(sequence),
         }
+    }
+
+    /// Whether `matmul` copies what has a matrix for each head and chunk.
+    const fn copies_all(&self) -> bool {
+        let is_one_batch = self.batch.value == 1 && self.chunks.value == 1;
+        self.interleaves_heads && self.heads.value > 1 && !is_one_batch
+    }
+
+    /// The same of one chunk.
+    const fn copies_chunk(&self) -> bool {
+        self.interleaves_heads && self.heads.value > 1 && self.batch.value > 1
     }
 
     /// A row for each token of all chunks.
@@ -84,7 +98,6 @@ impl Writer<'_> {
     pub(crate) fn recurrent(&mut self, x: Var, layer: &Recurrent) -> Var {
         match layer.scan {
             Scan::GatedDelta => self.gated_delta_net(x, layer),
-            Scan::Mamba2 => self.gated_delta_net(x, layer),
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::ledger::{Dims, Module, Name, What};
 use crate::rules::Writer;
 use crate::rules::elementwise::promoted;
-use crate::tape::{Step, Storage, Var};
+use crate::tape::{Mode, Step, Storage, Var};
 use crate::units::Dtype;
 
 /// A tensor of one chunk, and those of the other chunks that the same operators have made.
@@ -90,12 +90,8 @@ impl Writer<'_> {
         vec![Step::Raw(whole), Step::Gradient(operand, own)]
     }
 
-    /// `a @ b` of batches of matrices, in autocast's dtype. The result is a view of `bmm`'s, and so are both gradients.
-    pub(super) fn matrices(&mut self, a: Var, b: Var, what: What, dims: Dims) -> Var {
-        self.matrices_of_chunk(OfChunk::of(a), OfChunk::of(b), what, dims, 1)
-    }
-
-    /// The same for one chunk of `chunks`, all of which keep what this one keeps.
+    /// `a @ b` of batches of matrices, in autocast's dtype, for one chunk of `chunks`, all of which keep what this one keeps. The result is a
+    /// view of `bmm`'s, and so are both gradients.
     pub(super) fn matrices_of_chunk(
         &mut self,
         a: OfChunk,
@@ -105,7 +101,7 @@ impl Writer<'_> {
         chunks: u64,
     ) -> Var {
         let (left, right) = (self.operand_of_product(a, chunks), self.operand_of_product(b, chunks));
-        let output = self.scanned(what, dims, self.pass.compute());
+        let output = self.scanned(what, dims, self.tape.dtype(left.one));
         let steps = [self.gradient_of_rows(right.one), self.gradient_of_rows(left.one), self.scratch_step()];
         let saved = self.kept_operands(left, right);
         let output = self.tape.operator(output, &saved, &steps);
@@ -122,7 +118,7 @@ impl Writer<'_> {
 
     /// An operand in autocast's dtype: no leaf, so that its copy is in no cache.
     fn operand_of_product(&mut self, x: OfChunk, chunks: u64) -> OfChunk {
-        let compute = self.pass.compute();
+        let compute = self.pass.autocast.unwrap_or(self.tape.dtype(x.one));
         let is_copied = self.tape.dtype(x.one) != compute;
         let one = self.scan_cast(x.one, What::InputCast, compute);
         if is_copied {
@@ -132,9 +128,21 @@ impl Writer<'_> {
         OfChunk { one, others }
     }
 
+    /// An operand that `matmul` has to copy, because its heads are not next to each other in memory, or itself.
+    pub(super) fn batched(&mut self, x: Var, what: What, is_copied: bool, chunks: u64) -> OfChunk {
+        let dims = self.tape.storage(x).dims;
+        if !is_copied {
+            return OfChunk::of(self.reshaped(x, what, dims, false));
+        }
+        let one = self.copied(x, what, dims);
+        OfChunk { one, others: self.others(one, chunks) }
+    }
+
     /// What the other chunks of `chunks` have made beside `one`.
     pub(super) fn others(&mut self, one: Var, chunks: u64) -> Option<Var> {
-        let more = chunks.checked_sub(1).filter(|&more| more > 0)?;
+        // Without a graph nobody keeps them.
+        let is_kept = !matches!(self.tape.mode(), Mode::NoGrad | Mode::FirstPass);
+        let more = chunks.checked_sub(1).filter(|&more| more > 0 && is_kept)?;
         let of = self.tape.storage(one);
         let dims = of.dims.times(crate::ledger::Dim::number(more));
         Some(self.tape.constant(Storage { dims, ..of }))
