@@ -37,7 +37,8 @@ impl Writer<'_> {
 
     /// `output * sigmoid(gate)`. Takes over both.
     pub(super) fn gated_output(&mut self, output: Var, gate: Var) -> Var {
-        let storage = self.made(Module::Attention, What::Weighted, self.tape.storage(gate).dims, self.tape.dtype(gate));
+        let storage =
+            self.made(Module::Attention, What::Weighted, self.tape.storage(gate).dims, self.tape.dtype(gate));
         let gradient = self.gradient(gate);
         let factor = self.tape.operator_keeping_output(storage, &[], &[gradient]);
         let gated = self.product(output, factor, Module::OProj, What::Input);

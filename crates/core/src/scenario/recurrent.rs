@@ -1,8 +1,6 @@
 //! What is followed for models whose layers carry a state in place of attention.
 
-use super::{
-    KvCache, Library, Method, Optimizer, Padding, Scenario, Stack, unsupported,
-};
+use super::{KvCache, Library, Method, Optimizer, Padding, Scenario, Stack, unsupported};
 use crate::error::{Error, Field};
 use crate::model::{Family, Mixer};
 
@@ -27,10 +25,9 @@ impl Scenario {
         }
         // Factored and orthogonalised states depend on a convolution's three dimensions.
         let is_elementwise = match self.optimizer.library() {
-            Library::Torch => !matches!(
-                self.optimizer,
-                Optimizer::Muon | Optimizer::AdafactorTorch | Optimizer::Lbfgs
-            ),
+            Library::Torch => {
+                !matches!(self.optimizer, Optimizer::Muon | Optimizer::AdafactorTorch | Optimizer::Lbfgs)
+            }
             Library::Bitsandbytes | Library::Own => true,
             _ => false,
         };

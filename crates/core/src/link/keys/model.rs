@@ -130,8 +130,10 @@ pub(super) const KEYS: &[Key] = &[
     },
     of_part!("key_heads", limits::HEADS, recurrent, Count::ONE, |layer| layer.key_heads).when(is_recurrent),
     of_part!("key_dim", limits::HEADS, recurrent, Count::ONE, |layer| layer.key_dim).when(is_recurrent),
-    of_part!("value_heads", limits::HEADS, recurrent, Count::ONE, |layer| layer.value_heads).when(is_recurrent),
-    of_part!("value_head_dim", limits::HEADS, recurrent, Count::ONE, |layer| layer.value_dim).when(is_recurrent),
+    of_part!("value_heads", limits::HEADS, recurrent, Count::ONE, |layer| layer.value_heads)
+        .when(is_recurrent),
+    of_part!("value_head_dim", limits::HEADS, recurrent, Count::ONE, |layer| layer.value_dim)
+        .when(is_recurrent),
     of_part!("conv_kernel", limits::KERNEL, recurrent, Count::ONE, |layer| layer.kernel).when(is_recurrent),
     of_part!("chunk", limits::WIDTH, recurrent, Count::ONE, |layer| layer.chunk).when(is_recurrent),
     flag_of_part!("conv_bias", recurrent, |layer| layer.conv_bias).when(is_recurrent),

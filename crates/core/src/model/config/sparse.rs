@@ -52,7 +52,9 @@ impl Config {
                 every: self.count("decoder_sparse_step", limits::LAYERS, 1)?,
                 renormalises: self.flag("norm_topk_prob", false)?,
             },
-            Family::Qwen3Next if self.get("num_experts").and_then(Value::as_u64) == Some(0) => return Ok(None),
+            Family::Qwen3Next if self.get("num_experts").and_then(Value::as_u64) == Some(0) => {
+                return Ok(None);
+            }
             Family::Qwen3Next => Experts {
                 count: self.number_of_experts("num_experts", 512)?,
                 per_token: self.count("num_experts_per_tok", limits::EXPERTS, 10)?,

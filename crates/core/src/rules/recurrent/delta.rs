@@ -29,15 +29,20 @@ impl Writer<'_> {
         let repeats = layer.value_heads > layer.key_heads;
         let width = layer.channels().saturating_add(values);
         let mixed = self.recurrent_projection(x, Module::RecurrentIn, width, false);
-        let rates = self.recurrent_projection(x, Module::RecurrentRates, heads.value.saturating_mul(2), false);
+        let rates =
+            self.recurrent_projection(x, Module::RecurrentRates, heads.value.saturating_mul(2), false);
         let (of_keys, of_values) = (self.rows(&[number(keys)]), self.rows(&self.value_shape(layer)));
         let [query, key, value, mut gate] = self.split_into(
             mixed,
-            [(What::Query, of_keys), (What::Key, of_keys), (What::Value, of_values), (What::Scaled, of_values)],
+            [
+                (What::Query, of_keys),
+                (What::Key, of_keys),
+                (What::Value, of_values),
+                (What::Scaled, of_values),
+            ],
         );
         let per_head = self.rows(&[heads]);
-        let [mut beta, mut rate] =
-            self.split_into(rates, [(What::Step, per_head), (What::Decay, per_head)]);
+        let [mut beta, mut rate] = self.split_into(rates, [(What::Step, per_head), (What::Decay, per_head)]);
         // Of grouped heads, parts of the projections are reshaped over a gap.
         let mut value_copy = None;
         if repeats {

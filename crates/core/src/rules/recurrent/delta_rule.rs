@@ -30,7 +30,8 @@ impl Writer<'_> {
         let query = self.then(query, |w, x| w.unit_length(x));
         let key = self.then(key, |w, x| w.unit_length(x));
         let query = self.then(query, |w, x| w.made_of(x, What::Query, w.tape.storage(x).dims));
-        let (keys, values, per_token) = (shape.filled(&[shape.key]), shape.filled(&[shape.value]), shape.filled(&[]));
+        let (keys, values, per_token) =
+            (shape.filled(&[shape.key]), shape.filled(&[shape.value]), shape.filled(&[]));
         let filled = [(query, What::Query, keys), (key, What::Key, keys), (value, What::Value, values)];
         let filled = filled.map(|(x, what, dims)| self.made_of(x, what, dims));
         for var in [query, key, value] {
@@ -55,7 +56,11 @@ impl Writer<'_> {
         self.tape.drop(exponent);
         let new_values = self.solved(system, value_beta, &shape, values);
         let decayed_keys = self.solved(system, decayed, &shape, keys);
-        let state = self.tape.constant(self.scanned(What::ChunkState, shape.of_head(&[shape.key, shape.value]), Dtype::Fp32));
+        let state = self.tape.constant(self.scanned(
+            What::ChunkState,
+            shape.of_head(&[shape.key, shape.value]),
+            Dtype::Fp32,
+        ));
         let read = self.tape.constant(self.scanned(What::Output, values, Dtype::Fp32));
         let exponent = self.keeping_output(sums, What::Decay);
         let query = self.then(query, |w, x| w.broadcast_product(x, exponent, What::Query, keys));
@@ -81,7 +86,11 @@ impl Writer<'_> {
         let repeats = layer.value_heads > layer.key_heads;
         let heads = [Dim::number(layer.value_heads.get()), Dim::number(layer.key_dim.get())];
         let repeated = [(inputs.query, What::Query), (inputs.key, What::Key)].map(|(x, what)| {
-            if repeats { self.made_of(x, what, self.rows(&heads)) } else { self.reshaped(x, what, self.rows(&heads), false) }
+            if repeats {
+                self.made_of(x, what, self.rows(&heads))
+            } else {
+                self.reshaped(x, what, self.rows(&heads), false)
+            }
         });
         let [query, key] = repeated;
         let all = [(query, What::Query), (key, What::Key), (inputs.value, What::Value)];
