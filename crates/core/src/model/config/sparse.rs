@@ -56,7 +56,7 @@ impl Config {
                 return Ok(None);
             }
             Family::Qwen3Next => Experts {
-                count: self.number_of_experts("num_experts", 512)?,
+                count: self.count("num_experts", limits::EXPERTS, 512)?,
                 per_token: self.count("num_experts_per_tok", limits::EXPERTS, 10)?,
                 ffn: self.count("moe_intermediate_size", limits::WIDTH, 512)?,
                 shared_ffn: Some(self.count("shared_expert_intermediate_size", limits::WIDTH, 512)?),
