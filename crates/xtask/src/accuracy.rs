@@ -8,7 +8,7 @@ use vram_text::Lang;
 
 use crate::run::{Done, root};
 
-const FILES: [&str; 13] = [
+const FILES: [&str; 14] = [
     "tests/goldens/goldens.jsonl",
     "tests/goldens/more.jsonl",
     "tests/goldens/random.jsonl",
@@ -21,6 +21,7 @@ const FILES: [&str; 13] = [
     "tests/goldens/kernels.jsonl",
     "tests/goldens/objectives.jsonl",
     "tests/goldens/goldens_parallel.jsonl",
+    "tests/goldens/tensor_parallel.jsonl",
     "tests/measured/megatron.jsonl",
 ];
 const MEASURED: &str = "tests/measured/rows.jsonl";
