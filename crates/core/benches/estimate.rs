@@ -23,3 +23,15 @@ fn with_replay(id: &str) -> Option<Estimate> {
     let model = presets::find(id)?.model().ok()?;
     estimate_with_replay(divan::black_box(&Scenario { model, ..Scenario::default() })).ok()
 }
+
+/// One GPU, and all dimensions of a mesh of 16,384: the cost depends on the kinds of rank, not on their number.
+#[divan::bench(args = [
+    "?v=1&model=llama-3.1-405b&recipe=bf16-master&optimizer=adamw_fused",
+    "?v=1&model=llama-3.1-405b&s=8192&gpus=16384&spread=megatron&tp=4&pp=2&cp=2&cp_rotate=ulysses&accumulation=16",
+    "?v=1&model=deepseek-v2-lite&s=4096&gpus=16384&spread=megatron&tp=2&ep=64&accumulation=16",
+    "?v=1&model=llama-3.1-405b&gpus=16384&spread=fsdp2",
+    "?v=1&model=llama-3.1-405b&gpus=16384&spread=ddp&dp=ddp_zero1",
+])]
+fn of_mesh(link: &str) -> Option<Estimate> {
+    estimate(divan::black_box(&vram_core::link::read(link).scenario)).ok()
+}
