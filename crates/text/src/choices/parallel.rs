@@ -10,6 +10,9 @@ pub const fn spread(spread: Spread, lang: Lang) -> &'static str {
         Spread::OneGpu => lang.pick("one GPU", "单卡"),
         Spread::Ddp => lang.pick("data parallel: DDP", "数据并行：DDP"),
         Spread::Fsdp2 => lang.pick("sharded: FSDP2, as torchtitan", "分片：FSDP2（同 torchtitan）"),
+        Spread::Fsdp2Tensor => {
+            lang.pick("sharded and tensor parallel: torchtitan", "分片 + 张量并行：torchtitan")
+        }
         Spread::Accelerate => lang.pick("sharded: FSDP1, as Accelerate", "分片：FSDP1（同 Accelerate）"),
         Spread::Megatron => lang.pick("tensor parallel: Megatron-LM", "张量并行：Megatron-LM"),
     }
@@ -29,6 +32,10 @@ pub const fn spread_explained(spread: Spread, lang: Lang) -> &'static str {
         Spread::Fsdp2 => lang.pick(
             "Divides weights, gradients and optimizer states by the number of GPUs, not activations. Adds the weights of the layers at work and of embedding and head, gathered, and buffers to gather and reduce them.",
             "权重、梯度、优化器状态按卡数切分，激活不切分。额外占用：正在计算的层以及词嵌入和输出层聚合后的权重，加上聚合与归约缓冲区。",
+        ),
+        Spread::Fsdp2Tensor => lang.pick(
+            "Also divides each layer's matrices and most activations among the GPUs of a node. The inputs of each block stay whole, and so does the embedding's gradient.",
+            "每层的矩阵和大部分激活再在节点内的各卡之间切分。各模块的输入仍是完整的，词嵌入的梯度也不切分。",
         ),
         Spread::Accelerate => lang.pick(
             "Divides fp32 weights, gradients and optimizer states by the number of GPUs, not activations. Layers are gathered in bf16, each as one flat vector.",

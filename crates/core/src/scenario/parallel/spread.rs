@@ -20,6 +20,8 @@ choices! {
         Ddp = "ddp",
         /// Every tensor sharded, layer by layer gathered in bf16, reduced in fp32, as torchtitan does (`fully_shard`).
         Fsdp2 = "fsdp2",
+        /// The same with each layer split among a node's GPUs and sequence and loss parallelism, as torchtitan does.
+        Fsdp2Tensor = "fsdp2_tp",
         /// fp32 flat parameters, gathered and reduced in bf16, as Accelerate does (`FullyShardedDataParallelPlugin`, `mixed_precision`).
         Accelerate = "accelerate",
         /// Layers split among a node's GPUs, fp32 gradients, and an optimizer that is dealt out, as Megatron-LM does.
@@ -36,7 +38,7 @@ impl Spread {
             gpus => gpus,
         };
         let tensor = match self {
-            Self::Megatron => widest(scenario, gpus),
+            Self::Fsdp2Tensor | Self::Megatron => widest(scenario, gpus),
             _ => Count::ONE,
         };
         let is_split = tensor > Count::ONE;
@@ -46,10 +48,15 @@ impl Spread {
                 Self::Ddp => DataParallel::Ddp,
                 Self::Accelerate => DataParallel::Fsdp1,
                 Self::Megatron => DataParallel::Megatron,
-                Self::OneGpu | Self::Fsdp2 => DataParallel::Fsdp2,
+                Self::OneGpu | Self::Fsdp2 | Self::Fsdp2Tensor => DataParallel::Fsdp2,
             },
             reduce: if self == Self::Accelerate { ReduceDtype::Gradients } else { ReduceDtype::Fp32 },
-            mesh: Mesh { tensor, sequence_parallel: is_split, ..Mesh::default() },
+            mesh: Mesh {
+                tensor,
+                sequence_parallel: is_split,
+                loss_parallel: is_split && self == Self::Fsdp2Tensor,
+                ..Mesh::default()
+            },
             ..Parallel::default()
         };
         self.give_precision(scenario);
@@ -64,7 +71,7 @@ impl Spread {
                 *kernel = LossKernel::TransformerEngine;
                 return;
             }
-            Self::Fsdp2 | Self::Accelerate => scenario.recipe = Recipe::FsdpMixed,
+            Self::Fsdp2 | Self::Fsdp2Tensor | Self::Accelerate => scenario.recipe = Recipe::FsdpMixed,
             Self::OneGpu | Self::Ddp if scenario.recipe == Recipe::FsdpMixed => {
                 scenario.recipe = Recipe::Bf16Mixed;
             }
