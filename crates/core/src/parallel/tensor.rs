@@ -12,6 +12,7 @@ use crate::scenario::Scenario;
 use crate::units::Count;
 
 /// How the model is split among tensor-parallel ranks.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of the run, independent of the others")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TensorParallel {
     ways: u64,
