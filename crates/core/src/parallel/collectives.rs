@@ -207,11 +207,17 @@ impl Collectives {
         held
     }
 
-    /// At the loss, inside of the root's forward: the last layer's buffer is still there.
-    pub(crate) fn at_loss(&self, last: LayerKind, all: &Layers<'_>) -> Vec<Held> {
+    /// The last layer's buffer while the root's forward makes logits, where the loss is computed after it.
+    pub(crate) fn within_root(&self, last: LayerKind) -> Option<Bytes> {
+        let buffer = self.gather_buffer(Module::Layer, self.group(last)).bytes();
+        (self.loss_is_outside && !self.stays_gathered).then_some(buffer)
+    }
+
+    /// At the loss, or before it within the root's forward: the last layer's buffer is still there.
+    pub(crate) fn at_loss(&self, last: LayerKind, all: &Layers<'_>, is_within_root: bool) -> Vec<Held> {
         let mut held = self.kept(all);
         held.push(self.root_gathered());
-        if !self.stays_gathered && !self.loss_is_outside {
+        if !self.stays_gathered && (is_within_root || !self.loss_is_outside) {
             held.push((self.gather_buffer(Module::Layer, self.group(last)), 1));
         }
         held

@@ -21,6 +21,10 @@ pub(super) fn split_head(pass: &Pass, mode: Mode, split: &TensorParallel) -> Blo
     for var in gathered.into_iter().chain([normed]) {
         writer.tape.drop(var);
     }
+    if pass.autocast.is_none() {
+        // The model returns: what FSDP wraps ends here, as autocast around the model alone would.
+        writer.tape.leave_autocast();
+    }
     let loss =
         if split.splits_loss { writer.parallel_cross_entropy(logits) } else { writer.cross_entropy(logits) };
     writer.tape.drop(logits);

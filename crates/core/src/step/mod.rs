@@ -276,6 +276,7 @@ impl Step<'_> {
                 head.bytes(head.kept_by_forward()) + block.bytes(&block.at_peak(Run::Forward))
             }));
         let is_in_autocast = leaves_early && in_autocast > after;
+        let is_within_root = self.is_larger_within_root();
         self.account.add(instant, &self.embedding, self.embedding.block().kept_for_backward(), 1);
         let hands_on = rules::hands_lookup_on(&self.pass.architecture);
         if self.pass.prompt().is_some() && hands_on && !self.layers.first_keeps_input(self.layers.count()) {
@@ -288,12 +289,15 @@ impl Step<'_> {
         if let (Some(collectives), Some(last)) = (self.collectives, self.last_kind()) {
             self.account.add_held(
                 instant,
-                &collectives
-                    .at_loss(last, &parallel::Layers { before: &self.layers.kinds_among(&all), after: &[] }),
+                &collectives.at_loss(
+                    last,
+                    &parallel::Layers { before: &self.layers.kinds_among(&all), after: &[] },
+                    is_within_root,
+                ),
             );
         }
         match reference {
-            _ if is_in_autocast => {
+            _ if is_in_autocast || is_within_root => {
                 self.account.add(instant, &self.head, &head.at_peak(Run::ForwardInAutocast), 1);
             }
             Some(reference) => {
@@ -303,6 +307,17 @@ impl Step<'_> {
             }
             None => self.account.add(instant, &self.head, &head.at_peak(Run::Forward), 1),
         }
+    }
+
+    /// Whether more is alive when logits are made, within what FSDP wraps, than at the loss outside of it.
+    fn is_larger_within_root(&self) -> bool {
+        let within = |collectives: &Collectives| collectives.within_root(self.last_kind()?);
+        let Some(buffer) = self.collectives.and_then(within).filter(|_| self.pass.autocast.is_none()) else {
+            return false;
+        };
+        let head = self.head.block();
+        let size = |run| head.bytes(&head.at_peak(run));
+        size(Run::ForwardInAutocast) + buffer > size(Run::Forward)
     }
 
     /// The block of the reference model's forward at which memory is largest, where that is more than at the trained model's loss.
