@@ -19,6 +19,10 @@ pub enum Family {
     Gemma3Text,
     /// `gpt2`
     Gpt2,
+    /// `gpt_bigcode`
+    GptBigCode,
+    /// `opt`
+    Opt,
     /// `gpt_neox`
     GptNeox,
     /// `mixtral`
@@ -109,7 +113,7 @@ pub enum Family {
 
 impl Family {
     /// Every family, in the order in which they are listed to readers.
-    pub const ALL: [Self; 50] = [
+    pub const ALL: [Self; 52] = [
         Self::Llama,
         Self::Mistral,
         Self::Qwen2,
@@ -118,6 +122,8 @@ impl Family {
         Self::Gemma2,
         Self::Gemma3Text,
         Self::Gpt2,
+        Self::GptBigCode,
+        Self::Opt,
         Self::GptNeox,
         Self::Mixtral,
         Self::Qwen3Moe,
@@ -173,6 +179,8 @@ impl Family {
             Self::Gemma2 => "gemma2",
             Self::Gemma3Text => "gemma3_text",
             Self::Gpt2 => "gpt2",
+            Self::GptBigCode => "gpt_bigcode",
+            Self::Opt => "opt",
             Self::GptNeox => "gpt_neox",
             Self::Mixtral => "mixtral",
             Self::Qwen3Moe => "qwen3_moe",

@@ -489,9 +489,13 @@ impl List<'_> {
     }
 }
 
-/// Whether one projection makes q, k and v: `Phi3Attention.qkv_proj`, `GPT2Attention.c_attn`, `GPTNeoXAttention.query_key_value`,
+/// Whether one projection makes q, k and v: `Phi3Attention.qkv_proj`, `GPT2Attention.c_attn`, `GPTBigCodeAttention.c_attn`,
+/// `GPTNeoXAttention.query_key_value`,
 /// `ModernBertAttention.Wqkv`.
 pub(crate) fn has_one_qkv(architecture: &Architecture) -> bool {
     architecture.family.has_fused_qkv()
-        || matches!(architecture.family, Family::Gpt2 | Family::GptNeox | Family::ModernBert)
+        || matches!(
+            architecture.family,
+            Family::Gpt2 | Family::GptBigCode | Family::GptNeox | Family::ModernBert
+        )
 }

@@ -80,6 +80,8 @@ impl Family {
     pub const fn norm(self) -> NormKind {
         match self {
             Self::Gpt2
+            | Self::GptBigCode
+            | Self::Opt
             | Self::GptNeox
             | Self::Bert
             | Self::Roberta
@@ -126,6 +128,21 @@ impl Family {
     /// Whether queries are multiplied by a number for each position (`get_llama_4_attn_scale`).
     pub const fn scales_queries(self) -> bool {
         matches!(self, Self::Ministral3)
+    }
+
+    /// Whether queries are scaled as they are projected, and not within attention (`OPTAttention`).
+    pub const fn scales_projected_queries(self) -> bool {
+        matches!(self, Self::Opt)
+    }
+
+    /// Whether the layer has a name for what attention has made until it returns (`attn_output` of `GPT2Block`, `GPTBigCodeBlock`).
+    pub const fn names_attention_branch(self) -> bool {
+        matches!(self, Self::Gpt2 | Self::GptBigCode)
+    }
+
+    /// Whether the model has the causal mask of its longest sequence as a buffer (`GPTBigCodeModel.bias`).
+    pub const fn has_mask_buffer(self) -> bool {
+        matches!(self, Self::GptBigCode)
     }
 
     /// Where and how queries and keys are normalised.
@@ -256,6 +273,8 @@ impl Family {
         !matches!(
             self,
             Self::Gpt2
+                | Self::GptBigCode
+                | Self::Opt
                 | Self::GptNeox
                 | Self::Starcoder2
                 | Self::Phi
@@ -290,14 +309,20 @@ impl Family {
         matches!(self, Self::Bert | Self::Roberta | Self::DistilBert)
     }
 
-    /// Whether every token's position is looked up on its own, because padding has none (`RobertaEmbeddings`).
+    /// Whether every token's position is looked up on its own, because padding has none (`RobertaEmbeddings`,
+    /// `OPTLearnedPositionalEmbedding`).
     pub const fn has_position_of_each_token(self) -> bool {
-        matches!(self, Self::Roberta)
+        matches!(self, Self::Roberta | Self::Opt)
     }
 
-    /// Rows of the table of positions that no token reaches: RoBERTa counts from `padding_idx + 1`.
+    /// Whether the token embedding has a row for padding (`padding_idx`), whose gradient is left out.
+    pub const fn has_padding_row(self) -> bool {
+        self.has_norms_after_sums() || matches!(self, Self::Opt)
+    }
+
+    /// Rows of the table of positions that no token reaches: RoBERTa counts from `padding_idx + 1`, OPT from 2.
     pub const fn positions_skipped(self) -> u64 {
-        if matches!(self, Self::Roberta) { 2 } else { 0 }
+        if matches!(self, Self::Roberta | Self::Opt) { 2 } else { 0 }
     }
 
     /// Whether the first layer reads the embedding as it is, which has been normalised already (`ModernBertEncoderLayer`).

@@ -148,7 +148,11 @@ impl Writer<'_> {
             QkNorm::Wide => {
                 (&by_head[..2], Dim::number(heads.value.saturating_mul(self.pass.head_dim().value)))
             }
-            QkNorm::None | QkNorm::HeadsAfterRope | QkNorm::WithoutWeights => return projected,
+            QkNorm::None | QkNorm::HeadsAfterRope | QkNorm::WithoutWeights => {
+                let is_scaled = module == Module::QProj
+                    && self.pass.architecture.family.scales_projected_queries();
+                return if is_scaled { self.multiplied(projected, module) } else { projected };
+            }
         };
         let normed = self.norm(projected, &Norm { module: norm, rows, width });
         self.tape.drop(projected);

@@ -30,7 +30,7 @@ impl Writer<'_> {
         if let Some(rows) = a.positions {
             let (positions, both) = if let Some(ids) = position_ids {
                 named.push(ids);
-                let positions = self.position_of_each_token(rows, ids);
+                let positions = self.position_of_each_token(rows, ids, SORTS_WITH_PADDING);
                 (positions, self.sum(sum, positions, Module::PositionEmbedding, What::Residual))
             } else {
                 let positions = self.learned_positions(rows);
@@ -60,7 +60,7 @@ impl Writer<'_> {
 
     /// Ids that the model makes itself: types gathered from the buffer of zeros for this length, and expanded to the batch; positions that
     /// leave padding out (`create_position_ids_from_input_ids`), and then the types of each of them.
-    fn ids(&mut self, module: Module) -> Var {
+    pub(crate) fn ids(&mut self, module: Module) -> Var {
         let tokens = self.pass.tokens();
         let of_all = [self.pass.sequence()];
         let is_of_each = self.pass.architecture.family.has_position_of_each_token();
@@ -76,10 +76,10 @@ impl Writer<'_> {
         self.tape.operator(types, &[ids], &[gradient])
     }
 
-    /// The table has a row for padding, so that its backward sorts.
-    fn position_of_each_token(&mut self, rows: Count, ids: Var) -> Var {
+    /// RoBERTa's table has a row for padding, so that its backward sorts.
+    pub(crate) fn position_of_each_token(&mut self, rows: Count, ids: Var, sorts_above: u64) -> Var {
         let shape = [Dim::new(Symbol::Positions, rows.get()), self.pass.hidden()];
-        let mut steps = self.sort_buffers(SORTS_WITH_PADDING, rows);
+        let mut steps = self.sort_buffers(sorts_above, rows);
         steps.push(self.parameter_gradient(Module::PositionEmbedding, What::Weight, &shape));
         let output = residual_stream(self.pass, Name::of(Module::PositionEmbedding, What::Output));
         self.tape.operator(output, &[ids], &steps)

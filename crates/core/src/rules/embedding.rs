@@ -3,7 +3,7 @@
 use super::Writer;
 use super::layer::residual_stream;
 use crate::ledger::{Category, Dim, Dims, Module, Name, Part, Symbol, What};
-use crate::model::Architecture;
+use crate::model::{Architecture, Family};
 use crate::plan::Pass;
 use crate::tape::{Block, Mode, Step, Storage, Var};
 use crate::units::{Bytes, Count, Dtype};
@@ -35,7 +35,9 @@ pub(crate) fn embedding(pass: &Pass, mode: Mode) -> Block {
         let output = writer.bert_embedding();
         return writer.tape.finish(None, output, false);
     }
-    let tokens = writer.tokens(SORTS_ABOVE);
+    let a = &pass.architecture;
+    let ids = (a.family == Family::Opt).then(|| writer.ids(Module::PositionEmbedding));
+    let tokens = writer.tokens(if a.family.has_padding_row() { SORTS_WITH_PADDING } else { SORTS_ABOVE });
     let (tokens, prompt) = match pass.prompt() {
         Some(length) => {
             let scaled = writer.scaled(tokens, Module::Embedding);
@@ -52,8 +54,14 @@ pub(crate) fn embedding(pass: &Pass, mode: Mode) -> Block {
         }
         return writer.tape.finish(None, output, false);
     }
-    let positions = pass.architecture.positions.map(|positions| writer.learned_positions(positions));
-    let sum = positions.map(|positions| writer.positions_added(tokens, positions));
+    let positions = a.positions.map(|rows| match ids {
+        Some(ids) => writer.position_of_each_token(rows, ids, SORTS_ABOVE),
+        None => writer.learned_positions(rows),
+    });
+    let sum = positions.map(|positions| match ids {
+        Some(_) => writer.sum(tokens, positions, Module::PositionEmbedding, What::Residual),
+        None => writer.positions_added(tokens, positions),
+    });
     let mut output = sum.unwrap_or(tokens);
     if pass.architecture.embedding_dropout {
         output = writer.dropout(output, Module::EmbeddingDropout);
@@ -63,7 +71,7 @@ pub(crate) fn embedding(pass: &Pass, mode: Mode) -> Block {
     }
     // The model's forward has names for both (`inputs_embeds`, `position_embeds`).
     writer.tape.keep_names();
-    for named in positions.into_iter().chain(prompt) {
+    for named in positions.into_iter().chain(prompt).chain(ids) {
         writer.tape.drop(named);
     }
     writer.tape.drop(tokens);

@@ -163,8 +163,8 @@ impl Writer<'_> {
         let branch = self.attention_branch(x, kind);
         let attended = self.sum(x, branch, Module::Layer, What::Residual);
         self.note_sum(attended, branch);
-        // `GPT2Block.forward` has a name for the branch (`attn_output`) until it returns; a compiled norm may need it.
-        let is_named = self.pass.architecture.family == Family::Gpt2 || self.sum_of.is_some();
+        // A compiled norm may need the branch as well.
+        let is_named = self.pass.architecture.family.names_attention_branch() || self.sum_of.is_some();
         if !is_named {
             self.tape.drop(branch);
         }

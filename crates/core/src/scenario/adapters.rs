@@ -147,15 +147,15 @@ impl ModuleSet {
     }
 }
 
-/// The names of GPT-2, GPT-NeoX and their like.
+/// The names of GPT-2, GPT-NeoX, OPT and their like.
 fn aliases(name: &str, family: Family) -> Option<&'static [Module]> {
     Some(match name {
         "c_attn" | "query_key_value" => &[Module::QkvProj],
-        "c_proj" if family == Family::Gpt2 => &[Module::OProj, Module::DownProj],
+        "c_proj" if matches!(family, Family::Gpt2 | Family::GptBigCode) => &[Module::OProj, Module::DownProj],
         "query" => &[Module::QProj],
         "key" => &[Module::KProj],
         "value" => &[Module::VProj],
-        "dense" => &[Module::OProj],
+        "dense" | "out_proj" => &[Module::OProj],
         "c_fc" | "dense_h_to_4h" | "fc1" => &[Module::UpProj],
         "c_proj" | "dense_4h_to_h" | "fc2" => &[Module::DownProj],
         _ => return None,

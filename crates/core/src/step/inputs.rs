@@ -2,7 +2,7 @@
 
 use super::others;
 use crate::ledger::{Category, Dim, Dims, Instant, Module, Name, Symbol, What};
-use crate::model::{Architecture, Image, Mixer, RopeKind, parameters};
+use crate::model::{Architecture, Family, Image, Mixer, RopeKind, parameters};
 use crate::plan::{Adapters, Pass, rotary_dim};
 use crate::scenario::{AdapterMethod, Attention, Method, Padding, Scenario, Stack};
 use crate::tape::Storage;
@@ -37,6 +37,9 @@ pub(crate) fn buffers(scenario: &Scenario, pass: &Pass) -> Vec<(Storage, u64)> {
         // `GPT2Attention`'s buffer `bias`.
         let mask = buffer(Module::Attention, What::Mask, &[positions, positions], Dtype::Bool);
         buffers.push((mask, a.layers.get()));
+    }
+    if a.family.has_mask_buffer() {
+        buffers.push((buffer(Module::Attention, What::Mask, &[positions, positions], Dtype::Bool), 1));
     }
     if a.family.is_masked() {
         // `BertEmbeddings`' buffers `position_ids` and, where there are types, `token_type_ids`.
@@ -107,6 +110,9 @@ pub(crate) fn inputs(scenario: &Scenario, pass: &Pass) -> Vec<Input> {
     if pass.architecture.decoder.is_some() {
         inputs.extend(relative_positions(pass));
     }
+    if pass.architecture.family == Family::Opt {
+        inputs.extend(counted_positions(scenario, pass));
+    }
     if pass.architecture.has_rope() {
         // Queries and keys that need a gradient keep the tables that they are multiplied by.
         // Where each layer repeats them, only a checkpoint keeps the tables themselves.
@@ -116,6 +122,18 @@ pub(crate) fn inputs(scenario: &Scenario, pass: &Pass) -> Vec<Input> {
         inputs.push(Input { storage: rope_table(pass), copies: 1, until });
     }
     inputs
+}
+
+/// The mask that positions are counted by, of ones in fp32 where none is given, and the positions, which each layer is given as well
+/// (`OPTDecoder.forward`).
+fn counted_positions(scenario: &Scenario, pass: &Pass) -> impl Iterator<Item = Input> {
+    let dims = Dims::new(&pass.tokens());
+    let of = |what, dtype| storage(Module::PositionEmbedding, what, dims, dtype);
+    let ones = (scenario.padding == Padding::None).then(|| of(What::Mask, Dtype::Fp32));
+    let is_kept = scenario.checkpointing.is_on();
+    let until = if is_kept { Instant::BackwardLastVisited } else { Instant::Forward };
+    let ones = ones.map(|storage| Input { storage, copies: 1, until: Instant::Forward });
+    ones.into_iter().chain([Input { storage: of(What::TokenIds, Dtype::Int64), copies: 1, until }])
 }
 
 /// Images in fp32, as a processor makes them.

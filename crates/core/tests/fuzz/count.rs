@@ -76,7 +76,8 @@ fn text_model(defaults: &Map<String, Value>, given: &Map<String, Value>) -> Opti
     let default = defaults.get(kind).and_then(Value::as_object);
     let config = Config { given, default: default.unwrap_or(&none) };
     Some(match kind {
-        "gpt2" => gpt2(&config),
+        "gpt2" | "gpt_bigcode" => gpt2(kind, &config),
+        "opt" => opt(&config),
         "bert" | "roberta" | "xlm-roberta" | "camembert" => bert(&config),
         "distilbert" => distilbert(&config),
         "modernbert" => modernbert(&config),
@@ -145,12 +146,22 @@ fn llava(defaults: &Map<String, Value>, given: &Map<String, Value>) -> Option<u1
     Some(tower + projector + text_model(defaults, &text)?)
 }
 
-/// `GPT2LMHeadModel`.
-fn gpt2(c: &Config<'_>) -> u128 {
+/// `OPTForCausalLM`, whose table of positions has two more rows than it says.
+fn opt(c: &Config<'_>) -> u128 {
+    let (h, f, bias) = (c.n("hidden_size"), c.n("ffn_dim"), c.is("enable_bias"));
+    let layer = 4 * linear(h, h, bias) + linear(f, h, bias) + linear(h, f, bias) + 4 * h;
+    let head = if c.is("tie_word_embeddings") { 0 } else { c.n("vocab_size") * h };
+    let tables = (c.n("vocab_size") + c.n("max_position_embeddings") + 2) * h;
+    tables + c.n("num_hidden_layers") * layer + 2 * h + head
+}
+
+/// `GPT2LMHeadModel`, `GPTBigCodeForCausalLM`.
+fn gpt2(kind: &str, c: &Config<'_>) -> u128 {
     let (h, norm) = (c.n("n_embd"), 2 * c.n("n_embd"));
     let f = c.optional("n_inner").unwrap_or(4 * h);
-    let layer =
-        linear(3 * h, h, true) + linear(h, h, true) + linear(f, h, true) + linear(h, f, true) + 2 * norm;
+    let has_one_key = kind == "gpt_bigcode" && c.is("multi_query");
+    let qkv = if has_one_key { h + 2 * (h / c.n("n_head")) } else { 3 * h };
+    let layer = linear(qkv, h, true) + linear(h, h, true) + linear(f, h, true) + linear(h, f, true) + 2 * norm;
     let head = if c.is("tie_word_embeddings") { 0 } else { c.n("vocab_size") * h };
     (c.n("vocab_size") + c.n("n_positions")) * h + c.n("n_layer") * layer + norm + head
 }

@@ -5,7 +5,7 @@ use proptest::sample::{Index, select};
 use serde_json::{Map, Value, json};
 use vram_core::presets;
 
-const WIDTHS: [&str; 13] = [
+const WIDTHS: [&str; 14] = [
     "hidden_size",
     "intermediate_size",
     "n_embd",
@@ -14,6 +14,7 @@ const WIDTHS: [&str; 13] = [
     "hidden_dim",
     "d_model",
     "d_ff",
+    "ffn_dim",
     "moe_intermediate_size",
     "shared_expert_intermediate_size",
     "intermediate_size_mlp",
@@ -54,7 +55,7 @@ const ROWS: [&str; 12] = [
     "patch_size",
     "max_sequence_length",
 ];
-const FLAGS: [&str; 22] = [
+const FLAGS: [&str; 25] = [
     "tie_word_embeddings",
     "attention_bias",
     "mlp_bias",
@@ -73,6 +74,9 @@ const FLAGS: [&str; 22] = [
     "sparse_prediction",
     "is_decoder",
     "add_cross_attention",
+    "multi_query",
+    "enable_bias",
+    "do_layer_norm_before",
     "multimodal_projector_bias",
     "is_encoder_decoder",
     "scale_attn_weights",

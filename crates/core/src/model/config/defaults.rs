@@ -33,6 +33,8 @@ pub(super) const fn defaults(family: Family) -> Defaults {
         | Family::Granite
         | Family::GraniteMoe
         | Family::Gpt2
+        | Family::GptBigCode
+        | Family::Opt
         | Family::Bert
         | Family::Roberta
         | Family::DistilBert

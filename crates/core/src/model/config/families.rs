@@ -1,55 +1,13 @@
-//! The families whose keys are their own: GPT-2, T5.
+//! The family whose keys are its own: T5.
 
 use serde_json::Value;
 
-use super::{Config, divided};
+use super::Config;
 use crate::error::{Error, Field};
 use crate::model::{Activation, Architecture, Decoder, Family, Mixer, Pattern};
 use crate::scenario::limits;
 
 impl Config {
-    /// `GPT2LMHeadModel`.
-    pub(super) fn gpt2(&self) -> Result<Architecture, Error> {
-        self.refuse("add_cross_attention")?;
-        let hidden = self.count("n_embd", limits::WIDTH, 768)?;
-        let heads = self.count("n_head", limits::HEADS, 12)?;
-        let four_times = u32::try_from(hidden.get().saturating_mul(4)).unwrap_or(limits::WIDTH.1);
-        Ok(Architecture {
-            family: Family::Gpt2,
-            vocabulary: self.count("vocab_size", limits::VOCABULARY, 50_257)?,
-            hidden,
-            layers: self.count("n_layer", limits::LAYERS, 12)?,
-            heads,
-            kv_heads: heads,
-            head_dim: divided(hidden, heads)?,
-            ffn: self.count("n_inner", limits::WIDTH, four_times)?,
-            tied: self.flag("tie_word_embeddings", true)?,
-            positions: Some(self.count("n_positions", limits::SEQUENCE_LENGTH, 1024)?),
-            token_types: None,
-            rotary: None,
-            parallel_residual: false,
-            has_qk_norm: true,
-            qkv_bias: true,
-            output_bias: true,
-            mlp_bias: true,
-            activation: self.activation("activation_function", Activation::NewGelu)?,
-            window: None,
-            pattern: Pattern::all(Mixer::Full),
-            attention_softcap: false,
-            logit_softcap: false,
-            embedding_dropout: self.dropout("embd_pdrop", 0.1)?,
-            residual_dropout: self.dropout("resid_pdrop", 0.1)?,
-            attention_dropout: self.dropout("attn_pdrop", 0.1)?,
-            experts: None,
-            latent: None,
-            recurrent: None,
-            decoder: None,
-            image: None,
-            tower: None,
-            labels: None,
-        })
-    }
-
     /// `T5ForConditionalGeneration`, whose head is tied to the embedding whatever the file says.
     pub(super) fn t5(&self) -> Result<Architecture, Error> {
         let dropout = self.dropout("dropout_rate", 0.1)?;

@@ -9,6 +9,7 @@ mod encoders;
 mod families;
 mod images;
 mod layers;
+mod learned;
 mod recurrent;
 mod sparse;
 mod wrapped;
@@ -81,6 +82,8 @@ impl Config {
     fn under_its_own_names(&self, family: Family) -> Result<Architecture, Error> {
         match family {
             Family::Gpt2 => self.gpt2(),
+            Family::GptBigCode => self.gpt_bigcode(),
+            Family::Opt => self.opt(),
             Family::Bert | Family::Roberta => self.bert(family),
             Family::DistilBert => self.distilbert(),
             Family::ModernBert => self.modernbert(),
