@@ -149,8 +149,8 @@ impl Writer<'_> {
                 (&by_head[..2], Dim::number(heads.value.saturating_mul(self.pass.head_dim().value)))
             }
             QkNorm::None | QkNorm::HeadsAfterRope | QkNorm::WithoutWeights => {
-                let is_scaled = module == Module::QProj
-                    && self.pass.architecture.family.scales_projected_queries();
+                let is_scaled =
+                    module == Module::QProj && self.pass.architecture.family.scales_projected_queries();
                 return if is_scaled { self.multiplied(projected, module) } else { projected };
             }
         };

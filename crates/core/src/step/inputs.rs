@@ -33,7 +33,7 @@ pub(crate) fn buffers(scenario: &Scenario, pass: &Pass) -> Vec<(Storage, u64)> {
         return buffers;
     };
     let buffer = |module, what, dims: &[Dim], dtype| storage(module, what, Dims::new(dims), dtype);
-    if pass.stack == Stack::Torch26 {
+    if pass.stack == Stack::Torch26 && a.family == Family::Gpt2 {
         // `GPT2Attention`'s buffer `bias`.
         let mask = buffer(Module::Attention, What::Mask, &[positions, positions], Dtype::Bool);
         buffers.push((mask, a.layers.get()));

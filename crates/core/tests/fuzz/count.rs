@@ -161,7 +161,8 @@ fn gpt2(kind: &str, c: &Config<'_>) -> u128 {
     let f = c.optional("n_inner").unwrap_or(4 * h);
     let has_one_key = kind == "gpt_bigcode" && c.is("multi_query");
     let qkv = if has_one_key { h + 2 * (h / c.n("n_head")) } else { 3 * h };
-    let layer = linear(qkv, h, true) + linear(h, h, true) + linear(f, h, true) + linear(h, f, true) + 2 * norm;
+    let layer =
+        linear(qkv, h, true) + linear(h, h, true) + linear(f, h, true) + linear(h, f, true) + 2 * norm;
     let head = if c.is("tie_word_embeddings") { 0 } else { c.n("vocab_size") * h };
     (c.n("vocab_size") + c.n("n_positions")) * h + c.n("n_layer") * layer + norm + head
 }

@@ -122,6 +122,7 @@ fn with_positions(family: Family, hidden: Count, heads: Count) -> Result<Archite
         attention_dropout: false,
         experts: None,
         latent: None,
+        recurrent: None,
         decoder: None,
         image: None,
         tower: None,
