@@ -1,6 +1,7 @@
 //! `vram estimate`: an estimate as table, JSON, CSV, Markdown or SVG.
 
 use serde_json::{Value, json};
+use vram_core::host::Host;
 use vram_core::ledger::{Category, Instant};
 use vram_core::model::weights::Evidence;
 use vram_core::units::Bytes;
@@ -102,6 +103,33 @@ fn categories(total: &vram_core::estimate::InstantTotal) -> Value {
         .collect()
 }
 
+/// What a rank and a node hold in host memory.
+fn host(host: &Host) -> Value {
+    let of = |ranks: u64| {
+        json!({
+            "requested": host.requested().times(ranks).get(),
+            "allocated": host.allocated().times(ranks).get(),
+            "pinned": host.pinned().times(ranks).get(),
+        })
+    };
+    let entries = host.tensors.iter().map(|tensor| {
+        json!({
+            "name": tensor.name.key(),
+            "category": tensor.category.key(),
+            "dtype": tensor.dtype.torch_name(),
+            "bytes": tensor.bytes().get(),
+            "allocated": tensor.allocated.get(),
+            "pinned": tensor.is_pinned,
+        })
+    });
+    json!({
+        "rank": of(1),
+        "node": of(host.ranks_of_a_node),
+        "ranks_of_a_node": host.ranks_of_a_node,
+        "entries": entries.collect::<Vec<_>>(),
+    })
+}
+
 /// The estimate as JSON, sizes in bytes. Others rely on its keys.
 pub fn json(estimate: &Estimate, scenario: &Scenario) -> Value {
     let peak = estimate.at_peak();
@@ -147,6 +175,7 @@ pub fn json(estimate: &Estimate, scenario: &Scenario) -> Value {
             .map(|(key, choice)| format!("{key}={choice}"))
             .collect::<Vec<_>>(),
         "paged": estimate.paged.get(),
+        "host": host(&estimate.host),
         "parameters": estimate.parameters,
         "gpu": { "id": scenario.gpu.id, "capacity": scenario.gpu.capacity.get() },
         "verdict": Verdict::of(estimate, scenario.gpu.capacity).key(),
@@ -215,8 +244,17 @@ fn text(
     } else {
         String::new()
     };
+    let host = if estimate.host.tensors.is_empty() {
+        String::new()
+    } else {
+        let Host { ranks_of_a_node, .. } = estimate.host;
+        let node = size(estimate.host.allocated().times(ranks_of_a_node));
+        let rank = size(estimate.host.allocated());
+        format!("{}: {rank} · {ranks_of_a_node} × = {node}\n\n", word(Word::HostLabel))
+    };
     heading
         + &paged
+        + &host
         + &print(&moments(estimate, unit, lang))
         + "\n"
         + &print(&readable_entries(estimate, unit, lang))

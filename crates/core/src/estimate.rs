@@ -2,6 +2,7 @@
 
 use crate::allocator;
 use crate::error::Error;
+use crate::host::Host;
 use crate::ledger::{Category, Entry, Instant};
 use crate::notice::Notice;
 use crate::replay::replay;
@@ -64,6 +65,8 @@ pub struct Estimate {
     pub device: Band,
     /// Optimizer states in unified memory (`cudaMallocManaged`): in none of the other figures, on the host until a step asks for them.
     pub paged: Bytes,
+    /// What is offloaded to the host: in none of the other figures.
+    pub host: Host,
 }
 
 impl Estimate {
@@ -115,6 +118,7 @@ pub fn estimate(scenario: &Scenario) -> Result<Estimate, Error> {
         reserved,
         device: allocator::device(reserved),
         paged: step::paged(scenario),
+        host: Host::of(scenario),
     })
 }
 

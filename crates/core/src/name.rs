@@ -162,6 +162,10 @@ names! {
         Root = "root",
         /// Data parallelism's buckets.
         Buckets = "ddp",
+        /// The buckets of DeepSpeed's ZeRO.
+        ZeroBuckets = "zero",
+        /// A rank's part under ZeRO.
+        ZeroPartition = "zero.partition",
         /// The optimizer.
         Optimizer = "optimizer",
         /// The cache of generation.
@@ -448,6 +452,8 @@ names! {
         GradientCast = "gradient_cast",
         /// The gradient of a flat parameter, made of its views'.
         FlatGradient = "flat_gradient",
+        /// What one rank has of a flat buffer.
+        Partition = "partition",
         /// Gradients of whole weights.
         UnshardedGradients = "unsharded_gradients",
         /// Buckets in which gradients are averaged.

@@ -101,6 +101,9 @@ pub(crate) struct Pass {
     pub(crate) hooks: Vec<(Name, Bytes)>,
     /// What takes a gradient that meets an earlier one.
     pub(crate) sums: GradientSum,
+    /// Whether linear layers hand weights' gradients on as whole tensors: those of ZeRO-3 are a function of DeepSpeed's
+    /// (`LinearFunctionForZeroStage3`), PyTorch's own hand on transposed views.
+    pub(crate) makes_whole_gradients: bool,
     /// Whether it is the frozen reference model's.
     pub(crate) is_reference: bool,
     /// The passes of what stands in front of the language model.
@@ -153,6 +156,7 @@ impl Pass {
             accumulates: (adds_to_gradients(scenario) || grads_in_buckets(scenario)) && scenario.calls() == 1,
             hooks: step::hooks(scenario),
             sums: GradientSum::InPlace,
+            makes_whole_gradients: scenario.zero_stage() == Some(3),
             is_reference: false,
             front: None,
         }
@@ -250,7 +254,10 @@ impl Pass {
             LossKernel::TrlTiles | LossKernel::LigerFusedLinear | LossKernel::CutCrossEntropy => true,
             _ => false,
         };
-        makes_whole || self.kernels.compile == Compile::Model || self.weight != self.compute()
+        makes_whole
+            || self.makes_whole_gradients
+            || self.kernels.compile == Compile::Model
+            || self.weight != self.compute()
     }
 
     /// Dtype of matrix products.
@@ -354,7 +361,9 @@ impl Front {
 fn adds_to_gradients(scenario: &Scenario) -> bool {
     let parallel = &scenario.parallel;
     let is_sharded = parallel.scheme().is_some_and(DataParallel::shards_weights);
-    let is_reduced = is_sharded && parallel.sync == GradientSync::EveryMicroBatch;
+    // DeepSpeed's ZeRO-2 and -3 take each gradient out of its tensor as it comes.
+    let is_taken = matches!(scenario.zero_stage(), Some(2 | 3));
+    let is_reduced = is_sharded && parallel.sync == GradientSync::EveryMicroBatch || is_taken;
     scenario.gradient_accumulation.get() > 1 && !is_reduced
 }
 
@@ -362,7 +371,8 @@ fn adds_to_gradients(scenario: &Scenario) -> bool {
 /// tensors beside the buckets. PARALLEL section 1.
 fn grads_in_buckets(scenario: &Scenario) -> bool {
     let parallel = &scenario.parallel;
-    let is_ddp = parallel.scheme().is_some_and(|data| !data.shards_weights());
+    let is_ddp =
+        parallel.scheme().is_some_and(|data| !data.shards_weights()) && scenario.zero_stage().is_none();
     is_ddp && parallel.bucket_views && scenario.gradient_accumulation.get() == 1
 }
 

@@ -9,10 +9,10 @@ use proptest::prelude::*;
 use vram_core::ledger::{Category, Instant};
 use vram_core::scenario::{
     AdapterDtype, AdapterMethod, Attention, AutocastScope, BaseDtype, Checkpointing, Compile, DataParallel,
-    Ema, Freezing, FrozenLayers, Fused, Generation, GenerationCache, GradientSync, Held, Kernels, KvCache,
-    Library, LogProbs, Lora, LoraTargets, LossKernel, Mesh, Method, ModuleSet, ModulesToSave, Objective,
-    Optimizer, OptimizerSettings, Padding, Parallel, Place, Quantisation, QuantisedBase, Recipe, ReduceDtype,
-    Reshard, Stack, Targets, TrainedKinds, Trainer, ZeroGrad,
+    DeepSpeed, Ema, Freezing, FrozenLayers, Fused, Generation, GenerationCache, GradientSync, Held, Kernels,
+    KvCache, Library, LogProbs, Lora, LoraTargets, LossKernel, Mesh, Method, ModuleSet, ModulesToSave,
+    Objective, Optimizer, OptimizerSettings, Padding, Parallel, Place, Quantisation, QuantisedBase, Recipe,
+    ReduceDtype, Reshard, Stack, Targets, TrainedKinds, Trainer, ZeroGrad,
 };
 use vram_core::timeline::{Moment, Point, StepNumber, alive_at};
 use vram_core::units::{Bytes, Count, PerParameter};
@@ -217,6 +217,14 @@ fn spread() -> impl Strategy<Value = Parallel> {
             stays_gathered: switches.1,
             cpu_offload: switches.2,
             is_last_rank: switches.3,
+            deepspeed: DeepSpeed {
+                overlap: switches.0,
+                max_live: Count::new(gpus * 1_000_000),
+                max_reuse: Count::new(gpus * 300_000),
+                offload_optimizer: switches.1,
+                offload_weights: switches.2 && choices.0 == DataParallel::Zero3,
+                ..DeepSpeed::default()
+            },
             shard_group: None,
             mesh,
         });

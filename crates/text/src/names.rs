@@ -49,6 +49,8 @@ const fn module(module: Module, lang: Lang) -> &'static str {
         Module::Optimizer => lang.pick("optimizer", "优化器"),
         Module::Root => lang.pick("root group", "根组"),
         Module::Buckets => "DDP",
+        Module::ZeroBuckets => "ZeRO",
+        Module::ZeroPartition => lang.pick("this rank (ZeRO)", "本 rank（ZeRO）"),
         Module::KvCache => lang.pick("key-value cache", "KV 缓存"),
         Module::Engine => "vLLM",
         Module::Cublas => "cuBLAS",
@@ -75,6 +77,7 @@ const fn what(what: What, lang: Lang) -> &'static str {
         }
         What::FlatGradient => lang.pick("flat gradient", "展平的梯度"),
         What::UnshardedGradients => lang.pick("gradients before they are reduced", "归约前的完整梯度"),
+        What::Partition => lang.pick("its part", "所属分片"),
         What::Bucket => lang.pick("gradient buckets", "梯度桶"),
         What::Master => lang.pick("fp32 master weights", "fp32 主权重"),
         What::Input => lang.pick("input", "输入"),

@@ -22,6 +22,9 @@ pub const fn source(entry: &Entry) -> &'static str {
         }
         _ => {}
     }
+    if matches!(entry.name.module, Module::ZeroBuckets | Module::ZeroPartition) {
+        return "deepspeed, runtime/zero/stage_1_and_2.py, stage3.py; PARALLEL §5";
+    }
     match entry.category {
         Category::Gradients => "torch/csrc/autograd/functions/accumulate_grad.h; FINDINGS §7",
         Category::WeightCasts => "aten/src/ATen/autocast_mode.cpp, cached_cast; FINDINGS §5",

@@ -72,6 +72,7 @@ words! {
     OptimizerUseLabel: "Optimizer in backward, moving average", "反向中更新与滑动平均";
     InBackwardLabel: "Update inside backward", "在反向传播中更新";
     EmaLabel: "Moving average of the weights", "权重滑动平均（EMA）";
+    HostLabel: "host memory of a rank, of a node", "主机内存：每 rank、每节点";
     PagedLabel: "paged states in unified memory", "统一内存中的分页状态";
     GpuLabel: "GPU", "GPU";
     GpusLabel: "Number of GPUs", "GPU 数量";
@@ -103,6 +104,16 @@ words! {
     BucketViewsLabel: "Gradients are views of the buckets", "梯度直接使用梯度桶（视图）";
     StaysGatheredLabel: "Weights stay gathered between micro-batches", "微批之间保持权重聚合";
     CpuOffloadLabel: "Shards and optimizer on the CPU", "分片与优化器放在 CPU";
+    ReduceBucketLabel: "Elements of the reduce bucket (ZeRO)", "归约桶元素数（ZeRO）";
+    OverlapLabel: "Reduction overlaps with backward (overlap_comm)", "归约与反向重叠（overlap_comm）";
+    MaxLiveLabel: "Most gathered elements (ZeRO-3)", "最多保留的完整参数元素数（ZeRO-3）";
+    MaxReuseLabel: "Reuse distance within which weights stay (ZeRO-3)", "复用距离（ZeRO-3，距离内不释放）";
+    PrefetchLabel: "Elements gathered ahead (ZeRO-3)", "预取元素数（ZeRO-3）";
+    PersistenceLabel: "Parameters up to this size stay whole (ZeRO-3)", "不分片的参数大小上限（ZeRO-3）";
+    SubGroupLabel: "Elements updated at a time (ZeRO-3)", "每次更新的元素数（ZeRO-3）";
+    OffloadOptimizerLabel: "Optimizer on the CPU (offload_optimizer)", "优化器放在 CPU（offload_optimizer）";
+    OffloadWeightsLabel: "Weights in host memory (offload_param)", "权重放在主机内存（offload_param）";
+    PinnedLabel: "Host memory is page-locked (pin_memory)", "主机内存锁页（pin_memory）";
     LastRankLabel: "Look at the last rank", "查看最后一个 rank";
     TensorParallelLabel: "Tensor parallelism, ways", "张量并行（TP）路数";
     SequenceParallelLabel: "Norms split along the sequence", "归一化沿序列切分（序列并行）";

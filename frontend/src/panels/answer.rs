@@ -62,6 +62,20 @@ pub(crate) fn Answer() -> impl IntoView {
                         })
                 }}
             </p>
+            <p class="paged">
+                {move || {
+                    store
+                        .with(|_, estimate| {
+                            let rank = estimate.host.allocated();
+                            (rank > Bytes::ZERO)
+                                .then(|| {
+                                    let node = rank.times(estimate.host.ranks_of_a_node);
+                                    let [rank, node] = [rank, node].map(|of| format_bytes(of, store.unit()));
+                                    format!("{}: {rank} · {node}", store.word(Word::HostLabel))
+                                })
+                        })
+                }}
+            </p>
             <p class="was" role="status">
                 {move || store.ghost.get().map(|ghost| was(ghost.optimizer, ghost.peak, store.unit(), store.lang()))}
             </p>

@@ -104,10 +104,14 @@ fn blocks_that_are_counted(scenario: &Scenario) -> Option<(u64, u64)> {
     Some((gradients, states))
 }
 
-/// `param_local` sums what `parameters()` lists: of a quantised weight not the scales and tables beside it.
+/// `param_local` sums what `parameters()` lists: of a quantised weight not the scales and tables beside it, of ZeRO-3 not a rank's part.
 fn parameters_that_are_counted(estimate: &Estimate, instant: Instant) -> u64 {
-    let is_beside =
-        |what| matches!(what, What::QuantScales | What::NestedScales | What::QuantTable | What::QuantOffset);
+    let is_beside = |what| {
+        matches!(
+            what,
+            What::QuantScales | What::NestedScales | What::QuantTable | What::QuantOffset | What::Partition
+        )
+    };
     estimate
         .alive(instant)
         .filter(|entry| entry.category == Category::Parameters && !is_beside(entry.name.what))

@@ -1,6 +1,7 @@
 //! What one rank holds of a run that is spread over several GPUs: its shards, and what collectives gather and reduce.
 
 mod collectives;
+pub(crate) mod deepspeed;
 pub(crate) mod megatron;
 mod owners;
 mod shards;

@@ -28,7 +28,8 @@ pub use objective::{
 pub use optimizer::{Evidence, Library, Optimizer};
 pub use optimizer_settings::{Ema, OptimizerSettings};
 pub use parallel::{
-    DataParallel, Divided, GradientSync, Mesh, Parallel, ReduceDtype, Reshard, Rotate, Schedule, Spread,
+    DataParallel, DeepSpeed, Divided, GradientSync, Mesh, Parallel, ReduceDtype, Reshard, Rotate, Schedule,
+    Spread,
 };
 pub use quantisation::{Quantisation, QuantisedBase};
 pub use trainer::Trainer;
@@ -497,6 +498,10 @@ pub mod limits {
     pub const VOCABULARY: (u32, u32) = (1, 16_777_216);
     /// GPUs of a run.
     pub const GPUS: (u32, u32) = (1, 1_048_576);
+    /// Elements of a buffer.
+    pub const ELEMENTS: (u32, u32) = (1_000, 4_000_000_000);
+    /// The same, where there may be none.
+    pub const ELEMENTS_OR_NONE: (u32, u32) = (0, 4_000_000_000);
     /// Rank of projected gradients.
     pub const OPTIMIZER_RANK: (u32, u32) = (1, 65_536);
     /// Steps that an optimizer remembers.

@@ -252,6 +252,28 @@ impl<'a> Layers<'a> {
         self.largest(|kind| kind.first, |index, layer| self.in_backward(index, layer))
     }
 
+    /// What is alive while a layer runs backward.
+    pub(super) fn bytes_in_backward(&self, index: u64) -> Bytes {
+        self.at(index).map_or(Bytes::ZERO, |layer| self.in_backward(index, layer))
+    }
+
+    /// What is alive when a layer has run backward.
+    pub(super) fn bytes_after_backward(&self, index: u64) -> Bytes {
+        let handed_on = self.at(index).map(|layer| layer.block().bytes(&layer.block().handed_on()));
+        self.sum(&(0..index), |kind| kind.bytes_kept(Kept::ForBackward))
+            + handed_on.unwrap_or_default()
+            + self.left_bytes(&(index + 1..self.count()))
+    }
+
+    /// The same in an account.
+    pub(super) fn after_backward_of(&self, account: &mut Account, instant: Instant, index: u64) {
+        self.kept(account, instant, &(0..index), Kept::ForBackward);
+        self.left(account, instant, &(index + 1..self.count()));
+        if let Some(layer) = self.at(index) {
+            account.add(instant, &layer.with_graph, &layer.block().handed_on(), 1);
+        }
+    }
+
     fn in_backward(&self, index: u64, layer: &RegisteredLayer<'a>) -> Bytes {
         let alive = match self.phase(index) {
             Phase::Running => layer.block().at_peak(layer.run),
@@ -265,7 +287,7 @@ impl<'a> Layers<'a> {
     }
 
     /// Gradients that layers have left.
-    fn left_bytes(&self, layers: &Range<u64>) -> Bytes {
+    pub(super) fn left_bytes(&self, layers: &Range<u64>) -> Bytes {
         let each = self.kinds.iter().enumerate().map(|(at, layer)| {
             let left = match self.gradient_shard(at) {
                 Some(shard) => shard.sum(),

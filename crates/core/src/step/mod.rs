@@ -5,6 +5,7 @@
 
 mod adapters;
 mod blocks;
+mod deepspeed;
 pub(crate) mod inputs;
 mod layers;
 mod megatron;
@@ -23,6 +24,7 @@ use crate::account::{Account, Registered};
 use crate::ledger::{Category, Instant, Module, Name, Part, What};
 use crate::model::{Architecture, Parameter};
 use crate::optimizer::{Held, Updated};
+use crate::parallel::deepspeed::{Live, Zero};
 use crate::parallel::{self, Collectives, Earlier};
 use crate::plan::Pass;
 use crate::quantised;
@@ -48,6 +50,8 @@ struct Step<'a> {
     call: Call,
     account: Account,
     collectives: Option<&'a Collectives>,
+    zero: Option<Zero>,
+    live: Live,
     embedding: Registered<'a>,
     layers: Layers<'a>,
     head: Registered<'a>,
@@ -122,7 +126,19 @@ fn walk_call(scenario: &Scenario, looked: Looked, call: Call) -> (Account, Vec<L
         rules::head(&pass, Mode::Grad, scenario)
     });
     let value = value.as_ref().map(|block| account.register(block));
-    let mut step = Step { scenario, pass: &pass, call, account, collectives, embedding, layers, head };
+    let zero = Zero::of(scenario);
+    let mut step = Step {
+        scenario,
+        pass: &pass,
+        call,
+        account,
+        collectives,
+        zero,
+        live: Live::default(),
+        embedding,
+        layers,
+        head,
+    };
     step.always(&parameters);
     rollout::note(&mut step.account, scenario, &pass);
     if !present.contains(Instant::Forward) {
@@ -130,6 +146,7 @@ fn walk_call(scenario: &Scenario, looked: Looked, call: Call) -> (Account, Vec<L
     }
     step.inputs();
     step.earlier_gradients();
+    step.zero_always();
     match value {
         Some(value) => step.value_model(&value),
         None if is_ppo => {}
@@ -193,7 +210,7 @@ impl Step<'_> {
     /// `initialize_buckets`). PARALLEL section 1.
     fn buckets(&self, parameters: &Parameters) -> Option<Held> {
         let parallel = &self.scenario.parallel;
-        let is_ddp = parallel.scheme().is_some_and(|data| !data.shards_weights());
+        let is_ddp = parallel.scheme().is_some_and(|data| !data.shards_weights()) && self.zero.is_none();
         let trained = Updated {
             architecture: &self.scenario.model.architecture,
             parameters: parameters.trained(),
@@ -257,6 +274,7 @@ impl Step<'_> {
         self.account.add(instant, &self.embedding, self.embedding.block().kept_by_forward(), 1);
         self.layers.kept(&mut self.account, instant, &(0..running), Kept::InAutocast);
         self.layers.forward_of(&mut self.account, instant, running);
+        self.zero_forward(running);
         if !self.layers.first_keeps_input(running) && rules::hands_lookup_on(&self.pass.architecture) {
             // The model's forward still names the embedding's output (`inputs_embeds`), which is the first layer's input.
             self.account.add(instant, &self.embedding, &self.embedding.block().only_output(), 1);
@@ -345,7 +363,8 @@ impl Step<'_> {
         }
         let all = 0..self.layers.count();
         self.layers.kept(&mut self.account, Instant::BackwardHead, &all, Kept::ForBackward);
-        self.account.add(Instant::BackwardHead, &self.head, &self.head.block().at_peak(Run::Backward), 1);
+        let head = self.zero_head().unwrap_or_else(|| self.head.block().at_peak(Run::Backward));
+        self.account.add(Instant::BackwardHead, &self.head, &head, 1);
         if let (Some(collectives), Some(last)) = (self.collectives, self.last_kind()) {
             let before = self.layers.kinds_among(&all);
             let held = collectives.at_head(last, &parallel::Layers { before: &before, after: &[] });
@@ -353,8 +372,15 @@ impl Step<'_> {
         }
         let first = self.layers.looked(looked, Layers::largest_visited_first);
         let last = self.layers.looked(looked, Layers::largest_visited_last);
-        self.layers.backward_of(&mut self.account, Instant::BackwardFirstVisited, first);
+        let reducing = self.zero_reduces_at_first(first);
+        if reducing.is_none() {
+            self.layers.backward_of(&mut self.account, Instant::BackwardFirstVisited, first);
+        }
         self.layers.backward_of(&mut self.account, Instant::BackwardLastVisited, last);
+        self.zero_backward(reducing.unwrap_or(first), last);
+        if self.zero_reduces_at_end() {
+            return;
+        }
         self.layers.left(&mut self.account, Instant::BackwardEmbedding, &all);
         let embedding = self.embedding.block().at_peak(Run::Backward);
         if let (Some(collectives), Some(first)) = (self.collectives, self.layers.kind_at(0)) {
@@ -422,6 +448,9 @@ impl Step<'_> {
                 self.account.add_held(instant, &held);
             }
         }
+        if self.zero.as_ref().is_some_and(|zero| zero.stage > 1) {
+            return;
+        }
         let is_reduced = self.collectives.is_none_or(|collectives| collectives.earlier == Earlier::Reduced);
         let accumulates = self.scenario.gradient_accumulation > Count::ONE || self.pass.grads_in_buckets;
         let until = if accumulates && !is_reduced {
@@ -480,6 +509,9 @@ impl Step<'_> {
         if self.scenario.optimizer_settings.in_backward {
             return;
         }
+        if self.zero.is_some() {
+            return self.zero_step();
+        }
         let instant = Instant::OptimizerStep;
         self.account.add_gradients(instant);
         let architecture = self.scenario.architecture();
@@ -509,6 +541,13 @@ pub(crate) fn reference_pass(scenario: &Scenario, policy: &Pass) -> Option<Pass>
 
 /// What the update of each parameter allocates where it runs inside backward; nothing where it doesn't.
 pub(crate) fn hooks(scenario: &Scenario) -> Vec<(Name, Bytes)> {
+    if Zero::of(scenario)
+        .is_some_and(|zero| zero.reduces_in_backward() && !(zero.stage == 1 && zero.accumulates))
+    {
+        // Each gradient is copied into a bucket, and its own memory is free.
+        let parameters = Parameters::of(scenario);
+        return parameters.trained().iter().map(|parameter| (parameter.name, Bytes::ZERO)).collect();
+    }
     if !scenario.optimizer_settings.in_backward {
         return Vec::new();
     }

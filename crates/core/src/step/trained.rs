@@ -2,6 +2,7 @@
 
 use crate::ledger::{Name, Part};
 use crate::model::{self, Architecture, Parameter, parameters};
+use crate::parallel::deepspeed::Zero;
 use crate::parallel::{Shards, TensorParallel, local_architecture, owned};
 use crate::plan::Adapters;
 use crate::scenario::{DataParallel, Method, Scenario};
@@ -57,6 +58,14 @@ impl Parameters {
                 Some(owned(trained, &scenario.model.architecture, ranks, rank))
             }
             _ => shards.map(|shards| trained.iter().map(|p| shards.local(p)).collect()),
+        };
+        let (padded, local) = match Zero::of(scenario) {
+            Some(zero) => {
+                let updated = if zero.settings.offload_optimizer { 0 } else { zero.partition() };
+                // ZeRO-3's part is no parameter of the model.
+                (padded.or((zero.stage == 3).then(Vec::new)), Some(vec![Zero::updated(updated)]))
+            }
+            None => (padded, local),
         };
         // What lives in host memory is none of the GPU's.
         let (padded, local) = if scenario.parallel.is_offloaded() {

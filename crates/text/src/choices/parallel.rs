@@ -14,6 +14,7 @@ pub const fn spread(spread: Spread, lang: Lang) -> &'static str {
             lang.pick("sharded and tensor parallel: torchtitan", "分片 + 张量并行：torchtitan")
         }
         Spread::Accelerate => lang.pick("sharded: FSDP1, as Accelerate", "分片：FSDP1（同 Accelerate）"),
+        Spread::DeepSpeed => lang.pick("sharded: DeepSpeed ZeRO-3", "分片：DeepSpeed ZeRO-3"),
         Spread::Megatron => lang.pick("tensor parallel: Megatron-LM", "张量并行：Megatron-LM"),
     }
 }
@@ -41,6 +42,10 @@ pub const fn spread_explained(spread: Spread, lang: Lang) -> &'static str {
             "Divides fp32 weights, gradients and optimizer states by the number of GPUs, not activations. Layers are gathered in bf16, each as one flat vector.",
             "fp32 权重、梯度、优化器状态按卡数切分，激活不切分。各层以 bf16 聚合，每层是一个展平的向量。",
         ),
+        Spread::DeepSpeed => lang.pick(
+            "Divides 18 bytes a parameter by the number of GPUs, not activations. Adds up to a billion gathered parameters and a bucket of 1 GB, which no number of GPUs makes smaller.",
+            "每参数 18 字节按卡数切分，激活不切分。额外占用：至多十亿个聚合的参数与 1 GB 的桶，卡数再多也不变小。",
+        ),
         Spread::Megatron => lang.pick(
             "Divides each layer's matrices and activations among the GPUs of a node, and the optimizer's 12 bytes a parameter among the replicas. Adds 4 bytes a parameter of fp32 gradients, which are not divided among replicas.",
             "每层的矩阵与激活在节点内切分，优化器每参数 12 字节在各副本间切分。额外占用每参数 4 字节的 fp32 梯度，副本间不切分。",
@@ -55,6 +60,11 @@ pub const fn data_parallel(data: DataParallel, lang: Lang) -> &'static str {
         DataParallel::DdpZero1 => {
             lang.pick("DDP with ZeroRedundancyOptimizer (ZeRO-1)", "DDP + ZeroRedundancyOptimizer（ZeRO-1）")
         }
+        DataParallel::Zero1 => {
+            lang.pick("DeepSpeed ZeRO-1: optimizer states", "DeepSpeed ZeRO-1：优化器状态")
+        }
+        DataParallel::Zero2 => lang.pick("DeepSpeed ZeRO-2: and gradients", "DeepSpeed ZeRO-2：加上梯度"),
+        DataParallel::Zero3 => lang.pick("DeepSpeed ZeRO-3: and weights", "DeepSpeed ZeRO-3：加上权重"),
         DataParallel::Megatron => {
             lang.pick("Megatron-LM: distributed optimizer", "Megatron-LM：分布式优化器")
         }

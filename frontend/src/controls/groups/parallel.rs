@@ -65,11 +65,25 @@ fn DataGroup() -> impl IntoView {
     let is = move |of: fn(&Scenario) -> bool| Memo::new(move |_| store.with_scenario(of));
     let is_sharded = is(|scenario| scenario.parallel.scheme().is_some_and(DataParallel::shards_weights));
     let is_ddp = is(|scenario| scenario.parallel.scheme().is_some_and(DataParallel::is_ddp));
+    let is_zero = is(|scenario| scenario.zero_stage().is_some());
+    let is_zero3 = is(|scenario| scenario.zero_stage() == Some(3));
     let accumulates = is(|scenario| scenario.gradient_accumulation.get() > 1);
     view! {
         <Select key="dp" label=Word::DataParallelLabel choices=of!(DataParallel, data_parallel) />
         <Show when=move || is_ddp.get()>
             <Select key="bucket_views" label=Word::BucketViewsLabel choices=switch />
+        </Show>
+        <Show when=move || is_zero.get()>
+            <Number key="reduce_bucket" label=Word::ReduceBucketLabel />
+            <Select key="overlap_comm" label=Word::OverlapLabel choices=switch />
+            <Select key="offload_optimizer" label=Word::OffloadOptimizerLabel choices=switch />
+        </Show>
+        <Show when=move || is_zero3.get()>
+            <Number key="max_live" label=Word::MaxLiveLabel />
+            <Number key="max_reuse" label=Word::MaxReuseLabel />
+            <Number key="prefetch_bucket" label=Word::PrefetchLabel />
+            <Number key="persistence" label=Word::PersistenceLabel />
+            <Select key="offload_param" label=Word::OffloadWeightsLabel choices=switch />
         </Show>
         <Show when=move || is_sharded.get()>
             <Select key="reshard" label=Word::ReshardLabel choices=of!(Reshard, reshard) />

@@ -93,7 +93,8 @@ fn measured(run: &Value) -> [Option<u64>; FIGURES.len()] {
     let later = |phase: &Value| phase.as_u64().filter(|_| is_training);
     [
         first(&figures["param_bytes"], &rank["param_local"]),
-        first(&figures["grad_bytes"], &rank["grad_local"]),
+        // DeepSpeed empties `.grad` when it has copied a gradient into a buffer of its own.
+        first(&figures["grad_bytes"], &rank["grad_local"]).filter(|_| run["parallel"]["kind"] != "deepspeed"),
         first(&figures["optstate_bytes"], &rank["optstate_local"]),
         step["fwd"].as_u64(),
         later(&step["bwd"]),
@@ -170,6 +171,10 @@ fn scenario(run: &Value) -> Result<Scenario, Unsupported> {
         Some(optimizer) => optimizer,
         None => optimizer_of(train)?,
     };
+    if scenario.zero_stage().is_some() && scenario.recipe == Recipe::Bf16 {
+        // DeepSpeed's engine has fp32 master weights.
+        scenario.recipe = Recipe::Bf16Master;
+    }
     optimizer::settings(run, &mut scenario.optimizer_settings);
     scenario.attention = choice(train, "attention", Attention::from_key)?;
     scenario.kernels = kernels::kernels(&run["variant"])?;
@@ -220,7 +225,10 @@ fn refuse_what_has_no_field(run: &Value) -> Result<(), Unsupported> {
     let train = &run["train"];
     let refused = [
         (stack(run).is_none(), "stack"),
-        (run["mode"].as_str().is_some_and(|mode| !matches!(mode, "plain" | "special" | "qlora")), "mode"),
+        (
+            run["mode"].as_str().is_some_and(|mode| !matches!(mode, "plain" | "special" | "qlora" | "ds")),
+            "mode",
+        ),
         (train["dropout"].as_f64().is_some_and(|p| p > 0.0), "dropout"),
     ];
     match refused.iter().find(|(is_refused, _)| *is_refused) {

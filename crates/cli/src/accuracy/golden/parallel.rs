@@ -1,7 +1,9 @@
 //! Runs on several GPUs as golden files say them.
 
 use serde_json::Value;
-use vram_core::scenario::{DataParallel, GradientSync, Mesh, Optimizer, Parallel, ReduceDtype, Reshard};
+use vram_core::scenario::{
+    DataParallel, DeepSpeed, GradientSync, Mesh, Optimizer, Parallel, ReduceDtype, Reshard,
+};
 
 use vram_core::units::Count;
 
@@ -20,6 +22,12 @@ pub(super) fn parallel(run: &Value) -> Result<Parallel, Unsupported> {
         "ddp" => DataParallel::Ddp,
         "fsdp2" | "tp" => DataParallel::Fsdp2,
         "fsdp1" => DataParallel::Fsdp1,
+        "deepspeed" => match given["stage"].as_u64() {
+            Some(1) => DataParallel::Zero1,
+            Some(2) => DataParallel::Zero2,
+            Some(3) => DataParallel::Zero3,
+            _ => return Err(Unsupported(format!("stage {}", given["stage"]))),
+        },
         other => return Err(Unsupported(format!("parallel {other}"))),
     };
     for key in ["wrap", "bf16_compress"] {
@@ -49,6 +57,7 @@ pub(super) fn parallel(run: &Value) -> Result<Parallel, Unsupported> {
         stays_gathered: given["no_reshard_after_backward"] == true,
         cpu_offload: given["cpu_offload"] == true,
         is_last_rank: given["rank"].as_u64().is_some_and(|rank| rank > 0),
+        deepspeed: deepspeed(&given["zero"])?,
         mesh: mesh(given, kind)?,
     })
 }
@@ -66,6 +75,31 @@ fn mesh(given: &Value, kind: &str) -> Result<Mesh, Unsupported> {
         loss_parallel: given["loss_parallel"] == true,
         ..Mesh::default()
     })
+}
+
+/// What `ds_config["zero_optimization"]` says beside the stage.
+fn deepspeed(given: &Value) -> Result<DeepSpeed, Unsupported> {
+    let mut zero = DeepSpeed::default();
+    for (key, value) in given.as_object().into_iter().flatten() {
+        match key.as_str() {
+            "reduce_bucket_size" => zero.reduce_bucket = number(given, "reduce_bucket_size")?,
+            "overlap_comm" => zero.overlap = value == true,
+            "stage3_max_live_parameters" => zero.max_live = elements(value, key)?,
+            "stage3_max_reuse_distance" => zero.max_reuse = elements(value, key)?,
+            "stage3_prefetch_bucket_size" => zero.prefetch = elements(value, key)?,
+            "stage3_param_persistence_threshold" => zero.persistence = elements(value, key)?,
+            "sub_group_size" => zero.sub_group = number(given, "sub_group_size")?,
+            "offload_optimizer" => zero.offload_optimizer = value["device"] == "cpu",
+            "offload_param" => zero.offload_weights = value["device"] == "cpu",
+            _ => return Err(Unsupported(key.clone())),
+        }
+    }
+    Ok(zero)
+}
+
+fn elements(value: &Value, key: &str) -> Result<Count, Unsupported> {
+    let given = value.as_u64().and_then(|given| u32::try_from(given).ok());
+    given.map(Count::new).ok_or_else(|| Unsupported(key.to_owned()))
 }
 
 fn reshard(given: &Value) -> Reshard {

@@ -16,7 +16,15 @@ fn is_sharded(scenario: &Scenario) -> bool {
 }
 
 fn is_ddp(scenario: &Scenario) -> bool {
-    is_parallel(scenario) && !is_sharded(scenario)
+    is_parallel(scenario) && !is_sharded(scenario) && !is_zero(scenario)
+}
+
+fn is_zero(scenario: &Scenario) -> bool {
+    scenario.zero_stage().is_some()
+}
+
+fn is_zero3(scenario: &Scenario) -> bool {
+    scenario.zero_stage() == Some(3)
 }
 
 fn is_tensor_parallel(scenario: &Scenario) -> bool {
@@ -66,6 +74,16 @@ pub(super) const KEYS: &[Key] = &[
     choice!("gradient_sync", GradientSync, |s| s.parallel.sync).when(is_sharded),
     flag!("stays_gathered", |s| s.parallel.stays_gathered).when(is_sharded),
     flag!("cpu_offload", |s| s.parallel.cpu_offload).when(is_sharded),
+    number!("reduce_bucket", limits::ELEMENTS, |s| s.parallel.deepspeed.reduce_bucket).when(is_zero),
+    flag!("overlap_comm", |s| s.parallel.deepspeed.overlap).when(is_zero),
+    number!("max_live", limits::ELEMENTS_OR_NONE, |s| s.parallel.deepspeed.max_live).when(is_zero3),
+    number!("max_reuse", limits::ELEMENTS_OR_NONE, |s| s.parallel.deepspeed.max_reuse).when(is_zero3),
+    number!("prefetch_bucket", limits::ELEMENTS_OR_NONE, |s| s.parallel.deepspeed.prefetch).when(is_zero3),
+    number!("persistence", limits::ELEMENTS_OR_NONE, |s| s.parallel.deepspeed.persistence).when(is_zero3),
+    number!("sub_group", limits::ELEMENTS, |s| s.parallel.deepspeed.sub_group).when(is_zero3),
+    flag!("offload_optimizer", |s| s.parallel.deepspeed.offload_optimizer).when(is_zero),
+    flag!("offload_param", |s| s.parallel.deepspeed.offload_weights).when(is_zero3),
+    flag!("pin_memory", |s| s.parallel.deepspeed.pinned).when(is_zero),
     flag!("last_rank", |s| s.parallel.is_last_rank).when(is_parallel),
     number!("tp", limits::GPUS, |s| s.parallel.mesh.tensor).when(is_tensor_parallel),
     flag!("sequence_parallel", |s| s.parallel.mesh.sequence_parallel).when(is_tensor_parallel),

@@ -1,10 +1,12 @@
 //! How a run is spread over several GPUs.
 
+mod deepspeed;
 mod megatron;
 mod mesh;
 mod spread;
 mod tensor;
 
+pub use deepspeed::DeepSpeed;
 pub use mesh::{Mesh, Rotate, Schedule};
 pub use spread::Spread;
 
@@ -20,6 +22,12 @@ choices! {
         Ddp = "ddp",
         /// The same, with whole parameters' optimizer states dealt out among the ranks (`ZeroRedundancyOptimizer`).
         DdpZero1 = "ddp_zero1",
+        /// DeepSpeed's ZeRO-1: each rank updates its part of the flat weights.
+        Zero1 = "zero1",
+        /// ZeRO-2: and keeps only that part's gradients.
+        Zero2 = "zero2",
+        /// ZeRO-3: and only its part of the weights, gathered around their use.
+        Zero3 = "zero3",
         /// Megatron-LM: contiguous fp32 main gradients and the distributed optimizer, with layers of its own and Transformer Engine's.
         Megatron = "megatron",
         /// Every tensor is sharded, layer by layer gathered (`torch.distributed.fsdp.fully_shard`).
@@ -100,6 +108,8 @@ pub struct Parallel {
     pub cpu_offload: bool,
     /// The last rank instead of the first, which holds most.
     pub is_last_rank: bool,
+    /// DeepSpeed's settings.
+    pub deepspeed: DeepSpeed,
     /// How the model and the sequence are split.
     pub mesh: Mesh,
 }
@@ -117,6 +127,7 @@ impl Default for Parallel {
             stays_gathered: false,
             cpu_offload: false,
             is_last_rank: false,
+            deepspeed: DeepSpeed::default(),
             mesh: Mesh::default(),
         }
     }
@@ -173,17 +184,20 @@ impl Parallel {
     pub fn divided(&self) -> Divided {
         let (mesh, shards, data) = (&self.mesh, self.shards(), self.data_ways());
         let states = match self.scheme() {
-            Some(DataParallel::DdpZero1) => data,
+            Some(
+                DataParallel::DdpZero1 | DataParallel::Zero1 | DataParallel::Zero2 | DataParallel::Zero3,
+            ) => data,
             Some(DataParallel::Megatron) => data.saturating_mul(mesh.context.get()),
             _ => shards,
         };
+        let zero = self.scheme().and_then(DataParallel::zero_stage).unwrap_or_default();
         Divided {
             layers: mesh.pipeline.get(),
             matrices: mesh.tensor.get(),
             sequence: mesh.context.get(),
             experts: mesh.expert.get(),
-            weights: shards,
-            gradients: shards,
+            weights: if zero >= 3 { data } else { shards },
+            gradients: if zero >= 2 { data } else { shards },
             states,
         }
     }
@@ -214,6 +228,9 @@ impl Scenario {
         }
         if parallel.is_on() && parallel.mesh.tensor > Count::ONE {
             self.check_tensor_parallel()?;
+        }
+        if self.zero_stage().is_some() {
+            self.check_deepspeed()?;
         }
         let shards_weights = parallel.scheme().is_some_and(DataParallel::shards_weights);
         if self.recipe == Recipe::FsdpMixed && !shards_weights {

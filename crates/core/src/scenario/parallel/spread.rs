@@ -24,6 +24,8 @@ choices! {
         Fsdp2Tensor = "fsdp2_tp",
         /// fp32 flat parameters, gathered and reduced in bf16, as Accelerate does (`FullyShardedDataParallelPlugin`, `mixed_precision`).
         Accelerate = "accelerate",
+        /// Weights, gradients and optimizer states cut among all GPUs, in bf16 with fp32 master weights (DeepSpeed's ZeRO-3).
+        DeepSpeed = "deepspeed",
         /// Layers split among a node's GPUs, fp32 gradients, and an optimizer that is dealt out, as Megatron-LM does.
         Megatron = "megatron",
     }
@@ -47,6 +49,7 @@ impl Spread {
             data: match self {
                 Self::Ddp => DataParallel::Ddp,
                 Self::Accelerate => DataParallel::Fsdp1,
+                Self::DeepSpeed => DataParallel::Zero3,
                 Self::Megatron => DataParallel::Megatron,
                 Self::OneGpu | Self::Fsdp2 | Self::Fsdp2Tensor => DataParallel::Fsdp2,
             },
@@ -71,6 +74,7 @@ impl Spread {
                 *kernel = LossKernel::TransformerEngine;
                 return;
             }
+            Self::DeepSpeed => scenario.recipe = Recipe::Bf16Master,
             Self::Fsdp2 | Self::Fsdp2Tensor | Self::Accelerate => scenario.recipe = Recipe::FsdpMixed,
             Self::OneGpu | Self::Ddp if scenario.recipe == Recipe::FsdpMixed => {
                 scenario.recipe = Recipe::Bf16Mixed;
