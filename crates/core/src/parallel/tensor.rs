@@ -79,14 +79,14 @@ impl TensorParallel {
     }
 
     /// What one rank has of a model.
-    pub(crate) fn local(&self, whole: Architecture) -> Architecture {
+    pub(crate) fn local(&self, whole: &Architecture) -> Architecture {
         let part = |width: Count| count(width.get().div_ceil(self.ways));
         Architecture {
             heads: part(whole.heads),
             kv_heads: part(whole.kv_heads),
             ffn: part(whole.ffn),
             vocabulary: self.chunk(whole.vocabulary),
-            ..whole
+            ..*whole
         }
     }
 
@@ -140,5 +140,5 @@ fn count(n: u64) -> Count {
 /// What one rank's tensors and kernels are of: the whole model, or its part.
 pub(crate) fn local_architecture(scenario: &Scenario) -> Architecture {
     let whole = scenario.architecture();
-    TensorParallel::of(scenario).map_or(whole, |split| split.local(whole))
+    TensorParallel::of(scenario).map_or(whole, |split| split.local(&whole))
 }
