@@ -48,7 +48,8 @@ fn low_bit_paged_and_in_backward_optimizers_are_exact_to_a_thousandth_of_a_perce
 
 #[test]
 fn an_optimizer_that_is_said_to_be_backed_by_runs_has_one() {
-    let files = ["optimizers.jsonl", "goldens.jsonl", "goldens_parallel.jsonl", "more.jsonl"];
+    let files =
+        ["optimizers.jsonl", "goldens.jsonl", "goldens_parallel.jsonl", "more.jsonl", "methods.jsonl"];
     let with_a_run: BTreeSet<Optimizer> = files
         .iter()
         .flat_map(|file| rows(file))

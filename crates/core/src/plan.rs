@@ -99,6 +99,8 @@ pub(crate) struct Pass {
     pub(crate) accumulates: bool,
     /// Where each tensor is updated inside backward: its weight, and what its update allocates.
     pub(crate) hooks: Vec<(Name, Bytes)>,
+    /// Whether an update inside backward waits for the next gradient.
+    pub(crate) updates_late: bool,
     /// What takes a gradient that meets an earlier one.
     pub(crate) sums: GradientSum,
     /// Whether linear layers hand weights' gradients on as whole tensors: those of ZeRO-3 are a function of DeepSpeed's
@@ -155,6 +157,7 @@ impl Pass {
             grads_in_buckets: grads_in_buckets(scenario),
             accumulates: (adds_to_gradients(scenario) || grads_in_buckets(scenario)) && scenario.calls() == 1,
             hooks: step::hooks(scenario),
+            updates_late: scenario.optimizer.is_fused_with_backward(),
             sums: GradientSum::InPlace,
             makes_whole_gradients: scenario.zero_stage() == Some(3),
             is_reference: false,
@@ -170,6 +173,7 @@ impl Pass {
             accumulates: false,
             grads_in_buckets: false,
             hooks: Vec::new(),
+            updates_late: false,
             adapters: None,
             trained: Trained::NONE,
             // A reference model of its own is not quantised.

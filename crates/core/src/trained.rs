@@ -2,7 +2,7 @@
 
 use crate::ledger::{Module, Name, What};
 use crate::model::{LayerRange, Parameter, Place, parameters};
-use crate::scenario::{Checkpointing, Scenario, TrainedKinds};
+use crate::scenario::{Checkpointing, Optimizer, Scenario, TrainedKinds};
 
 /// Which of a model's own parameters are trained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +56,10 @@ impl Trained {
             let saves = scenario.lora.saves;
             let (embedding, head) = (saves.has_embedding(), saves.has_head());
             return Self { embedding, head, kinds: Kinds::Vocabulary, hooks_embedding, ..Self::NONE };
+        }
+        if scenario.optimizer == Optimizer::BAdam {
+            // Of the layers that take turns the first needs most: backward goes down to it.
+            return Self { layers: LayerRange { from: 0, to: 1 }, hooks_embedding, ..Self::NONE };
         }
         if !freezing.is_on() {
             return Self { hooks_embedding, ..Self::ALL };
@@ -111,6 +115,11 @@ impl Trained {
 
     const fn block(&self, own: bool) -> Trains {
         Trains { embedding: self.embedding, own, kinds: self.kinds }
+    }
+
+    /// The same with every layer's.
+    pub(crate) const fn with_all_layers(self) -> Self {
+        Self { layers: LayerRange::ALL, ..self }
     }
 
     /// The trained ones of a model's parameters.

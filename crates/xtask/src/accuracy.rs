@@ -18,6 +18,7 @@ const FILES: [&str; 14] = [
     "tests/goldens/peft.jsonl",
     "tests/goldens/quantised.jsonl",
     "tests/goldens/optimizers.jsonl",
+    "tests/goldens/methods.jsonl",
     "tests/goldens/kernels.jsonl",
     "tests/goldens/objectives.jsonl",
     "tests/goldens/goldens_parallel.jsonl",

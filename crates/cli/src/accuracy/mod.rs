@@ -57,7 +57,10 @@ fn errors(golden: &Golden, estimate: &Estimate, scenario: &Scenario) -> Errors {
     let is_training = scenario.objective.method != Method::Generate;
     let step = estimate.at(if is_training { Instant::OptimizerStep } else { Instant::Generation });
     let (gradients, states) = blocks_that_are_counted(scenario).unwrap_or_else(|| {
-        (step.category(Category::Gradients).get(), states_that_are_counted(estimate, scenario.optimizer))
+        // Gradients are summed when the last backward has ended, before an optimizer can replace them.
+        let counted = if scenario.replaces_gradients() { Instant::BackwardEmbedding } else { step.instant };
+        let gradients = estimate.at(counted).category(Category::Gradients).get();
+        (gradients, states_that_are_counted(estimate, scenario.optimizer))
     });
     let ours = [
         parameters_that_are_counted(estimate, step.instant),

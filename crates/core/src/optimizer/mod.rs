@@ -6,6 +6,7 @@
 mod bitsandbytes;
 mod custom;
 mod factored;
+mod fused;
 mod low_rank;
 mod orthogonal;
 mod others;
@@ -127,6 +128,9 @@ fn rule(optimizer: Optimizer) -> Rule {
         O::Sophia => Rule::new(others::sophia, others::sophia_step),
         O::AdamMini => Rule::new(factored::adam_mini, factored::adam_mini_step),
         O::Came => Rule::new(factored::came, factored::came_step),
+        O::Lomo => Rule::new(nothing, fused::lomo_update),
+        O::AdaLomo => Rule::new(fused::adalomo, fused::adalomo_update),
+        O::BAdam => Rule::new(others::badam, others::badam_step),
         O::GaLore => Rule::new(low_rank::galore, low_rank::galore_step),
         O::GaLore8bit => Rule::new(low_rank::galore_8bit, low_rank::galore_8bit_step),
         O::QGaLore => Rule::new(low_rank::q_galore, low_rank::q_galore_step),

@@ -1,7 +1,9 @@
 //! Optimizers outside of PyTorch whose states have the parameters' shapes.
 
 use super::{Held, Updated};
-use crate::ledger::What;
+use crate::ledger::{Category, Symbol, What};
+use crate::model::Parameter;
+use crate::units::Dtype;
 
 /// `google/automl`, `lion_pytorch.py`; `pytorch_optimizer`, `lion.py`.
 pub(super) fn lion(updated: &Updated<'_>) -> Vec<Held> {
@@ -56,4 +58,24 @@ pub(super) fn schedule_free_adamw(updated: &Updated<'_>) -> Vec<Held> {
 /// `schedulefree`, `sgd_schedulefree.py`.
 pub(super) fn schedule_free_sgd(updated: &Updated<'_>) -> Vec<Held> {
     vec![updated.state(What::Iterate)]
+}
+
+/// An fp32 copy of the layer's parameters and AdamW's moments of it (`badam`, `BlockOptimizer._switch_trainable_params_single_gpu`).
+pub(super) fn badam(updated: &Updated<'_>) -> Vec<Held> {
+    vec![
+        in_fp32(updated, Category::MasterWeights, What::Master),
+        updated.state_of(What::ExpAvg, Dtype::Fp32, Parameter::elements),
+        updated.state_of(What::ExpAvgSq, Dtype::Fp32, Parameter::elements),
+    ]
+}
+
+/// fp32 gradients, in place of those in 16 bits (`_grad_to_hp`), and AdamW's denominators.
+pub(super) fn badam_step(updated: &Updated<'_>) -> Vec<Held> {
+    let gradients = in_fp32(updated, Category::Temporaries, What::GradientFp32);
+    let denominators = in_fp32(updated, Category::Temporaries, What::StepDenominator);
+    if updated.dtype == Dtype::Fp32 { vec![denominators] } else { vec![gradients, denominators] }
+}
+
+fn in_fp32(updated: &Updated<'_>, category: Category, what: What) -> Held {
+    updated.held(category, what, Symbol::Number, Dtype::Fp32, |_| true, Parameter::elements)
 }

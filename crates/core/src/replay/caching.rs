@@ -150,6 +150,13 @@ impl CachingAllocator {
     }
 
     /// `torch.cuda.empty_cache()`, `reset_peak_memory_stats()`.
+    pub(super) fn begin_anew(&mut self) {
+        self.empty_cache();
+        self.most_allocated = self.allocated;
+        self.most_reserved = self.reserved;
+    }
+
+    /// `torch.cuda.empty_cache()`.
     pub(super) fn empty_cache(&mut self) {
         for pool in 0..self.free.len() {
             let whole: Vec<_> = self.free[pool]
@@ -166,8 +173,6 @@ impl CachingAllocator {
                 self.unused.push(key.2);
             }
         }
-        self.most_allocated = self.allocated;
-        self.most_reserved = self.reserved;
     }
 
     /// `max_memory_allocated`

@@ -3,10 +3,10 @@
 use super::caching::{BlockId, CachingAllocator};
 use crate::ledger::{Category, Instant, What};
 use crate::model::{Parameter, Place};
-use crate::optimizer::Held;
+use crate::optimizer::{Held, Updated};
 use crate::plan::Pass;
 use crate::rules::{self, LayerKind};
-use crate::scenario::{Checkpointing, Scenario, ZeroGrad};
+use crate::scenario::{Checkpointing, Optimizer, Scenario, ZeroGrad};
 use crate::step::inputs::{self, Input};
 use crate::step::{
     Blocks, LayerBlocks, Parameters, kind_of, kinds, others, reference_pass, rollout, updated,
@@ -183,7 +183,7 @@ impl<'a> Player<'a> {
         for size in all {
             self.allocator.allocate(size);
         }
-        self.allocator.empty_cache();
+        self.allocator.begin_anew();
     }
 
     /// One optimizer step; the first one also makes the optimizer's states.
@@ -347,7 +347,7 @@ impl<'a> Player<'a> {
         }
         // A tied head's gradient has waited for the embedding's.
         head.end(&mut self.gradients, &mut self.allocator);
-        if self.scenario.optimizer_settings.in_backward {
+        if self.scenario.updates_in_backward() {
             self.zero_gradients();
         }
         self.drop_inputs(&mut inputs, Instant::OptimizerStep);
@@ -358,15 +358,16 @@ impl<'a> Player<'a> {
         let architecture = self.scenario.architecture();
         let updated = updated(self.scenario, &architecture, trained);
         if is_first {
-            let mut states = updated.states(self.scenario.optimizer);
+            let with_states = self.parameters.with_states();
+            let mut states = Updated { parameters: with_states, ..updated }.states(self.scenario.optimizer);
             if self.scenario.optimizer_dtype() != self.scenario.trained() {
                 states.insert(0, updated.copy(Category::MasterWeights, What::Master));
             }
-            for size in self.side_by_side(&states) {
+            for size in self.side_by_side(with_states, &states) {
                 self.allocator.allocate(size);
             }
         }
-        if self.scenario.optimizer_settings.in_backward {
+        if self.scenario.updates_in_backward() {
             return;
         }
         let mut temporaries = updated.step_temporaries(self.scenario.optimizer);
@@ -381,17 +382,22 @@ impl<'a> Player<'a> {
                 self.beside_parameters(trained, &held.each)
             };
             taken.extend(sizes.into_iter().map(|size| self.allocator.allocate(size)));
+            if self.scenario.replaces_gradients() {
+                self.zero_gradients();
+            }
         }
         for memory in taken {
             self.allocator.free(memory);
         }
+        if self.scenario.optimizer == Optimizer::BAdam {
+            self.allocator.empty_cache();
+        }
     }
 
     /// States parameter by parameter: all of the first one, then all of the second.
-    fn side_by_side(&self, states: &[Held]) -> Vec<Bytes> {
-        let trained = self.parameters.trained();
+    fn side_by_side(&self, of: &[Parameter], states: &[Held]) -> Vec<Bytes> {
         let columns: Vec<Vec<Bytes>> =
-            states.iter().map(|held| self.beside_parameters(trained, &held.each)).collect();
+            states.iter().map(|held| self.beside_parameters(of, &held.each)).collect();
         let longest = columns.iter().map(Vec::len).max().unwrap_or_default();
         (0..longest).flat_map(|at| columns.iter().filter_map(move |column| column.get(at).copied())).collect()
     }

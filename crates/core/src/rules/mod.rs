@@ -73,7 +73,9 @@ pub(crate) struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     pub(crate) fn new(pass: &'a Pass, mode: Mode, trains: Trains) -> Self {
-        let tape = Tape::new(mode, pass.accumulates, trains).updating(&pass.hooks).summing(pass.sums);
+        let tape = Tape::new(mode, pass.accumulates, trains)
+            .updating(&pass.hooks, pass.updates_late)
+            .summing(pass.sums);
         Self { tape, pass, part: Part::Main, trains, products: 0, sum_of: None }
     }
 

@@ -15,6 +15,10 @@ choices! {
         First = "first",
         /// All but the last ones, of which as many are trained as is said.
         AllButLast = "all_but_last",
+        /// All but some that are drawn at random again and again (LISA, arXiv:2403.17919), with an optimizer that is made anew for them.
+        Lisa = "lisa",
+        /// The same, with one optimizer, which keeps the states of all that have been drawn.
+        LisaKept = "lisa_kept",
         /// All.
         All = "all",
     }
@@ -23,7 +27,13 @@ choices! {
 impl FrozenLayers {
     /// Whether a number of layers belongs to it.
     pub const fn has_count(self) -> bool {
-        matches!(self, Self::First | Self::AllButLast)
+        matches!(self, Self::First | Self::AllButLast) || self.is_drawn()
+    }
+
+    /// Whether the trained layers are drawn at random. The last ones stand for them: their gradients are there earliest, beside what all
+    /// other layers keep.
+    pub const fn is_drawn(self) -> bool {
+        matches!(self, Self::Lisa | Self::LisaKept)
     }
 }
 
@@ -95,7 +105,9 @@ impl Freezing {
         match self.layers {
             FrozenLayers::None => 0,
             FrozenLayers::First => self.count.get().min(layers),
-            FrozenLayers::AllButLast => layers.saturating_sub(self.count.get()),
+            FrozenLayers::AllButLast | FrozenLayers::Lisa | FrozenLayers::LisaKept => {
+                layers.saturating_sub(self.count.get())
+            }
             FrozenLayers::All => layers,
         }
     }

@@ -176,7 +176,7 @@ impl Scenario {
             && self.padding != Padding::Padded
             && self.objective.method == Method::CausalLm
             && !self.lora.is_on()
-            && !self.optimizer_settings.in_backward
+            && !self.updates_in_backward()
             && self.parallel.shards() == 1
             && self.recipe != Recipe::FsdpMixed
             && a.window.is_none_or(|window| self.sequence_length < window)
@@ -214,7 +214,7 @@ impl Scenario {
             && !a.has_own_objective()
             && !a.family.has_head_bias()
             && !a.family.scales_logits()
-            && !self.optimizer_settings.in_backward
+            && !self.updates_in_backward()
             && !self.is_prepared()
             && self.is_head_plain()
             && !a.logit_softcap

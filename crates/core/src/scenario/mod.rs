@@ -4,6 +4,7 @@ mod adapters;
 mod choices;
 mod freezing;
 mod kernels;
+mod methods;
 mod objective;
 mod optimizer;
 mod optimizer_settings;
@@ -300,6 +301,7 @@ impl Scenario {
         self.check_recurrent()?;
         self.check_quantised_base()?;
         self.optimizer_settings.check(self)?;
+        self.check_methods()?;
         // `Adam_mini.step` takes matrices of two dimensions, and queries and keys of whole heads.
         let is_beyond_adam_mini = a.experts.is_some() || self.lora.is_on();
         if self.optimizer == Optimizer::AdamMini && is_beyond_adam_mini {

@@ -215,6 +215,12 @@ optimizers! {
     AdamMini = "adam_mini", Authors, Golden, "adam-mini, adam_mini.py, Adam_mini.step";
     /// CAME: factored second moment and confidence.
     Came = "came", Authors, Golden, "came-pytorch, CAME.py, CAME.step";
+    /// LOMO: SGD inside backward, each gradient applied when the next one is there.
+    Lomo = "lomo", Authors, Golden, "lomo-optim, lomo.py, Lomo.fuse_update";
+    /// AdaLOMO: the same with a factored second moment.
+    AdaLomo = "adalomo", Authors, Golden, "lomo-optim, adalomo.py, AdaLomo.fuse_update";
+    /// BAdam: AdamW on one layer at a time, whose fp32 copy and states are made anew for the next one.
+    BAdam = "badam", Authors, Golden, "badam, block_optim.py, BlockOptimizer.step_single_gpu";
     /// GaLore: AdamW on gradients that are projected to a low rank.
     GaLore = "galore_adamw", Authors, Golden, "galore-torch, adamw.py; galore_projector.py";
     /// GaLore with bitsandbytes' 8-bit states.
@@ -241,6 +247,11 @@ impl Optimizer {
                 | Self::PagedAdEmaMix8bit
                 | Self::PagedAdEmaMix32bit
         )
+    }
+
+    /// Whether it has no step of its own: backward's hooks update each tensor when the next gradient is there.
+    pub const fn is_fused_with_backward(self) -> bool {
+        matches!(self, Self::Lomo | Self::AdaLomo)
     }
 
     /// Whether it projects gradients to a rank that is chosen.

@@ -71,7 +71,7 @@ impl Default for OptimizerSettings {
 impl OptimizerSettings {
     /// An update inside backward needs a whole gradient, of its right scale, of one tensor alone.
     pub(super) fn check(&self, scenario: &Scenario) -> Result<(), Error> {
-        if !self.in_backward {
+        if !scenario.updates_in_backward() {
             return Ok(());
         }
         if scenario.gradient_accumulation > Count::ONE {

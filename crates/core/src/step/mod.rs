@@ -201,6 +201,7 @@ impl Step<'_> {
             let master = updated.copy(Category::MasterWeights, What::Master);
             self.hold(&Instant::ALL, &master);
         }
+        let updated = Updated { parameters: parameters.with_states(), ..updated };
         for state in updated.states(self.scenario.optimizer) {
             self.hold(&Instant::ALL, &state);
         }
@@ -439,7 +440,7 @@ impl Step<'_> {
                 self.account.add_gradients_where(instant, |name| name.part != Part::Value);
             }
         }
-        if self.scenario.optimizer_settings.in_backward {
+        if self.scenario.updates_in_backward() {
             return;
         }
         if let Some(collectives) = self.collectives {
@@ -457,7 +458,7 @@ impl Step<'_> {
             0
         } else if accumulates {
             FORWARD_AND_BACKWARD.len()
-        } else if self.scenario.zero_grad == ZeroGrad::BeforeBackward {
+        } else if self.scenario.zero_grad == ZeroGrad::BeforeBackward && !self.scenario.replaces_gradients() {
             2
         } else {
             0
@@ -506,14 +507,16 @@ impl Step<'_> {
     }
 
     fn optimizer_step(&mut self, parameters: &Parameters) {
-        if self.scenario.optimizer_settings.in_backward {
+        if self.scenario.updates_in_backward() {
             return;
         }
         if self.zero.is_some() {
             return self.zero_step();
         }
         let instant = Instant::OptimizerStep;
-        self.account.add_gradients(instant);
+        if !self.scenario.replaces_gradients() {
+            self.account.add_gradients(instant);
+        }
         let architecture = self.scenario.architecture();
         let updated = updated(self.scenario, &architecture, parameters.updated());
         let mut temporaries = match &self.pass.tensor {
@@ -548,7 +551,7 @@ pub(crate) fn hooks(scenario: &Scenario) -> Vec<(Name, Bytes)> {
         let parameters = Parameters::of(scenario);
         return parameters.trained().iter().map(|parameter| (parameter.name, Bytes::ZERO)).collect();
     }
-    if !scenario.optimizer_settings.in_backward {
+    if !scenario.updates_in_backward() {
         return Vec::new();
     }
     let has_master = scenario.optimizer_dtype() != scenario.trained();

@@ -19,6 +19,8 @@ pub(crate) struct Parameters {
     pub(crate) model: Vec<Parameter>,
     pub(crate) adapters: Option<Vec<Parameter>>,
     own: Vec<Parameter>,
+    /// What has optimizer states, where that is more than what is trained now.
+    with_states: Option<Vec<Parameter>>,
 }
 
 impl Parameters {
@@ -43,6 +45,9 @@ impl Parameters {
         };
         let mut own = Trained::of(scenario).among(&model);
         own.retain(is_kept);
+        let with_states = scenario
+            .keeps_states_of_all_layers()
+            .then(|| Trained::of(scenario).with_all_layers().among(&model));
         let adapters = Adapters::of(scenario).map(|adapters| {
             let beside = super::adapters::parameters(&model, &scenario.architecture(), &adapters);
             // `modules_to_save`: copies, trained in place of the model's own.
@@ -76,7 +81,7 @@ impl Parameters {
         let tensor = TensorParallel::of(scenario).filter(|split| !split.is_sharded());
         let is_tied = architecture.tied;
         let gradients = tensor.map(|split| trained.iter().map(|p| split.gradient(p, is_tied)).collect());
-        Self { padded, gradients, local, model, adapters, own }
+        Self { padded, gradients, local, model, adapters, own, with_states }
     }
 
     pub(crate) fn trained(&self) -> &[Parameter] {
@@ -96,6 +101,11 @@ impl Parameters {
     /// The gradients that this rank holds until the optimizer's step.
     pub(crate) fn gradients(&self) -> &[Parameter] {
         self.gradients.as_deref().unwrap_or(self.allocated())
+    }
+
+    /// What this rank's optimizer has states of.
+    pub(crate) fn with_states(&self) -> &[Parameter] {
+        self.with_states.as_deref().unwrap_or(self.updated())
     }
 
     /// What this rank's optimizer updates.

@@ -20,6 +20,10 @@ impl Tape {
             self.call(incoming, steps, saved);
             self.release_joined(output);
         }
+        // The last one of a block is taken to be updated with it: of most layers that is a norm's.
+        if let Some(last) = self.waiting.take() {
+            self.update(last);
+        }
         if std::mem::take(&mut self.hands_out_at_once) {
             self.release_saved((0, self.saved.len()));
         }
@@ -71,11 +75,20 @@ impl Tape {
                 Some(var) => self.accumulate(var, id),
                 None if self.sums == GradientSum::NewTensor => {}
                 None if self.accumulates => self.release(id),
+                None if self.updates_late => {}
                 None if !self.hooks.is_empty() => self.update(id),
                 None => {}
             }
         }
         self.release(incoming);
+        if self.updates_late {
+            let of_parameters = made.into_iter().flatten().filter(|(var, _)| var.is_none());
+            for (_, id) in of_parameters {
+                if let Some(earlier) = self.waiting.replace(id) {
+                    self.update(earlier);
+                }
+            }
+        }
         // A weight's gradient reaches the sum through nodes of its own (`TBackward0`, `AccumulateGrad`).
         let is_summed = self.sums == GradientSum::NewTensor;
         for (_, id) in made.into_iter().flatten().filter(|(var, _)| var.is_none() && is_summed) {

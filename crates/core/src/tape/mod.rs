@@ -72,6 +72,10 @@ pub(crate) struct Tape {
     accumulates: bool,
     /// What the update of a parameter allocates inside backward, after which its gradient is freed.
     hooks: Vec<(Name, Bytes)>,
+    /// Whether the update of a parameter waits for the next gradient (`register_hook`: it runs before its own gradient is in place).
+    updates_late: bool,
+    /// The gradient whose update waits.
+    waiting: Option<StorageId>,
     /// Which of the model's own parameters need a gradient.
     trains: Trains,
     /// What takes their gradients' sum with earlier ones.
@@ -115,6 +119,8 @@ impl Tape {
             mode,
             accumulates,
             hooks: Vec::new(),
+            updates_late: false,
+            waiting: None,
             trains,
             sums: GradientSum::InPlace,
             storages: Vec::with_capacity(128),
@@ -145,9 +151,9 @@ impl Tape {
         Self { sums, ..self }
     }
 
-    /// Parameters are updated inside backward (`register_post_accumulate_grad_hook`).
-    pub(crate) fn updating(self, hooks: &[(Name, Bytes)]) -> Self {
-        Self { hooks: hooks.to_vec(), ..self }
+    /// Parameters are updated inside backward (`register_post_accumulate_grad_hook`), or each when the next gradient is there.
+    pub(crate) fn updating(self, hooks: &[(Name, Bytes)], updates_late: bool) -> Self {
+        Self { hooks: hooks.to_vec(), updates_late, ..self }
     }
 
     pub(crate) const fn mode(&self) -> Mode {

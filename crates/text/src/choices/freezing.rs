@@ -10,6 +10,10 @@ pub const fn frozen_layers(layers: FrozenLayers, lang: Lang) -> &'static str {
         FrozenLayers::None => lang.pick("none", "不冻结"),
         FrozenLayers::First => lang.pick("the first ones", "前若干层"),
         FrozenLayers::AllButLast => lang.pick("all but the last ones", "除最后若干层外全部"),
+        FrozenLayers::Lisa => lang.pick("all but drawn ones (LISA)", "除随机抽取的层外全部（LISA）"),
+        FrozenLayers::LisaKept => {
+            lang.pick("all but drawn ones, states kept (LISA)", "除随机抽取的层外全部，保留状态（LISA）")
+        }
         FrozenLayers::All => lang.pick("all", "全部"),
     }
 }

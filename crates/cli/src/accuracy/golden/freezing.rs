@@ -7,6 +7,10 @@ use vram_core::units::Count;
 use super::{Unsupported, word};
 
 pub(super) fn freezing(given: &Value) -> Result<Freezing, Unsupported> {
+    if let Some(drawn) = given["drawn"].as_u64().and_then(|drawn| u32::try_from(drawn).ok()) {
+        let layers = if given["kept"] == true { FrozenLayers::LisaKept } else { FrozenLayers::Lisa };
+        return Ok(Freezing { layers, count: Count::new(drawn), ..Freezing::default() });
+    }
     let frozen: Vec<u64> =
         given["layers"].as_array().into_iter().flatten().filter_map(Value::as_u64).collect();
     if !(0..).zip(&frozen).all(|(expected, &layer)| expected == layer) {

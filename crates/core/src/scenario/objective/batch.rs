@@ -107,7 +107,7 @@ impl Scenario {
             return refused(&["causal_lm"]);
         }
         // A gradient of several calls is whole when the last of them has been visited, which no hook's run has shown.
-        if method != Method::CausalLm && self.optimizer_settings.in_backward {
+        if method != Method::CausalLm && self.updates_in_backward() {
             return refused(&["causal_lm"]);
         }
         for (key, model) in [

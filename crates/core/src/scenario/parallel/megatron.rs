@@ -70,7 +70,7 @@ impl Scenario {
             (self.stack == Stack::Current, "stack", self.stack.key(), &["current"]),
             (self.objective.method == Method::CausalLm, "objective", self.objective.word(), &["causal_lm"]),
             (!self.lora.is_on(), "peft", self.lora.method.key(), &["off"]),
-            (!settings.in_backward, "in_backward", "1", &["0"]),
+            (!self.updates_in_backward(), "in_backward", "1", &["0"]),
             (settings.ema == Ema::Off, "ema", settings.ema.key(), &["off"]),
             (!self.freezing.is_on(), "freeze", "1", &["0"]),
             (self.kernels.compile == Compile::Off, "compile", self.kernels.compile.key(), &["off"]),

@@ -281,7 +281,7 @@ impl Scenario {
                 &["adamw_foreach", "adamw_fused", "sgd", "lion"],
             ));
         }
-        if settings.in_backward {
+        if self.updates_in_backward() {
             return Err(unsupported("in_backward", "1", &["0"]));
         }
         if settings.ema != Ema::Off && self.parallel.data != DataParallel::Ddp {
