@@ -130,6 +130,21 @@ fn host(host: &Host) -> Value {
     })
 }
 
+/// The kinds of rank of a pipeline, the most loaded first.
+fn ranks(scenario: &Scenario) -> Vec<Value> {
+    let one = |rank: &vram_core::estimate::Rank| {
+        json!({
+            "stage": rank.stage,
+            "stages": rank.stages,
+            "layers": rank.layers,
+            "embedding": rank.has_embedding,
+            "head": rank.has_head,
+            "peak": rank.peak.get(),
+        })
+    };
+    vram_core::estimate::ranks(scenario).unwrap_or_default().iter().map(one).collect()
+}
+
 /// The estimate as JSON, sizes in bytes. Others rely on its keys.
 pub fn json(estimate: &Estimate, scenario: &Scenario) -> Value {
     let peak = estimate.at_peak();
@@ -179,6 +194,7 @@ pub fn json(estimate: &Estimate, scenario: &Scenario) -> Value {
         "parameters": estimate.parameters,
         "gpu": { "id": scenario.gpu.id, "capacity": scenario.gpu.capacity.get() },
         "verdict": Verdict::of(estimate, scenario.gpu.capacity).key(),
+        "ranks": ranks(scenario),
         "categories": categories(peak),
         "instants": instants,
         "entries": entries,

@@ -1,5 +1,7 @@
 //! Collects which storages are alive at which instant, how many of each, and makes the ledger's entries of them.
 
+use std::ops::Range;
+
 use crate::allocator;
 use crate::ledger::{Category, Dim, Entry, Instant, InstantSet, Name, Symbol};
 use crate::model::{Architecture, Parameter, Place};
@@ -127,6 +129,15 @@ impl Account {
     /// The gradients of all parameters.
     pub(crate) fn add_gradients(&mut self, instant: Instant) {
         self.add_gradients_where(instant, |_| true);
+    }
+
+    /// The gradients of the parameters in a range of those that the account was made with.
+    pub(crate) fn add_gradients_among(&mut self, instant: Instant, range: &Range<usize>) {
+        for at in range.clone() {
+            if let Some(&Gradient { slot, copies, .. }) = self.gradients.get(at) {
+                self.count(slot, instant, copies);
+            }
+        }
     }
 
     /// The gradients of some parameters.

@@ -8,6 +8,7 @@ use crate::notice::Notice;
 use crate::replay::replay;
 use crate::scenario::Scenario;
 use crate::step;
+pub use crate::step::Rank;
 use crate::timeline::{self, Point};
 use crate::units::Bytes;
 
@@ -122,7 +123,16 @@ pub fn estimate(scenario: &Scenario) -> Result<Estimate, Error> {
     })
 }
 
-/// The same with what a [`replay`] of two steps through the caching allocator says of allocated and reserved memory. It takes a
+/// What each kind of rank of a pipeline holds and needs, the most loaded first; nothing without a pipeline.
+///
+/// # Errors
+/// Those of [`estimate`] where a field can't be.
+pub fn ranks(scenario: &Scenario) -> Result<Vec<Rank>, Error> {
+    scenario.validate()?;
+    Ok(if scenario.is_pipelined() { step::ranks(scenario) } else { Vec::new() })
+}
+
+/// An [`estimate`] with what a [`replay`] of two steps through the caching allocator says of allocated and reserved memory. It takes a
 /// millisecond or two instead of some 20 µs. Of a model with more layers than any has, the quick figures remain.
 ///
 /// # Errors

@@ -6,7 +6,7 @@ use crate::parallel::{TensorParallel, local_architecture};
 use crate::quantised::{self, Quantised};
 use crate::scenario::{
     AdapterMethod, Attention, AutocastScope, Checkpointing, Compile, DataParallel, GradientSync, Held,
-    Kernels, KvCache, LossKernel, Padding, Scenario, Stack, Targets,
+    Kernels, KvCache, LossKernel, Padding, Rotate, Scenario, Stack, Targets,
 };
 use crate::step;
 use crate::tape::{GradientSum, Storage};
@@ -54,6 +54,24 @@ pub(crate) const fn scales_input(module: Module) -> bool {
     matches!(module, Module::DownProj | Module::SharedDownProj)
 }
 
+/// How context-parallel ranks exchange keys and values.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ring {
+    pub(crate) ways: u64,
+    /// All at once, instead of one rank's at a time.
+    pub(crate) gathers: bool,
+    /// Keys and values are repeated for each query head before.
+    pub(crate) repeats_keys: bool,
+}
+
+impl Ring {
+    fn of(scenario: &Scenario) -> Option<Self> {
+        let (ways, mesh) = (scenario.ring(), &scenario.parallel.mesh);
+        let gathers = mesh.rotate == Rotate::AllGather;
+        (ways > 1).then_some(Self { ways, gathers, repeats_keys: mesh.repeats_keys })
+    }
+}
+
 /// One pass of a model over a micro-batch.
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of the pass, independent of the others")]
 #[derive(Clone, Debug)]
@@ -71,6 +89,8 @@ pub(crate) struct Pass {
     /// Dtype of matrix products under autocast.
     pub(crate) autocast: Option<Dtype>,
     pub(crate) attention: Attention,
+    /// The ranks among which each sequence is split, where it is.
+    pub(crate) ring: Option<Ring>,
     /// Which of the model's own parameters are trained.
     pub(crate) trained: Trained,
     /// Every how many layers, or how many of the first, are checkpointed.
@@ -135,7 +155,8 @@ impl Pass {
             architecture: local_architecture(scenario),
             tensor: TensorParallel::of(scenario),
             rows: scenario.sequences(),
-            sequence: scenario.tokens_of_sequence().saturating_add(prompt_length(scenario)),
+            sequence: scenario.tokens_of_sequence().saturating_add(prompt_length(scenario)) / scenario.ring(),
+            ring: Ring::of(scenario),
             weight: scenario.weight(),
             autocast: scenario.recipe.is_autocast().then(|| scenario.recipe.compute()),
             // scaled_dot_product_attention has no soft-capping (`sdpa_attention_forward` refuses it).

@@ -129,6 +129,7 @@ fn of_several_gpus(key: &str) -> Option<Word> {
         "stage" => Word::StageLabel,
         "cp" => Word::ContextParallelLabel,
         "cp_rotate" => Word::RotateLabel,
+        "cp_repeats_keys" => Word::RepeatsKeysLabel,
         "ep" => Word::ExpertParallelLabel,
         "etp" => Word::ExpertTensorLabel,
         "mesh" => Word::MeshLabel,

@@ -123,6 +123,7 @@ words! {
     StageChunksLabel: "Chunks of layers a stage", "每级的层块数（虚拟流水线）";
     StageLabel: "Look at stage (0: the fullest)", "查看第几级（0：占用最高）";
     ContextParallelLabel: "Context parallelism, ways", "上下文并行（CP）路数";
+    RepeatsKeysLabel: "Keys and values repeated for each query head first", "先把键值按查询头复制";
     RotateLabel: "Keys and values are exchanged by", "键值交换方式";
     ExpertParallelLabel: "Expert parallelism, ways", "专家并行（EP）路数";
     ExpertTensorLabel: "Ways in which an expert is split (0: as tensor parallelism)", "专家张量并行（ETP）路数（0：与张量并行相同）";

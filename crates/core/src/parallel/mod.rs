@@ -4,6 +4,7 @@ mod collectives;
 pub(crate) mod deepspeed;
 pub(crate) mod megatron;
 mod owners;
+pub(crate) mod pipeline;
 mod shards;
 mod tensor;
 

@@ -188,7 +188,8 @@ impl Writer<'_> {
         let is_older = self.pass.stack == Stack::Torch26;
         let has_groups = self.pass.architecture.kv_heads < self.pass.architecture.heads;
         // Today's kernels take fewer key heads than query heads where nothing is masked.
-        let repeats = has_groups && (has_mask || is_older);
+        let repeats_for_ring = self.pass.ring.is_some_and(|ring| ring.repeats_keys);
+        let repeats = has_groups && (has_mask || is_older || repeats_for_ring);
         let mut heads = heads;
         if repeats {
             heads.key = self.repeat(heads.key, What::KeyExpanded);
@@ -207,7 +208,9 @@ impl Writer<'_> {
             && a.head_dim.get() <= FLASH_WIDEST_HEAD
             && a.head_dim == a.value_dim();
         let kernel_heads = Heads { query, key, value };
-        let output = if is_flash {
+        let output = if let Some(ring) = self.pass.ring {
+            self.ring_attention(kernel_heads, &ring, has_groups && !repeats)
+        } else if is_flash {
             self.flash(kernel_heads, has_groups && !repeats)
         } else {
             self.memory_efficient(kernel_heads, has_mask, has_groups && !repeats)
@@ -216,7 +219,9 @@ impl Writer<'_> {
             self.tape.drop(var);
         }
         // Flash's output follows q's layout: one that is contiguous by heads has to be copied.
-        if is_flash && (is_older || self.pass.architecture.concatenates_rope()) {
+        // So has what the ring has joined (`torch.cat`).
+        let is_by_heads = self.pass.ring.is_some() || self.pass.architecture.concatenates_rope();
+        if is_flash && (is_older || is_by_heads) {
             let copy = self.contiguous(output, Module::OProj, What::Contiguous);
             self.tape.drop(output);
             return copy;
@@ -308,7 +313,7 @@ impl Writer<'_> {
         output
     }
 
-    fn attention_kernel(
+    pub(crate) fn attention_kernel(
         &mut self,
         heads: Heads,
         statistics: Dims,

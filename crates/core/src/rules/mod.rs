@@ -33,6 +33,7 @@ mod prompt;
 mod quantised;
 mod recurrent;
 mod reduction;
+mod ring;
 mod rope;
 mod rope_forms;
 mod routing;

@@ -142,20 +142,19 @@ impl<'a> Layers<'a> {
         account: &mut Account,
     ) -> Self {
         let of = (0..pass.architecture.blocks()).map(|index| kind_of(pass, index));
-        Self::in_order(blocks, of, collectives, account)
+        Self::in_order(blocks.iter().map(|blocks| (blocks.kind, blocks)), of, collectives, account)
     }
 
     /// Layers of the given kinds, in their order.
     pub(super) fn in_order(
-        blocks: &'a [LayerBlocks],
+        blocks: impl Iterator<Item = (Kind, &'a LayerBlocks)>,
         order: impl Iterator<Item = LayerKind>,
         collectives: Option<&'a Collectives>,
         account: &mut Account,
     ) -> Self {
         let kinds: Vec<RegisteredLayer<'a>> = blocks
-            .iter()
-            .map(|blocks| RegisteredLayer {
-                kind: blocks.kind,
+            .map(|(kind, blocks)| RegisteredLayer {
+                kind,
                 without_graph: blocks.without_graph.as_ref().map(|block| account.register(block)),
                 with_graph: account.register(&blocks.with_graph),
                 run: blocks.run,

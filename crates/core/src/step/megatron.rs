@@ -93,7 +93,10 @@ fn of_stage(split: &Split, looked: Looked) -> (Account, Vec<LayerTotals>) {
     let blocks = Blocks::of(split);
     let mut account = Account::new(&split.architecture, &[], Dtype::Fp32, InstantSet::TRAINING);
     let embedding = blocks.embedding.as_ref().map(|block| account.register(block));
-    let layers = Layers::in_order(&blocks.layers, order(split), None, &mut account);
+    let layers = {
+        let layers = blocks.layers.iter().map(|blocks| (blocks.kind, blocks));
+        Layers::in_order(layers, order(split), None, &mut account)
+    };
     let head = blocks.head.as_ref().map(|block| account.register(block));
     let mut stage = Stage { split, account, embedding, layers, head };
     stage.always();

@@ -10,6 +10,7 @@ pub(crate) mod inputs;
 mod layers;
 mod megatron;
 pub(crate) mod others;
+mod pipeline;
 pub(crate) mod rollout;
 mod sharded;
 mod tensor;
@@ -17,6 +18,8 @@ mod trained;
 
 pub(crate) use blocks::{Blocks, LayerBlocks, kind_of, kinds};
 use layers::{Kept, Layers};
+pub use pipeline::Rank;
+pub(crate) use pipeline::ranks;
 pub(crate) use trained::Parameters;
 pub(crate) use trained::trained_elements;
 
@@ -88,6 +91,9 @@ enum Call {
 fn walk(scenario: &Scenario, looked: Looked) -> (Account, Vec<LayerTotals>) {
     if scenario.parallel.scheme() == Some(DataParallel::Megatron) {
         return megatron::walk(scenario, looked);
+    }
+    if scenario.is_pipelined() {
+        return pipeline::walk(scenario, looked);
     }
     let (mut account, mut layers) = walk_call(scenario, looked, Call::First);
     if scenario.calls() > 1 || scenario.objective.method == Method::Ppo {

@@ -91,13 +91,15 @@ fn measured(run: &Value) -> [Option<u64>; FIGURES.len()] {
     // A run that only generates has one phase; what stands at the others is that phase once more.
     let is_training = run["variant"]["generate"].is_null();
     let later = |phase: &Value| phase.as_u64().filter(|_| is_training);
+    // A pipeline's schedule is forward and backward in one.
+    let is_apart = run["parallel"]["kind"] != "pp";
     [
         first(&figures["param_bytes"], &rank["param_local"]),
         // DeepSpeed empties `.grad` when it has copied a gradient into a buffer of its own.
         first(&figures["grad_bytes"], &rank["grad_local"]).filter(|_| run["parallel"]["kind"] != "deepspeed"),
         first(&figures["optstate_bytes"], &rank["optstate_local"]),
-        step["fwd"].as_u64(),
-        later(&step["bwd"]),
+        step["fwd"].as_u64().filter(|_| is_apart),
+        later(&step["bwd"]).filter(|_| is_apart),
         later(&step["opt"]),
         figures["peak_requested"].as_u64(),
         figures["peak_allocated"].as_u64(),
@@ -166,6 +168,9 @@ fn scenario(run: &Value) -> Result<Scenario, Unsupported> {
     scenario.micro_batch = number(train, "micro_batch")?;
     scenario.sequence_length = number(train, "seq_len")?;
     scenario.gradient_accumulation = number(train, "grad_accum")?;
+    if let Some([one, count]) = parallel::micro_batches(run)? {
+        (scenario.micro_batch, scenario.gradient_accumulation) = (one, count);
+    }
     scenario.recipe = choice(train, "precision", Recipe::from_key)?;
     scenario.optimizer = match optimizer::in_backward(&run["variant"]) {
         Some(optimizer) => optimizer,
@@ -226,7 +231,9 @@ fn refuse_what_has_no_field(run: &Value) -> Result<(), Unsupported> {
     let refused = [
         (stack(run).is_none(), "stack"),
         (
-            run["mode"].as_str().is_some_and(|mode| !matches!(mode, "plain" | "special" | "qlora" | "ds")),
+            run["mode"]
+                .as_str()
+                .is_some_and(|mode| !matches!(mode, "plain" | "special" | "qlora" | "ds" | "pp" | "cp")),
             "mode",
         ),
         (train["dropout"].as_f64().is_some_and(|p| p > 0.0), "dropout"),

@@ -2,9 +2,8 @@
 
 use serde_json::Value;
 use vram_core::scenario::{
-    DataParallel, DeepSpeed, GradientSync, Mesh, Optimizer, Parallel, ReduceDtype, Reshard,
+    DataParallel, DeepSpeed, GradientSync, Mesh, Optimizer, Parallel, ReduceDtype, Reshard, Rotate, Schedule,
 };
-
 use vram_core::units::Count;
 
 use super::{Unsupported, number};
@@ -28,6 +27,8 @@ pub(super) fn parallel(run: &Value) -> Result<Parallel, Unsupported> {
             Some(3) => DataParallel::Zero3,
             _ => return Err(Unsupported(format!("stage {}", given["stage"]))),
         },
+        "pp" => return pipeline(run),
+        "cp" => return context(given),
         other => return Err(Unsupported(format!("parallel {other}"))),
     };
     for key in ["wrap", "bf16_compress"] {
@@ -100,6 +101,51 @@ fn deepspeed(given: &Value) -> Result<DeepSpeed, Unsupported> {
 fn elements(value: &Value, key: &str) -> Result<Count, Unsupported> {
     let given = value.as_u64().and_then(|given| u32::try_from(given).ok());
     given.map(Count::new).ok_or_else(|| Unsupported(key.to_owned()))
+}
+
+/// One rank of a ring, whose weights may be sharded too.
+fn context(given: &Value) -> Result<Parallel, Unsupported> {
+    let gpus = number(given, "world_size")?;
+    let rotate = match given["rotate"].as_str() {
+        None | Some("allgather") => Rotate::AllGather,
+        Some("alltoall") => Rotate::AllToAll,
+        Some(other) => return Err(Unsupported(format!("rotate {other}"))),
+    };
+    let mesh = Mesh { context: gpus, rotate, repeats_keys: given["gqa"] != true, ..Mesh::default() };
+    let shard_group = if given["fsdp"] == true { None } else { Some(Count::ONE) };
+    Ok(Parallel { gpus, mesh, shard_group, ..Parallel::default() })
+}
+
+/// One rank of a pipeline; the batch is split into the micro-batches of gradient accumulation.
+fn pipeline(run: &Value) -> Result<Parallel, Unsupported> {
+    let given = &run["parallel"];
+    let schedule = match given["schedule"].as_str().unwrap_or_default() {
+        "gpipe" => Schedule::GPipe,
+        "f1b1" => Schedule::OneForwardOneBackward,
+        "interleaved" => Schedule::Interleaved,
+        other => return Err(Unsupported(format!("schedule {other}"))),
+    };
+    let gpus = number(given, "world_size")?;
+    let rank = given["rank"].as_u64().unwrap_or_default();
+    let mesh = Mesh {
+        pipeline: gpus,
+        schedule,
+        chunks: if given["virtual"].is_null() { Mesh::default().chunks } else { number(given, "virtual")? },
+        stage: u32::try_from(rank + 1).ok().map(Count::new),
+        ..Mesh::default()
+    };
+    Ok(Parallel { gpus, mesh, ..Parallel::default() })
+}
+
+/// What a pipeline's run has of a micro-batch, and how many.
+pub(super) fn micro_batches(run: &Value) -> Result<Option<[Count; 2]>, Unsupported> {
+    if run["parallel"]["kind"] != "pp" {
+        return Ok(None);
+    }
+    let (all, count) = (number(&run["train"], "micro_batch")?, number(&run["parallel"], "microbatches")?);
+    let one =
+        u32::try_from(all.get() / count.get().max(1)).map_err(|_| Unsupported("micro_batch".to_owned()))?;
+    Ok(Some([Count::new(one), count]))
 }
 
 fn reshard(given: &Value) -> Reshard {

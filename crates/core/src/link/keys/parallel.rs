@@ -94,6 +94,7 @@ pub(super) const KEYS: &[Key] = &[
     optional!("stage", limits::GPUS, |s| s.parallel.mesh.stage).when(is_pipelined),
     number!("cp", limits::GPUS, |s| s.parallel.mesh.context).when(is_context_parallel),
     choice!("cp_rotate", Rotate, |s| s.parallel.mesh.rotate).when(is_context_parallel),
+    flag!("cp_repeats_keys", |s| s.parallel.mesh.repeats_keys).when(is_context_parallel),
     number!("ep", limits::GPUS, |s| s.parallel.mesh.expert).when(is_expert_parallel),
     optional!("etp", limits::GPUS, |s| s.parallel.mesh.expert_tensor)
         .when(|s| is_parallel(s) && s.parallel.mesh.expert_tensor.is_some()),

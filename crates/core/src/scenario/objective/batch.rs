@@ -16,7 +16,9 @@ impl Scenario {
             _ => None,
         };
         let architecture = self.vocabulary.padded(&self.model.architecture);
-        Architecture { labels, tied: architecture.tied && labels.is_none(), ..architecture }
+        // The last stage of a pipeline has a table of its own.
+        let tied = architecture.tied && labels.is_none() && !self.is_pipelined();
+        Architecture { labels, tied, ..architecture }
     }
 
     /// The value model that PPO trains: the policy's body with a head over one label.

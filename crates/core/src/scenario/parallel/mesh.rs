@@ -51,6 +51,8 @@ pub struct Mesh {
     pub context: Count,
     /// How they exchange keys and values.
     pub rotate: Rotate,
+    /// Keys and values are repeated for each query head before they are exchanged (`repeat_kv`, as torchtitan's Llama has it).
+    pub repeats_keys: bool,
     /// Expert-parallel ways, among which each layer's experts are dealt out. They are some of the data-parallel ranks.
     pub expert: Count,
     /// Ways in which each expert is split; none: as many as tensor-parallel ones (Megatron's `--expert-tensor-parallel-size`).
@@ -69,6 +71,7 @@ impl Default for Mesh {
             stage: None,
             context: Count::ONE,
             rotate: Rotate::AllGather,
+            repeats_keys: false,
             expert: Count::ONE,
             expert_tensor: None,
         }
@@ -101,7 +104,11 @@ impl Scenario {
                 let given = count.to_string();
                 return Err(Error::OutOfRange { field, given, min: min.into(), max: max.into() });
             }
-            if self.parallel.is_on() && !self.is_megatron() && key != "tp" && count > Count::ONE {
+            if self.parallel.is_on()
+                && !self.is_megatron()
+                && !matches!(key, "tp" | "pp" | "cp")
+                && count > Count::ONE
+            {
                 return Err(unsupported(key, &count.to_string(), &["1"]));
             }
         }

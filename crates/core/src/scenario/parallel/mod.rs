@@ -1,8 +1,10 @@
 //! How a run is spread over several GPUs.
 
+mod context;
 mod deepspeed;
 mod megatron;
 mod mesh;
+mod pipeline;
 mod spread;
 mod tensor;
 
@@ -139,9 +141,17 @@ impl Parallel {
         self.gpus > Count::ONE
     }
 
-    /// The data-parallel scheme, where more than one GPU takes part.
+    /// The data-parallel scheme, where more than one GPU takes part. A pipeline alone has none.
     pub fn scheme(&self) -> Option<DataParallel> {
-        self.is_on().then_some(self.data)
+        let is_pipeline_alone = self.data != DataParallel::Megatron
+            && self.mesh.pipeline > Count::ONE
+            && self.sharding_ways() == 1;
+        (self.is_on() && !is_pipeline_alone).then_some(self.data)
+    }
+
+    /// Ranks among which FSDP shards: those of data parallelism and of context parallelism.
+    pub fn sharding_ways(&self) -> u64 {
+        self.data_ways().saturating_mul(self.mesh.context.get().max(1))
     }
 
     /// Whether shards live in host memory.
@@ -153,7 +163,7 @@ impl Parallel {
     pub fn shards(&self) -> u64 {
         match self.scheme() {
             Some(data) if data.shards_weights() && self.reshard != Reshard::Never => {
-                self.shard_group.map_or_else(|| self.data_ways(), Count::get)
+                self.shard_group.map_or_else(|| self.sharding_ways(), Count::get)
             }
             _ => 1,
         }
@@ -232,6 +242,8 @@ impl Scenario {
         if self.zero_stage().is_some() {
             self.check_deepspeed()?;
         }
+        self.check_pipeline()?;
+        self.check_context()?;
         let shards_weights = parallel.scheme().is_some_and(DataParallel::shards_weights);
         if self.recipe == Recipe::FsdpMixed && !shards_weights {
             return Err(unsupported(

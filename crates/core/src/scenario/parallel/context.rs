@@ -1,0 +1,67 @@
+//! What context parallelism of PyTorch can run (`torch.distributed.tensor.experimental.context_parallel`), as far as it is followed.
+
+use super::super::{
+    Attention, Compile, KvCache, Method, Padding, Recipe, Rotate, Scenario, Stack, unsupported,
+};
+use super::DataParallel;
+use crate::error::{Error, Field};
+use crate::units::Count;
+
+impl Scenario {
+    /// Ways among which each sequence is split by a ring other than Megatron-LM's; 1 where it isn't.
+    pub(crate) fn ring(&self) -> u64 {
+        let is_on = self.parallel.is_on() && self.parallel.data != DataParallel::Megatron;
+        if is_on { self.parallel.mesh.context.get().max(1) } else { 1 }
+    }
+
+    /// Sequences that can be dealt out evenly, and what the ring has been followed with.
+    pub(super) fn check_context(&self) -> Result<(), Error> {
+        let ring = self.ring();
+        if ring == 1 {
+            return Ok(());
+        }
+        let a = &self.model.architecture;
+        let mesh = &self.parallel.mesh;
+        let sequence = self.sequence_length.get();
+        // Each rank has two pieces, one of the beginning and one of the end (`_load_balancer.py`).
+        let pieces = ring.saturating_mul(2);
+        if !sequence.is_multiple_of(pieces) {
+            let (field, by) = (Field::new("s"), Field::new("cp"));
+            return Err(Error::NotDivisible { field, given: sequence, by, divisor: pieces });
+        }
+        let is_16_bit = self.recipe == Recipe::Bf16 || self.recipe == Recipe::FsdpMixed;
+        let is_plain = a.decoder.is_none() && a.image.is_none() && a.tower.is_none() && a.latent.is_none();
+        let is_causal = !a.family.is_masked() && a.has_rope() && !a.attention_softcap;
+        let checks = [
+            (mesh.tensor > Count::ONE, "tp", mesh.tensor.to_string(), "1"),
+            (mesh.pipeline > Count::ONE, "pp", mesh.pipeline.to_string(), "1"),
+            (mesh.rotate == Rotate::Ulysses, "cp_rotate", mesh.rotate.key().to_owned(), "allgather"),
+            (
+                matches!(
+                    self.parallel.data,
+                    DataParallel::Fsdp1 | DataParallel::Ddp | DataParallel::DdpZero1
+                ),
+                "dp",
+                self.parallel.data.key().to_owned(),
+                "fsdp2",
+            ),
+            (!is_plain || !is_causal || a.window.is_some(), "family", a.family.key().to_owned(), "llama"),
+            (!is_16_bit, "recipe", self.recipe.key().to_owned(), "fsdp-mp"),
+            (
+                self.objective.method != Method::CausalLm,
+                "objective",
+                self.objective.word().to_owned(),
+                "causal_lm",
+            ),
+            (self.attention != Attention::Sdpa, "attention", self.attention.key().to_owned(), "sdpa"),
+            (self.padding != Padding::None, "padding", self.padding.key().to_owned(), "none"),
+            (self.kv_cache == KvCache::Filled, "kv_cache", self.kv_cache.key().to_owned(), "off"),
+            (self.stack != Stack::Current, "stack", self.stack.key().to_owned(), "current"),
+            (self.kernels.compile != Compile::Off, "compile", self.kernels.compile.key().to_owned(), "off"),
+        ];
+        match checks.into_iter().find(|(is_refused, ..)| *is_refused) {
+            Some((_, key, given, accepted)) => Err(unsupported(key, &given, &[accepted])),
+            None => Ok(()),
+        }
+    }
+}
