@@ -4,14 +4,15 @@
 
 use vram_core::estimate::{estimate, ranks};
 use vram_core::ledger::{Category, Instant};
-use vram_core::scenario::{Mesh, Schedule};
+use vram_core::scenario::{Mesh, Recipe, Schedule};
 use vram_core::units::Count;
 use vram_core::{Error, Scenario, link};
 
 const STATES: [Category; 2] = [Category::Parameters, Category::OptimizerStates];
 
 fn pipelined(stages: u32, schedule: Schedule, chunks: u32) -> Scenario {
-    let mut scenario = Scenario { gradient_accumulation: Count::new(16), ..Scenario::default() };
+    let mut scenario =
+        Scenario { gradient_accumulation: Count::new(16), recipe: Recipe::Bf16, ..Scenario::default() };
     scenario.parallel.gpus = Count::new(stages);
     scenario.parallel.mesh =
         Mesh { pipeline: Count::new(stages), schedule, chunks: Count::new(chunks), ..Mesh::default() };
@@ -27,7 +28,8 @@ fn states(scenario: &Scenario) -> u64 {
 fn one_stage_is_the_plain_run() {
     for schedule in Schedule::ALL.iter().copied() {
         let one = pipelined(1, schedule, 2);
-        let plain = Scenario { gradient_accumulation: Count::new(16), ..Scenario::default() };
+        let plain =
+            Scenario { gradient_accumulation: Count::new(16), recipe: Recipe::Bf16, ..Scenario::default() };
         assert_eq!(estimate(&one).unwrap().at_peak(), estimate(&plain).unwrap().at_peak());
     }
 }
@@ -52,7 +54,7 @@ fn the_fullest_of_more_stages_never_holds_more_states() {
 #[test]
 fn the_answer_is_the_most_loaded_rank_and_its_link_comes_back() {
     for (schedule, chunks) in
-        [(Schedule::GPipe, 1), (Schedule::OneForwardOneBackward, 1), (Schedule::Interleaved, 2)]
+        [(Schedule::GPipe, 2), (Schedule::OneForwardOneBackward, 2), (Schedule::Interleaved, 2)]
     {
         for stages in [2, 4, 8] {
             let scenario = pipelined(stages, schedule, chunks);

@@ -64,10 +64,15 @@ impl Scenario {
     fn check_what_is_pipelined(&self) -> Result<(), Error> {
         let a = &self.model.architecture;
         let parallel = &self.parallel;
+        if parallel.data_ways() > 1 {
+            // Replicas or shards of a pipeline are not followed: as many GPUs as stages.
+            let (field, given, stages) =
+                (Field::new("gpus"), parallel.gpus.to_string(), parallel.mesh.pipeline.get());
+            return Err(Error::OutOfRange { field, given, min: stages, max: stages });
+        }
         let checks = [
             (parallel.mesh.tensor > Count::ONE, "tp", parallel.mesh.tensor.to_string(), "1"),
             (parallel.mesh.context > Count::ONE, "cp", parallel.mesh.context.to_string(), "1"),
-            (parallel.data_ways() > 1, "pp", parallel.mesh.pipeline.to_string(), "gpus"),
             (
                 a.decoder.is_some() || a.image.is_some() || a.tower.is_some() || a.family.is_masked(),
                 "family",
