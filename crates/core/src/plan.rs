@@ -290,6 +290,12 @@ impl Pass {
         self.autocast.unwrap_or(self.weight)
     }
 
+    /// Dtype of what layers hand to each other.
+    pub(crate) fn stream(&self) -> Dtype {
+        let is_wide = self.architecture.recurrent.is_some_and(|layer| layer.residual_fp32);
+        if is_wide { Dtype::Fp32 } else { self.weight }
+    }
+
     /// Batch and sequence: the dimensions of a row a token.
     pub(crate) const fn tokens(&self) -> [Dim; 2] {
         [self.batch(), self.sequence()]

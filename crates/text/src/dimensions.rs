@@ -54,6 +54,7 @@ pub(crate) fn words(key: &str) -> Option<(&'static str, &'static str)> {
         "conv_kernel" => ("Tokens of the convolution", "卷积核长度（token）"),
         "chunk" => ("Tokens of a chunk", "分块长度（token）"),
         "conv_bias" => ("Bias of the convolution", "卷积的偏置"),
+        "residual_fp32" => ("Residual stream in fp32", "fp32 残差流"),
         "proj_bias" => ("Biases of the scan's projections", "扫描投影层的偏置"),
         "value_dim" => ("Width of a value head", "值头的宽度"),
         "decoder_layers" => ("Layers of the decoder (0: none)", "解码器层数（0：无）"),

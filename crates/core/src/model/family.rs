@@ -107,13 +107,15 @@ pub enum Family {
     MinimaxM2,
     /// `qwen3_next`
     Qwen3Next,
+    /// `mamba2`
+    Mamba2,
     /// A decoder of no known family, read by its keys as `llama` is.
     Generic,
 }
 
 impl Family {
     /// Every family, in the order in which they are listed to readers.
-    pub const ALL: [Self; 52] = [
+    pub const ALL: [Self; 53] = [
         Self::Llama,
         Self::Mistral,
         Self::Qwen2,
@@ -165,6 +167,7 @@ impl Family {
         Self::GraniteMoe,
         Self::MinimaxM2,
         Self::Qwen3Next,
+        Self::Mamba2,
         Self::Generic,
     ];
 
@@ -223,6 +226,7 @@ impl Family {
             Self::GraniteMoe => "granitemoe",
             Self::MinimaxM2 => "minimax_m2",
             Self::Qwen3Next => "qwen3_next",
+            Self::Mamba2 => "mamba2",
             Self::Generic => "generic",
         }
     }

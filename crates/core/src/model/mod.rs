@@ -175,7 +175,10 @@ impl Architecture {
 
     /// Whether positions are rotated into queries and keys.
     pub const fn has_rope(&self) -> bool {
-        self.positions.is_none() && self.decoder.is_none() && self.image.is_none()
+        self.positions.is_none()
+            && self.decoder.is_none()
+            && self.image.is_none()
+            && !self.family.is_state_space()
     }
 
     /// The MLP has three projections instead of two.

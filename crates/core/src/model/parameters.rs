@@ -188,8 +188,10 @@ pub fn parameters(architecture: &Architecture) -> Vec<Parameter> {
         list.norm(Place::Embedding, Module::EmbeddingNorm, hidden);
     }
     list.recurrent(hidden);
-    list.attention(hidden);
-    list.mlps(hidden);
+    if !a.family.is_state_space() {
+        list.attention(hidden);
+        list.mlps(hidden);
+    }
     list.layer_norms(hidden);
     list.head_norm(hidden);
     if let Some(labels) = a.labels {
@@ -476,7 +478,7 @@ impl List<'_> {
             let place = if family.first_has_no_input_norm() { Place::LaterLayer } else { Place::Layer };
             self.norm(place, Module::InputNorm, hidden);
         }
-        if self.architecture.branches() == Branches::ParallelOneNorm {
+        if self.architecture.branches() == Branches::ParallelOneNorm || family.is_state_space() {
             return;
         }
         self.norm(Place::Layer, Module::PostAttentionNorm, hidden);

@@ -7,13 +7,15 @@ use crate::units::Count;
 pub enum Scan {
     /// The gated delta rule (`Qwen3NextGatedDeltaNet`).
     GatedDelta,
+    /// State space duality (`Mamba2Mixer`).
+    Mamba2,
 }
 
 impl Scan {
     /// Every kind.
-    pub const ALL: [Self; 1] = [Self::GatedDelta];
+    pub const ALL: [Self; 2] = [Self::GatedDelta, Self::Mamba2];
     /// The words of all kinds, in the same order.
-    pub const KEYS: &'static [&'static str] = &["gated_delta"];
+    pub const KEYS: &'static [&'static str] = &["gated_delta", "mamba2"];
 
     /// The kind that a word names.
     pub fn from_key(key: &str) -> Option<Self> {
@@ -24,6 +26,7 @@ impl Scan {
     pub const fn key(self) -> &'static str {
         match self {
             Self::GatedDelta => "gated_delta",
+            Self::Mamba2 => "mamba2",
         }
     }
 }
@@ -49,6 +52,8 @@ pub struct Recurrent {
     pub conv_bias: bool,
     /// The projections have biases (`use_bias`).
     pub proj_bias: bool,
+    /// Layers hand each other fp32, whatever the weights are in (`residual_in_fp32`).
+    pub residual_fp32: bool,
 }
 
 impl Recurrent {

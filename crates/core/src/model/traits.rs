@@ -248,6 +248,11 @@ impl Family {
         matches!(self, Self::Qwen2Moe | Self::Qwen3Next)
     }
 
+    /// Whether a layer is a norm and a scan alone, without an MLP (`Mamba2Block`).
+    pub const fn is_state_space(self) -> bool {
+        matches!(self, Self::Mamba2)
+    }
+
     /// Whether attention's output is multiplied by a gate that the query projection makes (`Qwen3NextAttention`).
     pub const fn gates_attention(self) -> bool {
         matches!(self, Self::Qwen3Next)

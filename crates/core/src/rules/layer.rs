@@ -36,6 +36,8 @@ pub(crate) struct LayerGraph {
 pub(crate) enum LayerPlace {
     /// Among the layers of a decoder, or of BERT.
     Layer,
+    /// The first of them, where the others read fp32 and it does not.
+    First,
     /// The first of them, where it reads the embedding without a norm.
     FirstWithoutNorm,
     /// In a vision tower.
@@ -68,7 +70,9 @@ pub(crate) fn layer(pass: &Pass, mode: Mode, kind: LayerKind) -> Block {
     }
     let mut writer = Writer::new(pass, mode, pass.trained.layer(kind.graph.is_trained));
     let input = residual_stream(pass, Name::of(Module::Layer, What::Input));
-    let input = writer.tape.input(input, kind.graph.follows);
+    // What the embedding has made is in the dtype of the weights.
+    let dtype = if kind.place == LayerPlace::First { pass.weight } else { pass.stream() };
+    let input = writer.tape.input(Storage { dtype, ..input }, kind.graph.follows);
     if writer.is_compiled(Module::Layer) {
         writer.tape.hand_out_at_once();
     }
@@ -79,7 +83,10 @@ pub(crate) fn layer(pass: &Pass, mode: Mode, kind: LayerKind) -> Block {
         LayerPlace::Layer if pass.architecture.family.has_norms_after_sums() => {
             writer.norms_after_sums(input)
         }
-        LayerPlace::Layer | LayerPlace::FirstWithoutNorm => match pass.architecture.branches() {
+        LayerPlace::Layer | LayerPlace::First if pass.architecture.family.is_state_space() => {
+            writer.state_space_layer(input)
+        }
+        LayerPlace::Layer | LayerPlace::First | LayerPlace::FirstWithoutNorm => match pass.architecture.branches() {
             Branches::Sequence => writer.branches_in_sequence(input, kind),
             Branches::Parallel => writer.branches_in_parallel(input, kind),
             Branches::ParallelOneNorm => writer.branches_of_one_norm(input, kind),
@@ -175,6 +182,23 @@ impl Writer<'_> {
         if is_named {
             self.tape.drop(branch);
         }
+        output
+    }
+
+    /// `residual.float() + mixer(norm(x.to(weight.dtype)))` (`Mamba2Block`).
+    fn state_space_layer(&mut self, x: Var) -> Var {
+        let Some(layer) = self.pass.architecture.recurrent else {
+            return self.tape.view(x, &[], &[Step::Pass(x)]);
+        };
+        let narrow = self.cast(x, Module::InputNorm, What::Input, self.pass.weight);
+        let normed = self.norm_of_tokens(narrow, Module::InputNorm);
+        self.tape.drop(narrow);
+        let residual = self.cast(x, Module::Layer, What::Residual, self.pass.stream());
+        let mixed = self.recurrent(normed, &layer);
+        self.tape.drop(normed);
+        let output = self.sum(residual, mixed, Module::Layer, What::Residual);
+        self.tape.drop(mixed);
+        self.tape.drop(residual);
         output
     }
 

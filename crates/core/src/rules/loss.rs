@@ -9,7 +9,7 @@ use crate::ledger::{Dim, Dims, Module, Name, What};
 use crate::model::Family;
 use crate::plan::Pass;
 use crate::scenario::{Compile, Held, LossKernel, Method, Scenario};
-use crate::tape::{Block, Mode, Step, Var};
+use crate::tape::{Block, Mode, Step, Storage, Var};
 use crate::units::Dtype;
 
 /// What stands after the last layer.
@@ -30,6 +30,7 @@ pub(crate) fn head(pass: &Pass, mode: Mode, scenario: &Scenario) -> Block {
     }
     let mut writer = Writer::new(pass, mode, pass.trained.head());
     let input = residual_stream(pass, Name::of(Module::Layer, What::Output));
+    let input = Storage { dtype: pass.stream(), ..input };
     let input = writer.tape.input(input, pass.follows(pass.architecture.blocks()));
     let single = Pass { sequence: 1, ..pass.clone() };
     if pass.architecture.has_own_objective() && pass.architecture.tower.is_none() {
@@ -99,12 +100,26 @@ impl Writer<'_> {
             output: &vocabulary,
             has_bias: self.pass.architecture.family.has_head_bias(),
         };
-        let logits = self.linear(normed, &linear);
+        let narrow = self.cast(normed, Module::LmHead, What::Input, self.narrowed(normed));
+        let logits = self.linear(narrow, &linear);
+        self.tape.drop(narrow);
         let mut logits = self.joined_logits(logits);
+        if self.pass.architecture.family.is_state_space() {
+            // `lm_head(…).float()` (`Mamba2ForCausalLM`).
+            let wide = self.cast(logits, Module::LmHead, What::LogitsFp32, Dtype::Fp32);
+            self.tape.drop(logits);
+            logits = wide;
+        }
         if self.pass.architecture.family.scales_logits() {
             logits = self.multiplied(logits, Module::LmHead);
         }
         if self.pass.architecture.logit_softcap { self.softcap(logits, Module::LmHead) } else { logits }
+    }
+
+    /// The dtype that the head reads: the weight's of the families that convert to it.
+    fn narrowed(&self, normed: Var) -> Dtype {
+        let converts = self.pass.architecture.family.is_state_space();
+        if converts { self.pass.weight } else { self.tape.dtype(normed) }
     }
 
     /// `cross_entropy(logits.float(), labels moved by one)`: keeps the log-softmax in fp32 and the labels.

@@ -9,11 +9,11 @@ impl Scenario {
     pub(super) fn check_recurrent(&self) -> Result<(), Error> {
         let a = &self.model.architecture;
         let Some(layer) = a.recurrent else {
-            let is_said = a.pattern.has(Mixer::Recurrent);
+            let is_said = a.pattern.has(Mixer::Recurrent) || a.family.is_state_space();
             return if is_said { Err(Error::Missing { field: Field::new("scan") }) } else { Ok(()) };
         };
-        if !matches!(a.family, Family::Qwen3Next) {
-            return Err(unsupported("family", a.family.key(), &["qwen3_next"]));
+        if !matches!(a.family, Family::Qwen3Next | Family::Mamba2) {
+            return Err(unsupported("family", a.family.key(), &["qwen3_next", "mamba2"]));
         }
         if !layer.value_heads.get().is_multiple_of(layer.key_heads.get()) {
             return Err(Error::NotDivisible {

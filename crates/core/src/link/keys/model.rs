@@ -138,6 +138,7 @@ pub(super) const KEYS: &[Key] = &[
     of_part!("chunk", limits::WIDTH, recurrent, Count::ONE, |layer| layer.chunk).when(is_recurrent),
     flag_of_part!("conv_bias", recurrent, |layer| layer.conv_bias).when(is_recurrent),
     flag_of_part!("proj_bias", recurrent, |layer| layer.proj_bias).when(is_recurrent),
+    flag_of_part!("residual_fp32", recurrent, |layer| layer.residual_fp32).when(is_recurrent),
     Key {
         name: "decoder_layers",
         write: |s| zero_for_none(s.model.architecture.decoder.map(|decoder| decoder.layers)),
@@ -234,10 +235,11 @@ const ONE_STATE: Recurrent = Recurrent {
     chunk: Count::ONE,
     conv_bias: false,
     proj_bias: false,
+    residual_fp32: false,
 };
 
 /// The words of all scans, and of none.
-const SCANS: &[&str] = &["none", "gated_delta"];
+const SCANS: &[&str] = &["none", "gated_delta", "mamba2"];
 
 fn is_recurrent(scenario: &Scenario) -> bool {
     scenario.model.architecture.recurrent.is_some()

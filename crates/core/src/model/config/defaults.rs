@@ -42,6 +42,7 @@ pub(super) const fn defaults(family: Family) -> Defaults {
         | Family::Vit
         | Family::ClipVision
         | Family::T5
+        | Family::Mamba2
         | Family::Generic => llama,
         Family::GptNeox => {
             Defaults { vocabulary: 50_432, hidden: 6144, ffn: 24_576, layers: 44, heads: 64, ..llama }

@@ -50,6 +50,7 @@ pub fn from_config(json: &str) -> Result<Architecture, Error> {
         });
     }
     let value: Value = serde_json::from_str(json)
+        .or_else(|error| serde_json::from_str(&without_infinity(json)).map_err(|_| error))
         .map_err(|error| Error::NotJson { line: error.line() as u64, column: error.column() as u64 })?;
     let Value::Object(keys) = value else {
         return Err(Error::WrongKind {
@@ -64,6 +65,11 @@ pub fn from_config(json: &str) -> Result<Architecture, Error> {
     let config = Config { keys: wrapped::language_model(keys) };
     let family = config.family()?;
     config.of_family(family)
+}
+
+/// Python writes numbers that JSON has not (`time_step_limit` of Mamba-2: `[0.0, Infinity]`).
+fn without_infinity(json: &str) -> String {
+    json.replace("-Infinity", "null").replace("Infinity", "null").replace("NaN", "null")
 }
 
 /// A language model behind a vision tower: its family is that of its `text_config`.
@@ -89,6 +95,7 @@ impl Config {
             Family::ModernBert => self.modernbert(),
             Family::T5 => self.t5(),
             Family::Vit => self.vit(),
+            Family::Mamba2 => self.mamba2(),
             _ => self.decoder(family),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::Config;
 use crate::error::{Error, Field};
-use crate::model::{Family, Mixer, Pattern, Recurrent, Scan};
+use crate::model::{Activation, Architecture, Family, Mixer, Pattern, Recurrent, Scan};
 use crate::scenario::limits;
 use crate::units::Count;
 
@@ -33,6 +33,70 @@ impl Config {
             chunk: DELTA_CHUNK,
             conv_bias: false,
             proj_bias: false,
+            residual_fp32: false,
+        })
+    }
+
+    /// `Mamba2ForCausalLM`: no attention and no MLP anywhere.
+    pub(super) fn mamba2(&self) -> Result<Architecture, Error> {
+        let hidden = self.count("hidden_size", limits::WIDTH, 4096)?;
+        let heads = self.count("num_heads", limits::HEADS, 128)?;
+        let head_dim = self.count("head_dim", limits::HEADS, 64)?;
+        let expand = self.count("expand", limits::HEADS, 2)?;
+        let groups = self.count("n_groups", limits::HEADS, 8)?;
+        let inner = hidden.get().saturating_mul(expand.get());
+        if inner != heads.get().saturating_mul(head_dim.get()) {
+            return Err(Error::Unsupported {
+                field: Field::new("num_heads"),
+                given: heads.to_string(),
+                accepted: vec!["expand * hidden_size / head_dim"],
+            });
+        }
+        super::divides(("num_heads", heads), ("n_groups", groups))?;
+        Ok(Architecture {
+            family: Family::Mamba2,
+            vocabulary: self.count("vocab_size", limits::VOCABULARY, 32_768)?,
+            hidden,
+            layers: self.count("num_hidden_layers", limits::LAYERS, 64)?,
+            heads: Count::ONE,
+            kv_heads: Count::ONE,
+            head_dim: Count::ONE,
+            ffn: Count::ONE,
+            tied: self.flag("tie_word_embeddings", false)?,
+            positions: None,
+            token_types: None,
+            rotary: None,
+            parallel_residual: false,
+            has_qk_norm: false,
+            qkv_bias: false,
+            output_bias: false,
+            mlp_bias: false,
+            activation: self.activation("hidden_act", Activation::OneKernel)?,
+            window: None,
+            pattern: Pattern::all(Mixer::Recurrent),
+            attention_softcap: false,
+            logit_softcap: false,
+            embedding_dropout: false,
+            residual_dropout: false,
+            attention_dropout: false,
+            experts: None,
+            latent: None,
+            recurrent: Some(Recurrent {
+                scan: Scan::Mamba2,
+                key_heads: groups,
+                key_dim: self.count("state_size", limits::HEADS, 128)?,
+                value_heads: heads,
+                value_dim: head_dim,
+                kernel: self.count("conv_kernel", limits::KERNEL, 4)?,
+                chunk: self.count("chunk_size", limits::WIDTH, 256)?,
+                conv_bias: self.flag("use_conv_bias", true)?,
+                proj_bias: self.flag("use_bias", false)?,
+                residual_fp32: self.flag("residual_in_fp32", true)?,
+            }),
+            decoder: None,
+            image: None,
+            tower: None,
+            labels: None,
         })
     }
 

@@ -1,4 +1,4 @@
-//! Parameters of layers that carry a state in place of attention: `Qwen3NextGatedDeltaNet`.
+//! Parameters of layers that carry a state in place of attention: `Qwen3NextGatedDeltaNet`, `Mamba2Mixer`.
 
 use super::{List, Place};
 use crate::ledger::{Dim, Module};
@@ -14,6 +14,12 @@ impl List<'_> {
         self.of_heads(Module::ALog, &heads);
         self.convolution(&layer);
         match layer.scan {
+            Scan::Mamba2 => {
+                let all = layer.channels().saturating_add(layer.values()).saturating_add(heads[0].value);
+                self.projection(Module::RecurrentIn, &[Dim::number(all)], &[hidden], layer.proj_bias);
+                self.of_heads(Module::GatedNorm, &values);
+                self.of_heads(Module::Skip, &heads);
+            }
             Scan::GatedDelta => {
                 let all = [Dim::number(layer.channels().saturating_add(layer.values()))];
                 self.projection(Module::RecurrentIn, &all, &[hidden], false);

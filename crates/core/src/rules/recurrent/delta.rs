@@ -93,11 +93,7 @@ impl Writer<'_> {
 
     /// `-A_log.float().exp() * softplus(a.float() + dt_bias)`. The caller still holds `rate`.
     fn decay(&mut self, rate: Var, per_head: Dims, heads: Dim) -> Var {
-        let of_heads = Dims::new(&[heads]);
-        let gradient = self.parameter_gradient(Module::ALog, What::Weight, &[heads]);
-        let exponent = self.scanned(What::Decay, of_heads, Dtype::Fp32);
-        let exponent = self.tape.operator_keeping_output(exponent, &[], &[gradient]);
-        let negative = self.then(exponent, |w, x| w.made_of(x, What::Decay, of_heads));
+        let negative = self.negative_rate(heads);
         let wide = self.scan_cast(rate, What::Decay, Dtype::Fp32);
         let sum = self.scanned(What::Decay, per_head, Dtype::Fp32);
         let bias = self.parameter_gradient(Module::DtBias, What::Weight, &[heads]);

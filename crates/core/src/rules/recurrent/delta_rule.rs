@@ -133,7 +133,7 @@ impl Writer<'_> {
     }
 
     /// `cumsum`, whose backward turns the gradient around, sums, and turns it back.
-    fn cumulative(&mut self, x: Var, dims: Dims) -> Var {
+    pub(super) fn cumulative(&mut self, x: Var, dims: Dims) -> Var {
         let sums = self.scanned(What::Decay, dims, self.tape.dtype(x));
         let steps = [Step::Temporary(sums), Step::Temporary(sums), self.gradient(x)];
         self.tape.operator(sums, &[], &steps)

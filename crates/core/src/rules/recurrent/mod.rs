@@ -1,9 +1,12 @@
 //! Layers that carry a state in place of attention, as transformers runs them where no fused kernel is installed
-//! (`causal_conv1d_fn`, `torch_chunk_gated_delta_rule` of `modeling_qwen3_next.py`): chunk by chunk, each with a copy of the state.
+//! (`causal_conv1d_fn`, `torch_chunk_gated_delta_rule` of `modeling_qwen3_next.py`, `mamba2_chunk_scan` of `modeling_mamba2.py`): chunk by
+//! chunk, each with a state.
 
 mod convolution;
 mod delta;
 mod delta_rule;
+mod duality;
+mod mamba2;
 mod tensors;
 
 use super::Writer;
@@ -98,6 +101,7 @@ impl Writer<'_> {
     pub(crate) fn recurrent(&mut self, x: Var, layer: &Recurrent) -> Var {
         match layer.scan {
             Scan::GatedDelta => self.gated_delta_net(x, layer),
+            Scan::Mamba2 => self.mamba2(x, layer),
         }
     }
 
