@@ -291,7 +291,7 @@ impl Pass {
     }
 
     /// Dtype of what layers hand to each other.
-    pub(crate) fn stream(&self) -> Dtype {
+    pub(crate) fn stream_dtype(&self) -> Dtype {
         let is_wide = self.architecture.recurrent.is_some_and(|layer| layer.residual_fp32);
         if is_wide { Dtype::Fp32 } else { self.weight }
     }

@@ -71,7 +71,7 @@ pub(crate) fn layer(pass: &Pass, mode: Mode, kind: LayerKind) -> Block {
     let mut writer = Writer::new(pass, mode, pass.trained.layer(kind.graph.is_trained));
     let input = residual_stream(pass, Name::of(Module::Layer, What::Input));
     // What the embedding has made is in the dtype of the weights.
-    let dtype = if kind.place == LayerPlace::First { pass.weight } else { pass.stream() };
+    let dtype = if kind.place == LayerPlace::First { pass.weight } else { pass.stream_dtype() };
     let input = writer.tape.input(Storage { dtype, ..input }, kind.graph.follows);
     if writer.is_compiled(Module::Layer) {
         writer.tape.hand_out_at_once();
@@ -193,7 +193,7 @@ impl Writer<'_> {
         let narrow = self.cast(x, Module::InputNorm, What::Input, self.pass.weight);
         let normed = self.norm_of_tokens(narrow, Module::InputNorm);
         self.tape.drop(narrow);
-        let residual = self.cast(x, Module::Layer, What::Residual, self.pass.stream());
+        let residual = self.cast(x, Module::Layer, What::Residual, self.pass.stream_dtype());
         let mixed = self.recurrent(normed, &layer);
         self.tape.drop(normed);
         let output = self.sum(residual, mixed, Module::Layer, What::Residual);

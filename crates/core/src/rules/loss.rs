@@ -30,7 +30,7 @@ pub(crate) fn head(pass: &Pass, mode: Mode, scenario: &Scenario) -> Block {
     }
     let mut writer = Writer::new(pass, mode, pass.trained.head());
     let input = residual_stream(pass, Name::of(Module::Layer, What::Output));
-    let input = Storage { dtype: pass.stream(), ..input };
+    let input = Storage { dtype: pass.stream_dtype(), ..input };
     let input = writer.tape.input(input, pass.follows(pass.architecture.blocks()));
     let single = Pass { sequence: 1, ..pass.clone() };
     if pass.architecture.has_own_objective() && pass.architecture.tower.is_none() {

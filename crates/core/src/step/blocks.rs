@@ -44,7 +44,7 @@ fn kind_in_text(pass: &Pass, index: u64) -> LayerKind {
         is_sparse: a.is_sparse(index),
         place: match a.layers.get() {
             _ if index == 0 && a.family.first_has_no_input_norm() => LayerPlace::FirstWithoutNorm,
-            _ if index == 0 && pass.stream() != pass.weight => LayerPlace::First,
+            _ if index == 0 && pass.stream_dtype() != pass.weight => LayerPlace::First,
             _ if a.decoder.is_none() => LayerPlace::Layer,
             layers if index < layers => LayerPlace::Encoder,
             layers if index == layers => LayerPlace::Bridge,
