@@ -9,7 +9,7 @@ use vram::accuracy::{Golden, Report, Row, read_file};
 /// Largest error of a row at its peak, and of the median of a family.
 const LARGEST: f64 = 0.000_5;
 /// Of Mamba-2 a sequence that is one chunk is less near.
-const LARGEST_OF_MAMBA2: f64 = 0.005_6;
+const LARGEST_OF_MAMBA2: f64 = 0.005_9;
 const MEDIAN: f64 = 0.000_05;
 
 fn rows(file: &str) -> Vec<Row> {
