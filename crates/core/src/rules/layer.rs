@@ -86,11 +86,13 @@ pub(crate) fn layer(pass: &Pass, mode: Mode, kind: LayerKind) -> Block {
         LayerPlace::Layer | LayerPlace::First if pass.architecture.family.is_state_space() => {
             writer.state_space_layer(input)
         }
-        LayerPlace::Layer | LayerPlace::First | LayerPlace::FirstWithoutNorm => match pass.architecture.branches() {
-            Branches::Sequence => writer.branches_in_sequence(input, kind),
-            Branches::Parallel => writer.branches_in_parallel(input, kind),
-            Branches::ParallelOneNorm => writer.branches_of_one_norm(input, kind),
-        },
+        LayerPlace::Layer | LayerPlace::First | LayerPlace::FirstWithoutNorm => {
+            match pass.architecture.branches() {
+                Branches::Sequence => writer.branches_in_sequence(input, kind),
+                Branches::Parallel => writer.branches_in_parallel(input, kind),
+                Branches::ParallelOneNorm => writer.branches_of_one_norm(input, kind),
+            }
+        }
         _ => writer.branches_in_sequence(input, kind),
     };
     writer.tape.drop(input);

@@ -1,6 +1,6 @@
 //! `Qwen3NextGatedDeltaNet`.
 
-use super::Shape;
+use super::{Shape, value_shape};
 use crate::ledger::{Dim, Dims, Module, What};
 use crate::model::Recurrent;
 use crate::rules::Writer;
@@ -31,7 +31,7 @@ impl Writer<'_> {
         let mixed = self.recurrent_projection(x, Module::RecurrentIn, width, false);
         let rates =
             self.recurrent_projection(x, Module::RecurrentRates, heads.value.saturating_mul(2), false);
-        let (of_keys, of_values) = (self.rows(&[number(keys)]), self.rows(&self.value_shape(layer)));
+        let (of_keys, of_values) = (self.rows(&[number(keys)]), self.rows(&value_shape(layer)));
         let [query, key, value, mut gate] = self.split_into(
             mixed,
             [
@@ -81,7 +81,7 @@ impl Writer<'_> {
     /// Queries, keys and values by head. What is transposed to heads has its gradient copied back.
     fn heads_of(&mut self, active: Var, layer: &Recurrent, repeats: bool) -> [Var; 3] {
         let heads = [Dim::number(layer.key_heads.get()), Dim::number(layer.key_dim.get())];
-        let (keys, values) = (self.rows(&heads), self.rows(&self.value_shape(layer)));
+        let (keys, values) = (self.rows(&heads), self.rows(&value_shape(layer)));
         let [query, key, value] =
             self.split_into(active, [(What::Query, keys), (What::Key, keys), (What::Value, values)]);
         [

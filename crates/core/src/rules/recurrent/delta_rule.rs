@@ -27,8 +27,8 @@ impl Writer<'_> {
         let shape = Shape::of(self, layer);
         let shape = Shape { interleaves_heads: given == Dtype::Fp32 && !shape.is_filled_up(), ..shape };
         let [query, key, value, beta, decay] = self.wide_inputs(inputs, layer);
-        let query = self.then(query, |w, x| w.unit_length(x));
-        let key = self.then(key, |w, x| w.unit_length(x));
+        let query = self.then(query, Self::unit_length);
+        let key = self.then(key, Self::unit_length);
         let query = self.then(query, |w, x| w.made_of(x, What::Query, w.tape.storage(x).dims));
         let (keys, values, per_token) =
             (shape.filled(&[shape.key]), shape.filled(&[shape.value]), shape.filled(&[]));

@@ -41,14 +41,17 @@ impl Writer<'_> {
         let pairs = shape.filled(&[shape.chunk]);
         let within = self.segment_sums(rate, shape.chunk, pairs);
         let within = self.then(within, |w, x| w.keeping_output(x, What::Decay));
-        let scores = self.contracted(shape.chunk, [(queries, true), (keys, true)], What::Scores, pairs, false);
+        let scores =
+            self.contracted(shape.chunk, [(queries, true), (keys, true)], What::Scores, pairs, false);
         let masked = self.broadcast_product(scores, within, What::MaskedScores, pairs);
-        let near = self.contracted(shape.chunk, [(masked, false), (hidden, true)], What::Output, of_values, true);
+        let near =
+            self.contracted(shape.chunk, [(masked, false), (hidden, true)], What::Output, of_values, true);
         let (decay, decayed, states) = self.chunk_states(keys, hidden, sums, &shape);
         let (first, states) = self.carried(states, sums, &shape);
         let exponent = self.keeping_output(sums, What::Decay);
         let before = self.slice_of(states, What::ChunkState, shape.of_states(0));
-        let far = self.contracted(shape.chunk, [(queries, true), (before, true)], What::Output, of_values, true);
+        let far =
+            self.contracted(shape.chunk, [(queries, true), (before, true)], What::Output, of_values, true);
         self.tape.drop(before);
         let scaled = self.broadcast_product(far, exponent, What::Output, of_values);
         let sum = self.broadcast_sum(near, scaled, What::Output, of_values);
@@ -152,8 +155,13 @@ impl Writer<'_> {
         self.tape.drop(last);
         let decay = self.then(left, |w, x| w.keeping_output(x, What::Decay));
         let decayed = self.broadcast_product(keys, decay, What::Key, shape.tokens(&[shape.key]));
-        let states =
-            self.contracted(shape.chunk, [(decayed, true), (hidden, true)], What::ChunkState, shape.of_states(0), true);
+        let states = self.contracted(
+            shape.chunk,
+            [(decayed, true), (hidden, true)],
+            What::ChunkState,
+            shape.of_states(0),
+            true,
+        );
         (decay, decayed, states)
     }
 
@@ -169,10 +177,10 @@ impl Writer<'_> {
         let last = self.slice_of(sums, What::Decay, shape.of_chunks(&[]));
         let count = Dim::number(shape.chunks.value.saturating_add(1));
         let padded = self.then(last, |w, x| w.made_of(x, What::Filled, shape.of_head(&[count])));
-        let segments =
-            self.then(padded, |w, x| w.segment_sums(x, count, shape.of_head(&[count, count])));
+        let segments = self.then(padded, |w, x| w.segment_sums(x, count, shape.of_head(&[count, count])));
         let decay = self.then(segments, |w, x| w.keeping_output(x, What::Decay));
-        let carried = self.contracted(shape.chunk, [(decay, false), (all, true)], What::ChunkState, more, true);
+        let carried =
+            self.contracted(shape.chunk, [(decay, false), (all, true)], What::ChunkState, more, true);
         self.tape.drop(decay);
         self.tape.drop(all);
         (first, carried)

@@ -1,6 +1,6 @@
 //! `Mamba2Mixer`: one projection, a convolution, the scan of state space duality, a gated norm over groups.
 
-use super::Shape;
+use super::{Shape, value_shape};
 use crate::ledger::{Dim, Module, What};
 use crate::model::Recurrent;
 use crate::rules::Writer;
@@ -28,7 +28,7 @@ impl Writer<'_> {
         let width = inner.saturating_add(channels).saturating_add(heads);
         let projected = self.recurrent_projection(x, Module::RecurrentIn, width, layer.proj_bias);
         let decay = self.negative_rate(number(heads));
-        let of_values = self.rows(&self.value_shape(layer));
+        let of_values = self.rows(&value_shape(layer));
         let of_keys = self.rows(&[number(layer.key_heads.get()), number(layer.key_dim.get())]);
         let (of_channels, per_head) = (self.rows(&[number(channels)]), self.rows(&[number(heads)]));
         let [gate, mixed, step] = self.split_into(
@@ -36,10 +36,8 @@ impl Writer<'_> {
             [(What::Scaled, of_values), (What::Input, of_channels), (What::Step, per_head)],
         );
         let active = self.then(mixed, |w, x| w.convolution(x, layer));
-        let [hidden, keys, queries] = self.split_into(
-            active,
-            [(What::Value, of_values), (What::Key, of_keys), (What::Query, of_keys)],
-        );
+        let [hidden, keys, queries] =
+            self.split_into(active, [(What::Value, of_values), (What::Key, of_keys), (What::Query, of_keys)]);
         let read = self.duality(&DualityInputs { hidden, keys, queries, step, decay }, layer);
         let normed = self.then(read, |w, x| w.norm_of_groups(x, gate, layer));
         let given = self.tape.dtype(x);

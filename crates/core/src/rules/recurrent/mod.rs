@@ -113,12 +113,12 @@ impl Writer<'_> {
     /// The projection of what all heads have read back to the layer's width.
     fn recurrent_output(&mut self, x: Var, layer: &Recurrent) -> Var {
         let module = Module::RecurrentOut;
-        let (hidden, values) = ([self.pass.hidden()], self.value_shape(layer));
+        let (hidden, values) = ([self.pass.hidden()], value_shape(layer));
         let has_bias = layer.proj_bias;
         self.linear(x, &Linear { module, weight_of: module, input: &values, output: &hidden, has_bias })
     }
+}
 
-    fn value_shape(&self, layer: &Recurrent) -> [Dim; 2] {
-        [Dim::number(layer.value_heads.get()), Dim::number(layer.value_dim.get())]
-    }
+const fn value_shape(layer: &Recurrent) -> [Dim; 2] {
+    [Dim::number(layer.value_heads.get()), Dim::number(layer.value_dim.get())]
 }
