@@ -4,6 +4,8 @@
 //! an absent key stands for is in `defaults.json`, which holds the fields of its configuration classes. It shares no code with the
 //! estimator.
 
+mod recurrent;
+
 use serde_json::{Map, Value};
 
 const DEFAULTS: &str = include_str!("defaults.json");
@@ -78,6 +80,7 @@ fn text_model(defaults: &Map<String, Value>, given: &Map<String, Value>) -> Opti
     Some(match kind {
         "gpt2" | "gpt_bigcode" => gpt2(kind, &config),
         "opt" => opt(&config),
+        "mamba2" => recurrent::mamba2(&config),
         "bert" | "roberta" | "xlm-roberta" | "camembert" => bert(&config),
         "distilbert" => distilbert(&config),
         "modernbert" => modernbert(&config),
@@ -255,7 +258,22 @@ fn decoder(kind: &str, c: &Config<'_>) -> u128 {
         (true, _) => 0,
     };
     let of_layers: u128 = (0..layers).map(|index| mlp(kind, c, index)).sum();
-    v * h + layers * (attention(kind, c) + norms * norm) + of_layers + norm + head
+    let mixers: u128 = (0..layers).map(|index| mixer(kind, c, index)).sum();
+    v * h + mixers + layers * norms * norm + of_layers + norm + head
+}
+
+/// What mixes a layer's tokens.
+fn mixer(kind: &str, c: &Config<'_>, index: u128) -> u128 {
+    if kind != "qwen3_next" {
+        return attention(kind, c);
+    }
+    let listed = c.get("layer_types").and_then(Value::as_array);
+    let is_linear = match listed {
+        Some(listed) => usize::try_from(index)
+            .is_ok_and(|at| listed.get(at).and_then(Value::as_str) == Some("linear_attention")),
+        None => !(index + 1).is_multiple_of(c.n("full_attention_interval")),
+    };
+    if is_linear { recurrent::gated_delta_net(c) } else { attention(kind, c) }
 }
 
 fn attention(kind: &str, c: &Config<'_>) -> u128 {
@@ -286,11 +304,13 @@ fn attention(kind: &str, c: &Config<'_>) -> u128 {
         }
         _ => (bias, bias),
     };
-    let projections = linear(heads * head_dim, h, of_three)
+    // The queries' gate.
+    let gates = if kind == "qwen3_next" { 2 } else { 1 };
+    let projections = linear(gates * heads * head_dim, h, of_three)
         + 2 * linear(kv * head_dim, h, of_three)
         + linear(h, heads * head_dim, of_output);
     let norms = match kind {
-        "qwen3" | "qwen3_moe" | "gemma3_text" | "exaone4" | "hunyuan_v1_dense" => 2 * head_dim,
+        "qwen3" | "qwen3_moe" | "qwen3_next" | "gemma3_text" | "exaone4" | "hunyuan_v1_dense" => 2 * head_dim,
         "glm4_moe" if c.is("use_qk_norm") => 2 * head_dim,
         "olmoe" | "olmo2" | "olmo3" | "minimax_m2" => (heads + kv) * head_dim,
         _ => 0,
@@ -332,14 +352,15 @@ fn mlp(kind: &str, c: &Config<'_>, index: u128) -> u128 {
             let count = c.n("num_local_experts");
             experts(count, f) + count * (2 * f + h) + count
         }
-        "qwen2_moe" | "qwen3_moe" => {
+        "qwen2_moe" | "qwen3_moe" | "qwen3_next" => {
             let only = c.get("mlp_only_layers").and_then(Value::as_array);
             let is_only =
                 only.is_some_and(|only| only.iter().any(|at| at.as_u64().map(u128::from) == Some(index)));
-            if is_only || !(index + 1).is_multiple_of(c.n("decoder_sparse_step")) {
+            let has_none = kind == "qwen3_next" && number(c, "num_experts") == Some(0);
+            if is_only || has_none || !(index + 1).is_multiple_of(c.n("decoder_sparse_step")) {
                 return gated(f, false);
             }
-            let shared = if kind == "qwen2_moe" {
+            let shared = if kind != "qwen3_moe" {
                 gated(c.n("shared_expert_intermediate_size"), false) + h
             } else {
                 0

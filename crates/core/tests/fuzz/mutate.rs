@@ -21,10 +21,28 @@ const WIDTHS: [&str; 14] = [
     "q_lora_rank",
     "kv_lora_rank",
 ];
-const HEADS: [&str; 5] = ["num_attention_heads", "num_key_value_heads", "n_head", "n_heads", "num_heads"];
-const HEAD_WIDTHS: [&str; 5] = ["head_dim", "d_kv", "qk_nope_head_dim", "qk_rope_head_dim", "v_head_dim"];
+const HEADS: [&str; 8] = [
+    "num_attention_heads",
+    "num_key_value_heads",
+    "n_head",
+    "n_heads",
+    "num_heads",
+    "linear_num_key_heads",
+    "linear_num_value_heads",
+    "n_groups",
+];
+const HEAD_WIDTHS: [&str; 8] = [
+    "head_dim",
+    "d_kv",
+    "qk_nope_head_dim",
+    "qk_rope_head_dim",
+    "v_head_dim",
+    "linear_key_head_dim",
+    "linear_value_head_dim",
+    "state_size",
+];
 const LAYERS: [&str; 5] = ["num_hidden_layers", "n_layer", "n_layers", "num_layers", "num_decoder_layers"];
-const SMALL: [&str; 15] = [
+const SMALL: [&str; 19] = [
     "num_experts",
     "num_local_experts",
     "n_routed_experts",
@@ -40,6 +58,10 @@ const SMALL: [&str; 15] = [
     "num_nextn_predict_layers",
     "num_channels",
     "vision_feature_layer",
+    "full_attention_interval",
+    "expand",
+    "conv_kernel",
+    "linear_conv_kernel_dim",
 ];
 const ROWS: [&str; 12] = [
     "vocab_size",
@@ -55,7 +77,7 @@ const ROWS: [&str; 12] = [
     "patch_size",
     "max_sequence_length",
 ];
-const FLAGS: [&str; 25] = [
+const FLAGS: [&str; 27] = [
     "tie_word_embeddings",
     "attention_bias",
     "mlp_bias",
@@ -81,6 +103,8 @@ const FLAGS: [&str; 25] = [
     "is_encoder_decoder",
     "scale_attn_weights",
     "use_cache",
+    "use_conv_bias",
+    "residual_in_fp32",
 ];
 const SHARES: [&str; 10] = [
     "attention_dropout",
