@@ -1,6 +1,6 @@
 //! What is followed for models whose layers carry a state in place of attention.
 
-use super::{KvCache, Library, Method, Optimizer, Padding, Scenario, Stack, unsupported};
+use super::{KvCache, Library, Method, Optimizer, Padding, Scenario, Stack, TrainedKinds, unsupported};
 use crate::error::{Error, Field};
 use crate::model::{Family, Mixer};
 
@@ -40,6 +40,13 @@ impl Scenario {
             (self.lora.is_on(), "peft", self.lora.method.key(), "off"),
             (self.parallel.is_on(), "gpus", "> 1", "1"),
             (self.checkpointing.is_selective(), "checkpointing", self.checkpointing.key(), "layers"),
+            // Whether a gated norm, a convolution's or a step's bias is of the kind depends on who asks.
+            (
+                self.freezing.kinds != TrainedKinds::All,
+                "trained_kinds",
+                self.freezing.kinds.key(),
+                TrainedKinds::All.key(),
+            ),
             (objective != Method::CausalLm, "objective", self.objective.word(), "causal_lm"),
         ];
         match refused.into_iter().find(|(is_refused, ..)| *is_refused) {
