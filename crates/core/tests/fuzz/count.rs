@@ -360,10 +360,10 @@ fn mlp(kind: &str, c: &Config<'_>, index: u128) -> u128 {
             if is_only || has_none || !(index + 1).is_multiple_of(c.n("decoder_sparse_step")) {
                 return gated(f, false);
             }
-            let shared = if kind != "qwen3_moe" {
-                gated(c.n("shared_expert_intermediate_size"), false) + h
-            } else {
+            let shared = if kind == "qwen3_moe" {
                 0
+            } else {
+                gated(c.n("shared_expert_intermediate_size"), false) + h
             };
             // The other name of Qwen3's field wins, as every alias.
             let other = c.given.get("num_local_experts").and_then(Value::as_u64).map(u128::from);
