@@ -95,6 +95,12 @@ words! {
     HeldGradients: "their gradients, once reduced", "其中的梯度（归约之后）";
     HeldStates: "their optimizer states", "其中的优化器状态";
     Everything: "all", "全部";
+    RanksTitle: "Kinds of rank, the most loaded first", "各类 rank（占用最高者在前）";
+    RankStage: "Stage", "级";
+    RankCount: "Ranks of this kind", "同类 rank 数";
+    RankLayers: "Layers", "层数";
+    RankEnds: "Embedding, head", "词嵌入、输出层";
+    RankPeak: "Peak", "峰值";
     MeshDetails: "Mesh and details", "设备网格与细节";
     DataParallelLabel: "Data parallelism", "数据并行";
     ShardGroupLabel: "GPUs that shard one copy (0: all)", "共享一份分片的 GPU 数（0：全部）";

@@ -8,11 +8,13 @@ use vram_text::Lang;
 
 use crate::run::{Done, root};
 
-const FILES: [&str; 14] = [
+const FILES: &[&str] = &[
     "tests/goldens/goldens.jsonl",
     "tests/goldens/more.jsonl",
     "tests/goldens/random.jsonl",
     "tests/goldens/decoders.jsonl",
+    "tests/goldens/families.jsonl",
+    "tests/goldens/hybrids.jsonl",
     "tests/goldens/encoders.jsonl",
     "tests/goldens/frozen.jsonl",
     "tests/goldens/peft.jsonl",
@@ -23,6 +25,8 @@ const FILES: [&str; 14] = [
     "tests/goldens/objectives.jsonl",
     "tests/goldens/goldens_parallel.jsonl",
     "tests/goldens/tensor_parallel.jsonl",
+    "tests/goldens/pipeline.jsonl",
+    "tests/goldens/deepspeed.jsonl",
     "tests/measured/megatron.jsonl",
 ];
 const MEASURED: &str = "tests/measured/rows.jsonl";

@@ -1,8 +1,9 @@
 //! The device mesh as a picture, and what one GPU of it holds.
 
 use leptos::prelude::*;
+use vram_core::estimate::{Rank, ranks};
 use vram_core::scenario::Parallel;
-use vram_text::Word;
+use vram_text::{Word, format_bytes};
 
 use crate::state::Store;
 
@@ -30,6 +31,7 @@ pub(crate) fn Mesh() -> impl IntoView {
                     </table>
                 </div>
                 <p class="hint">{move || store.word(Word::MeshHelp)}</p>
+                <Ranks />
             </section>
         </Show>
     }
@@ -91,4 +93,43 @@ fn rows(parallel: &Parallel, store: Store) -> impl IntoView + use<> {
         }
     })
     .collect_view()
+}
+
+/// The kinds of rank of a pipeline, which need unequally much.
+#[component]
+fn Ranks() -> impl IntoView {
+    let store = expect_context::<Store>();
+    let all = Memo::new(move |_| store.with_scenario(|scenario| ranks(scenario).unwrap_or_default()));
+    let row = move |rank: &Rank| {
+        let mark = |is_held: bool| if is_held { "✓" } else { "–" };
+        view! {
+            <tr>
+                <th scope="row">{rank.stage.to_string()}</th>
+                <td class="number">{rank.stages.to_string()}</td>
+                <td class="number">{rank.layers.to_string()}</td>
+                <td class="number">{format!("{} {}", mark(rank.has_embedding), mark(rank.has_head))}</td>
+                <td class="number">{format_bytes(rank.peak, store.unit())}</td>
+            </tr>
+        }
+    };
+    let heads = [Word::RankCount, Word::RankLayers, Word::RankEnds, Word::RankPeak];
+    view! {
+        <Show when=move || all.with(|all| !all.is_empty())>
+            <div class="scroll" tabindex="0" role="group" aria-label=move || store.word(Word::RanksTitle)>
+                <table id="ranks">
+                    <caption>{move || store.word(Word::RanksTitle)}</caption>
+                    <thead>
+                        <tr>
+                            <th scope="col">{move || store.word(Word::RankStage)}</th>
+                            {heads
+                                .map(|word| view! { <th scope="col" class="number">{move || store.word(word)}</th> })
+                                .into_iter()
+                                .collect_view()}
+                        </tr>
+                    </thead>
+                    <tbody>{move || all.with(|all| all.iter().map(row).collect_view())}</tbody>
+                </table>
+            </div>
+        </Show>
+    }
 }

@@ -13,13 +13,14 @@ type Drawn<DB> = Result<(), DrawingAreaErrorKind<<DB as DrawingBackend>::ErrorTy
 impl Theme {
     /// The colour of a line of the picture over the number of GPUs: those of categories, which are told apart.
     pub fn line(&self, index: usize) -> RGBColor {
-        const ORDER: [Category; 6] = [
+        const ORDER: [Category; 7] = [
             Category::Parameters,
             Category::Gradients,
             Category::Activations,
             Category::OptimizerStates,
             Category::Temporaries,
             Category::ReferenceModel,
+            Category::Communication,
         ];
         ORDER.get(index % ORDER.len()).map_or(self.soft, |&category| self.category(category))
     }

@@ -126,9 +126,11 @@ fn MeshGroup() -> impl IntoView {
         <Number key="cp" label=Word::ContextParallelLabel />
         <Show when=move || is_context.get()>
             <Select key="cp_rotate" label=Word::RotateLabel choices=of!(Rotate, rotate) />
+            <Select key="cp_repeats_keys" label=Word::RepeatsKeysLabel choices=switch />
         </Show>
         <Show when=move || has_experts.get()>
             <Number key="ep" label=Word::ExpertParallelLabel />
+            <Number key="etp" label=Word::ExpertTensorLabel />
         </Show>
     }
 }
