@@ -304,13 +304,14 @@ test('a way of spreading the run sets its details, draws the mesh, and says what
   await page.selectOption('#spread', 'fsdp2_tp');
   await settled(page);
   assert.equal(await page.inputValue('#gpus'), '8');
-  assert.equal(await page.inputValue('#tp'), '8');
+  assert.equal(await page.inputValue('#tp'), '4');
   assert.match(await page.textContent('.controls'), /Also divides each layer's matrices/);
   await page.fill('#gpus', '64');
   await settled(page);
   const held = await page.$$eval('#mesh tbody td', (cells) => cells.map((cell) => cell.textContent));
-  assert.deepEqual(held, ['all', '1/8', 'all', '1/8', '1/8', '1/8']);
-  assert.equal(await page.$$eval('.squares i', (squares) => squares.length), 64);
+  assert.deepEqual(held, ['all', '1/4', 'all', '1/16', '1/16', '1/16']);
+  // Eight rows of four are drawn, the other shards are said.
+  assert.equal(await page.$$eval('.squares i', (squares) => squares.length), 32);
   assert.equal(await page.$$eval('.squares i.own', (squares) => squares.length), 1);
   assert.equal(await peak(page), estimate(await page.evaluate(() => location.search)).peak.requested);
   // A mesh that doesn't multiply up gets its sentence, and the answer stays.

@@ -7,9 +7,11 @@ use crate::run::{Done, root};
 
 /// The budget for everything, in bytes after brotli. It was 200,000 for nine families and full fine-tuning, and 240,000 with the timeline, the
 /// replay of the allocator and experts. Some fifty families, sixty optimizers, adapters, quantised bases, losses and kernels,
-/// objectives, several GPUs, any model of the hub and the words for all of it in two languages are 135,000 more: two or three seconds on a slow
-/// mobile line, once, since the page works offline after.
-const BUDGET: usize = 375_000;
+/// objectives, several GPUs, any model of the hub and the words for all of it in two languages were 135,000 more. What a rank holds under
+/// Megatron-LM, DeepSpeed, tensor, pipeline and context parallelism, each with layers or schedules of its own, recurrent layers, optimizers
+/// that update inside backward and the pictures of the mesh are another 70,000: two or three seconds on a slow mobile line, once, since the
+/// page works offline after.
+const BUDGET: usize = 450_000;
 
 /// Prints each file's size and checks the sum against the budget.
 pub(crate) fn report() -> Done {

@@ -40,7 +40,9 @@ impl Spread {
             gpus => gpus,
         };
         let tensor = match self {
-            Self::Fsdp2Tensor | Self::Megatron => widest(scenario, gpus),
+            // Shards are among at least two.
+            Self::Fsdp2Tensor => widest(scenario, gpus, 2),
+            Self::Megatron => widest(scenario, gpus, 1),
             _ => Count::ONE,
         };
         let is_split = tensor > Count::ONE;
@@ -96,14 +98,15 @@ impl Spread {
     }
 }
 
-/// The most GPUs of a node among which heads and widths can be dealt out evenly.
-fn widest(scenario: &Scenario, gpus: Count) -> Count {
+/// The ways of tensor parallelism that the scenario has, or as many GPUs of a node as heads and widths can be dealt out to evenly; there
+/// are at least so many replicas or shards.
+fn widest(scenario: &Scenario, gpus: Count, replicas: u64) -> Count {
     let a = &scenario.model.architecture;
-    let divides = |ways: u32| {
-        [gpus, a.heads, a.kv_heads, a.ffn]
-            .into_iter()
-            .all(|count| count.get().is_multiple_of(u64::from(ways)))
+    let divides = |ways: u64| {
+        let whole = gpus.get().is_multiple_of(ways) && gpus.get() / ways >= replicas;
+        whole && [a.heads, a.kv_heads, a.ffn].into_iter().all(|count| count.get().is_multiple_of(ways))
     };
-    let ways = [NODE, NODE / 2, NODE / 4].into_iter().find(|&ways| divides(ways));
-    ways.map_or(Count::ONE, Count::new)
+    let own = Some(scenario.parallel.mesh.tensor).filter(|&ways| ways > Count::ONE);
+    let of_node = [NODE, NODE / 2, NODE / 4].map(Count::new);
+    own.into_iter().chain(of_node).find(|ways| divides(ways.get())).unwrap_or(Count::ONE)
 }
