@@ -23,6 +23,8 @@ pub enum Family {
     GptBigCode,
     /// `opt`
     Opt,
+    /// `falcon`
+    Falcon,
     /// `gpt_neox`
     GptNeox,
     /// `mixtral`
@@ -115,7 +117,7 @@ pub enum Family {
 
 impl Family {
     /// Every family, in the order in which they are listed to readers.
-    pub const ALL: [Self; 53] = [
+    pub const ALL: [Self; 54] = [
         Self::Llama,
         Self::Mistral,
         Self::Qwen2,
@@ -126,6 +128,7 @@ impl Family {
         Self::Gpt2,
         Self::GptBigCode,
         Self::Opt,
+        Self::Falcon,
         Self::GptNeox,
         Self::Mixtral,
         Self::Qwen3Moe,
@@ -184,6 +187,7 @@ impl Family {
             Self::Gpt2 => "gpt2",
             Self::GptBigCode => "gpt_bigcode",
             Self::Opt => "opt",
+            Self::Falcon => "falcon",
             Self::GptNeox => "gpt_neox",
             Self::Mixtral => "mixtral",
             Self::Qwen3Moe => "qwen3_moe",

@@ -135,7 +135,16 @@ impl Architecture {
 
     /// How a layer's branches are joined.
     pub const fn branches(&self) -> Branches {
-        if self.parallel_residual { self.family.branches() } else { Branches::Sequence }
+        match self.family {
+            Family::Falcon if !self.expands_groups() => Branches::ParallelOneNorm,
+            _ if self.parallel_residual => self.family.branches(),
+            _ => Branches::Sequence,
+        }
+    }
+
+    /// Falcon's newer layers (`new_decoder_architecture`): two norms, and keys and values of groups, of which each query head has a copy.
+    pub const fn expands_groups(&self) -> bool {
+        matches!(self.family, Family::Falcon) && self.kv_heads.get() > 1
     }
 
     /// Width of a value head: the latent's, or that of queries and keys.

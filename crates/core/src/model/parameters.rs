@@ -498,6 +498,6 @@ pub(crate) fn has_one_qkv(architecture: &Architecture) -> bool {
     architecture.family.has_fused_qkv()
         || matches!(
             architecture.family,
-            Family::Gpt2 | Family::GptBigCode | Family::GptNeox | Family::ModernBert
+            Family::Gpt2 | Family::GptBigCode | Family::Falcon | Family::GptNeox | Family::ModernBert
         )
 }

@@ -82,6 +82,7 @@ impl Family {
             Self::Gpt2
             | Self::GptBigCode
             | Self::Opt
+            | Self::Falcon
             | Self::GptNeox
             | Self::Bert
             | Self::Roberta
@@ -280,6 +281,7 @@ impl Family {
             Self::Gpt2
                 | Self::GptBigCode
                 | Self::Opt
+                | Self::Falcon
                 | Self::GptNeox
                 | Self::Starcoder2
                 | Self::Phi
@@ -290,6 +292,17 @@ impl Family {
         ) && !self.has_norms_after_sums()
     }
 
+    /// Whether a linear layer multiplies by the transposed weight itself (`FalconLinear`): a view, whose copies autocast does not keep in
+    /// its cache (`aten/src/ATen/autocast_mode.cpp`, `cached_cast`).
+    pub const fn multiplies_by_views(self) -> bool {
+        matches!(self, Self::Falcon)
+    }
+
+    /// Whether SDPA is given the causal mask whatever the batch (`allow_is_causal_skip=False`).
+    pub const fn always_makes_mask(self) -> bool {
+        matches!(self, Self::Falcon)
+    }
+
     /// Whether the projection to the vocabulary has a bias (`PhiForCausalLM`).
     pub const fn has_head_bias(self) -> bool {
         matches!(self, Self::Phi)
@@ -298,7 +311,7 @@ impl Family {
     /// How the branches of a layer are joined, where it is not an option of the configuration.
     pub const fn branches(self) -> Branches {
         match self {
-            Self::GptNeox => Branches::Parallel,
+            Self::GptNeox | Self::Falcon => Branches::Parallel,
             Self::Phi | Self::Cohere | Self::Cohere2 | Self::StableLm => Branches::ParallelOneNorm,
             _ => Branches::Sequence,
         }

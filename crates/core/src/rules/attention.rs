@@ -270,7 +270,7 @@ impl Writer<'_> {
 
     /// The memory-efficient kernel: as flash, with the log-sum-exp padded to 32 rows (`_efficient_attention_forward`). A mask, as a
     /// window needs it, is converted to the dtype of the scores for each layer and kept.
-    fn memory_efficient(&mut self, heads: Heads, has_mask: bool, repeats: bool) -> Var {
+    pub(super) fn memory_efficient(&mut self, heads: Heads, has_mask: bool, repeats: bool) -> Var {
         let padded = Dim::new(Symbol::PaddedSequence, self.pass.sequence.next_multiple_of(32));
         let statistics = Dims::new(&[self.pass.batch(), self.pass.heads(), padded]);
         let accumulator =

@@ -86,6 +86,9 @@ pub(crate) fn layer(pass: &Pass, mode: Mode, kind: LayerKind) -> Block {
         LayerPlace::Layer | LayerPlace::First if pass.architecture.family.is_state_space() => {
             writer.state_space_layer(input)
         }
+        LayerPlace::Layer | LayerPlace::First if pass.architecture.family == Family::Falcon => {
+            writer.falcon_layer(input)
+        }
         LayerPlace::Layer | LayerPlace::First | LayerPlace::FirstWithoutNorm => {
             match pass.architecture.branches() {
                 Branches::Sequence => writer.branches_in_sequence(input, kind),

@@ -143,7 +143,8 @@ impl Writer<'_> {
         }
         let gradient = self.weight_gradient(linear);
         let cast = self.tape.operator(weight, &[], &[gradient]);
-        if self.is_compiled(linear.module) {
+        let is_view = self.pass.architecture.family.multiplies_by_views() && linear.module != Module::LmHead;
+        if is_view || self.is_compiled(linear.module) {
             // The conversion is a part of the compiled graph, outside of autocast's cache.
             return Some(cast);
         }

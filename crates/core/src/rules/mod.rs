@@ -14,6 +14,7 @@ mod elementwise;
 mod embedding;
 mod everyone;
 mod experts;
+mod falcon;
 mod fused;
 mod fused_loss;
 mod gated_attention;

@@ -120,7 +120,8 @@ impl Writer<'_> {
         let concatenates = self.pass.architecture.slices_heads();
         let input = self.tape.storage(x);
         let heads = if what == What::Query { self.pass.heads() } else { self.pass.kv_heads() };
-        let dims = self.rows(&[heads, self.pass.rotary_dim()]);
+        let is_whole = self.pass.architecture.expands_groups();
+        let dims = if is_whole { input.dims } else { self.rows(&[heads, self.pass.rotary_dim()]) };
         let dtype = promoted(input.dtype, self.pass.rope_dtype());
         let wide = |writer: &Self, what| writer.made(Module::Rope, what, dims, dtype);
         let narrow = self.temporary(Module::Rope, What::Rotated, dims, input.dtype);

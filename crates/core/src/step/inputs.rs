@@ -197,11 +197,12 @@ fn mask(pass: &Pass, is_windowed: bool) -> Option<Storage> {
     if is_encoder && !pass.is_padded() && !(is_windowed && reaches) {
         return None;
     }
+    let is_always_made = a.family.always_makes_mask();
     let (dims, dtype) = if pass.attention == Attention::Eager {
         (of_batch, pass.weight)
     } else if pass.padding == Padding::Padded {
         (of_batch, Dtype::Bool)
-    } else if is_windowed && reaches {
+    } else if is_windowed && reaches || is_always_made {
         // A mask of ones is joined with the window, which then is one for each sequence.
         let of_all = Dims::new(&[sequence, sequence]);
         (if pass.padding == Padding::Ones { of_batch } else { of_all }, Dtype::Bool)

@@ -79,6 +79,7 @@ fn text_model(defaults: &Map<String, Value>, given: &Map<String, Value>) -> Opti
     let config = Config { given, default: default.unwrap_or(&none) };
     Some(match kind {
         "gpt2" | "gpt_bigcode" => gpt2(kind, &config),
+        "falcon" => falcon(&config),
         "opt" => opt(&config),
         "mamba2" => recurrent::mamba2(&config),
         "bert" | "roberta" | "xlm-roberta" | "camembert" => bert(&config),
@@ -147,6 +148,17 @@ fn llava(defaults: &Map<String, Value>, given: &Map<String, Value>) -> Option<u1
     let projector = linear(hidden, w, bias) + linear(hidden, hidden, bias);
     let tower = embeddings + norm + v.n("num_hidden_layers") * layer + norm;
     Some(tower + projector + text_model(defaults, &text)?)
+}
+
+/// `FalconForCausalLM` without biases: one norm and one key head, or two norms and groups.
+fn falcon(c: &Config<'_>) -> u128 {
+    let (h, heads) = (c.n("hidden_size"), c.n("num_attention_heads"));
+    let f = c.optional("ffn_hidden_size").unwrap_or(4 * h);
+    let is_newer = c.is("new_decoder_architecture");
+    let (groups, norms) = if is_newer { (c.optional("num_kv_heads").unwrap_or(heads), 2) } else { (1, 1) };
+    let layer = h * (h + 2 * groups * (h / heads)) + h * h + 2 * h * f + norms * 2 * h;
+    let head = if c.is("tie_word_embeddings") { 0 } else { c.n("vocab_size") * h };
+    c.n("vocab_size") * h + c.n("num_hidden_layers") * layer + 2 * h + head
 }
 
 /// `OPTForCausalLM`, whose table of positions has two more rows than it says.

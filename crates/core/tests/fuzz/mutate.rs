@@ -5,8 +5,9 @@ use proptest::sample::{Index, select};
 use serde_json::{Map, Value, json};
 use vram_core::presets;
 
-const WIDTHS: [&str; 14] = [
+const WIDTHS: [&str; 15] = [
     "hidden_size",
+    "ffn_hidden_size",
     "intermediate_size",
     "n_embd",
     "n_inner",
@@ -21,7 +22,8 @@ const WIDTHS: [&str; 14] = [
     "q_lora_rank",
     "kv_lora_rank",
 ];
-const HEADS: [&str; 8] = [
+const HEADS: [&str; 9] = [
+    "num_kv_heads",
     "num_attention_heads",
     "num_key_value_heads",
     "n_head",
@@ -77,7 +79,11 @@ const ROWS: [&str; 12] = [
     "patch_size",
     "max_sequence_length",
 ];
-const FLAGS: [&str; 27] = [
+const FLAGS: [&str; 31] = [
+    "new_decoder_architecture",
+    "parallel_attn",
+    "alibi",
+    "bias",
     "tie_word_embeddings",
     "attention_bias",
     "mlp_bias",

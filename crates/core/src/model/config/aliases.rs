@@ -25,6 +25,7 @@ const T5: &[Alias] = &[
 const fn of(family: Family) -> &'static [Alias] {
     match family {
         Family::Gpt2 | Family::GptBigCode => GPT2,
+        Family::Falcon => &[("n_embed", "hidden_size")],
         Family::DistilBert => DISTILBERT,
         Family::T5 => T5,
         Family::Mixtral | Family::GptOss | Family::MinimaxM2 => &[("num_experts", "num_local_experts")],

@@ -35,6 +35,7 @@ pub(super) const fn defaults(family: Family) -> Defaults {
         | Family::Gpt2
         | Family::GptBigCode
         | Family::Opt
+        | Family::Falcon
         | Family::Bert
         | Family::Roberta
         | Family::DistilBert

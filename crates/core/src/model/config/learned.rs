@@ -93,7 +93,7 @@ impl Config {
 }
 
 /// A decoder with biases, as many key heads as query heads, and a table of positions; one layer of one token until it is said.
-fn with_positions(family: Family, hidden: Count, heads: Count) -> Result<Architecture, Error> {
+pub(super) fn with_positions(family: Family, hidden: Count, heads: Count) -> Result<Architecture, Error> {
     Ok(Architecture {
         family,
         vocabulary: Count::ONE,

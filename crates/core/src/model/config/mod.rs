@@ -6,6 +6,7 @@ mod aliases;
 mod decoder;
 mod defaults;
 mod encoders;
+mod falcon;
 mod families;
 mod images;
 mod layers;
@@ -90,6 +91,7 @@ impl Config {
             Family::Gpt2 => self.gpt2(),
             Family::GptBigCode => self.gpt_bigcode(),
             Family::Opt => self.opt(),
+            Family::Falcon => self.falcon(),
             Family::Bert | Family::Roberta => self.bert(family),
             Family::DistilBert => self.distilbert(),
             Family::ModernBert => self.modernbert(),
