@@ -73,7 +73,9 @@ impl Writer<'_> {
             let copy = self.made(module, What::Output, of_group, dtype);
             self.tape.operator(copy, &[], &[gradient])
         });
-        if !self.pass.architecture.expands_groups() {
+        // Of groups of one query, `flatten` makes views.
+        let a = &self.pass.architecture;
+        if !a.expands_groups() || a.kv_heads == a.heads {
             return (qkv, Heads { query, key, value });
         }
         let copied = self.contiguous(query, Module::Attention, What::Query);
