@@ -12,13 +12,10 @@
 use crate::ledger::{Category, Dim, Dims, Module, Name, Symbol, What};
 use crate::parallel::Shards;
 use crate::parallel::deepspeed::Zero;
-use crate::scenario::{Checkpointing, DataParallel, Scenario};
+use crate::scenario::{Checkpointing, DataParallel, GPUS_OF_A_NODE, Scenario};
 use crate::step;
 use crate::tape::Storage;
 use crate::units::{Bytes, Dtype};
-
-/// GPUs of a node, where there are as many: what servers have.
-const GPUS_OF_A_NODE: u64 = 8;
 
 /// Equal tensors in host memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +52,7 @@ pub struct Host {
 
 impl Host {
     pub(crate) fn of(scenario: &Scenario) -> Self {
-        let ranks_of_a_node = scenario.parallel.gpus.get().min(GPUS_OF_A_NODE);
+        let ranks_of_a_node = scenario.parallel.gpus.get().min(GPUS_OF_A_NODE.into());
         let mut host = Self { tensors: Vec::new(), ranks_of_a_node };
         if scenario.checkpointing == Checkpointing::OffloadedInputs {
             host.checkpoints(scenario);

@@ -195,9 +195,14 @@ impl Architecture {
         self.decoder.map_or_else(|| self.family.has_gated_mlp(), |decoder| decoder.is_gated)
     }
 
+    /// Whether it has other layers than those of one stack over tokens: a decoder behind an encoder, or layers that read images.
+    pub const fn has_other_layers(&self) -> bool {
+        self.decoder.is_some() || self.image.is_some() || self.tower.is_some()
+    }
+
     /// Whether it is trained with a loss of its own and no other: an encoder, or with what it reads beside text.
     pub fn has_own_objective(&self) -> bool {
-        self.family.is_masked() || self.decoder.is_some() || self.image.is_some() || self.tower.is_some()
+        self.family.is_masked() || self.has_other_layers()
     }
 
     /// The blocks between embedding and head: the layers and, of an encoder-decoder, what joins both and the decoder's layers.

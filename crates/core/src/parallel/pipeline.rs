@@ -74,7 +74,7 @@ impl Pipeline {
         Self {
             schedule: mesh.schedule,
             ranks: mesh.pipeline.get().max(1),
-            chunks: if mesh.schedule == Schedule::Interleaved { mesh.chunks.get().max(1) } else { 1 },
+            chunks: mesh.chunks_of_rank(),
             batches: scenario.gradient_accumulation.get().max(1),
             layers: scenario.model.architecture.layers.get(),
         }

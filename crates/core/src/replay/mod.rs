@@ -5,6 +5,8 @@
 //! played: tensors of a few bytes, and copies that the framework makes while it loads a model, whose cache is emptied before training.
 
 mod caching;
+mod load;
+mod played;
 mod sequence;
 
 use crate::plan::Pass;

@@ -1,86 +1,17 @@
 //! The order in which a run asks for memory and gives it back: the model is made, then two steps.
 
 use super::caching::{BlockId, CachingAllocator};
+use super::played::Played;
 use crate::ledger::{Category, Instant, What};
-use crate::model::{Parameter, Place};
+use crate::model::Parameter;
 use crate::optimizer::{Held, Updated};
 use crate::plan::Pass;
 use crate::rules::{self, LayerKind};
 use crate::scenario::{Checkpointing, Optimizer, Scenario, ZeroGrad};
 use crate::step::inputs::{self, Input};
-use crate::step::{
-    Blocks, LayerBlocks, Parameters, kind_of, kinds, others, reference_pass, rollout, updated,
-};
-use crate::tape::{Block, Event, Mode, Run, Storage, StorageId};
+use crate::step::{Blocks, LayerBlocks, Parameters, kind_of, kinds, reference_pass, rollout, updated};
+use crate::tape::{Block, Mode, Run, Storage};
 use crate::units::Bytes;
-
-/// A block whose events are played: the memory behind each of its storages.
-struct Played<'a> {
-    block: &'a Block,
-    memory: Vec<Option<BlockId>>,
-    /// How its backward runs.
-    run: Run,
-}
-
-impl<'a> Played<'a> {
-    fn new(block: &'a Block) -> Self {
-        Self { block, memory: vec![None; block.storages.len()], run: Run::Backward }
-    }
-
-    fn place(&mut self, storage: Option<StorageId>) -> Option<&mut Option<BlockId>> {
-        self.memory.get_mut(storage?.index())
-    }
-
-    fn put(&mut self, storage: Option<StorageId>, memory: Option<BlockId>) {
-        if let Some(place) = self.place(storage) {
-            *place = memory;
-        }
-    }
-
-    fn take(&mut self, storage: Option<StorageId>) -> Option<BlockId> {
-        self.place(storage)?.take()
-    }
-
-    /// Plays events, but for the ends of `held`.
-    fn play(&mut self, events: &[Event], held: Option<StorageId>, allocator: &mut CachingAllocator) {
-        for &event in events {
-            match event {
-                Event::Allocate(id) => {
-                    let size = self.block.storages.get(id.index()).map(Storage::bytes);
-                    let memory = allocator.allocate(size.unwrap_or_default());
-                    self.put(Some(id), Some(memory));
-                }
-                Event::Free(id) if Some(id) == held => {}
-                Event::Free(id) => {
-                    if let Some(memory) = self.take(Some(id)) {
-                        allocator.free(memory);
-                    }
-                }
-            }
-        }
-    }
-
-    /// What nodes keep until the step is over, which it takes.
-    fn kept_by_nodes(&mut self) -> Vec<BlockId> {
-        let left = self.block.left_by_backward();
-        let storages = self.block.storages.iter().zip(left).zip(&mut self.memory);
-        let kept = storages
-            .filter(|((storage, is_left), _)| *is_left && storage.category != Category::Gradients)
-            .filter_map(|(_, memory)| memory.take());
-        kept.collect()
-    }
-
-    /// Frees what is left but for gradients of parameters, which it hands over.
-    fn end(self, gradients: &mut Vec<BlockId>, allocator: &mut CachingAllocator) {
-        for (storage, memory) in self.block.storages.iter().zip(self.memory) {
-            match memory {
-                Some(memory) if storage.category == Category::Gradients => gradients.push(memory),
-                Some(memory) => allocator.free(memory),
-                None => {}
-            }
-        }
-    }
-}
 
 /// One step on its way: what forward leaves for backward.
 struct Forwarded<'a> {
@@ -94,9 +25,9 @@ struct Forwarded<'a> {
 
 /// Plays a run.
 pub(super) struct Player<'a> {
-    scenario: &'a Scenario,
-    pass: &'a Pass,
-    parameters: &'a Parameters,
+    pub(super) scenario: &'a Scenario,
+    pub(super) pass: &'a Pass,
+    pub(super) parameters: &'a Parameters,
     pub(super) allocator: CachingAllocator,
     gradients: Vec<BlockId>,
 }
@@ -104,86 +35,6 @@ pub(super) struct Player<'a> {
 impl<'a> Player<'a> {
     pub(super) fn new(scenario: &'a Scenario, pass: &'a Pass, parameters: &'a Parameters) -> Self {
         Self { scenario, pass, parameters, allocator: CachingAllocator::default(), gradients: Vec::new() }
-    }
-
-    /// The tensors beside the parameters of the whole model: those of the embedding, of layer after layer, of the head.
-    fn beside_parameters(&self, of: &[Parameter], sizes: &[Bytes]) -> Vec<Bytes> {
-        let architecture = &self.pass.architecture;
-        let with_size = || of.iter().zip(sizes);
-        let at = |is_here: &dyn Fn(Place) -> bool| -> Vec<Bytes> {
-            with_size().filter(|(parameter, _)| is_here(parameter.place)).map(|(_, &size)| size).collect()
-        };
-        let mut all = at(&|place| place == Place::Embedding);
-        let tower = architecture.tower;
-        for _ in 0..tower.map_or(0, |tower| tower.used.get()) {
-            all.extend(at(&|place| place == Place::TowerLayer));
-        }
-        for _ in 0..tower.map_or(0, |tower| tower.layers.get().saturating_sub(tower.used.get())) {
-            all.extend(at(&|place| place == Place::UnusedTowerLayer));
-        }
-        all.extend(at(&|place| place == Place::UnusedTower));
-        for index in 0..architecture.layers.get() {
-            let here = with_size().filter(|(parameter, _)| parameter.is_at(architecture, index));
-            all.extend(here.map(|(_, &size)| size));
-        }
-        all.extend(at(&|place| place == Place::Bridge));
-        for _ in 0..architecture.decoder.map_or(0, |decoder| decoder.layers.get()) {
-            all.extend(at(&|place| place == Place::DecoderLayer));
-        }
-        all.extend(at(&|place| place == Place::Head));
-        all.retain(|&size| size > Bytes::ZERO);
-        all
-    }
-
-    /// The tensors in which the model's parameters are held, in the order of their modules: of a quantised weight more than one.
-    fn held_in_order(&self) -> Vec<Bytes> {
-        let model = &self.parameters.model;
-        let held: Vec<Vec<Bytes>> = model
-            .iter()
-            .map(|parameter| self.pass.storages(parameter).iter().map(Storage::bytes).collect())
-            .collect();
-        let most = held.iter().map(Vec::len).max().unwrap_or_default();
-        let mut all = Vec::new();
-        for at in 0..most {
-            let sizes: Vec<Bytes> =
-                held.iter().map(|pieces| pieces.get(at).copied().unwrap_or_default()).collect();
-            all.extend(self.beside_parameters(model, &sizes));
-        }
-        all
-    }
-
-    /// Makes the model, its buffers, the adapters, the reference model.
-    pub(super) fn load(&mut self) {
-        let sizes = |of: &[Parameter], element: u64| -> Vec<Bytes> {
-            of.iter().map(|parameter| Bytes::new(parameter.elements()).times(element)).collect()
-        };
-        let model = &self.parameters.model;
-        let mut all = self.held_in_order();
-        if let Some(adapters) = &self.parameters.adapters {
-            all.extend(self.beside_parameters(adapters, &sizes(adapters, self.scenario.trained().size())));
-        }
-        for (part, other) in others::on_gpu(self.scenario) {
-            let weights = others::weights(self.scenario, part, other);
-            let sizes: Vec<Bytes> = weights.iter().map(|(storage, _)| storage.bytes()).collect();
-            if other.millions.is_some() {
-                all.extend(sizes);
-            } else {
-                all.extend(self.beside_parameters(&others::parameters_of(self.scenario, part), &sizes));
-            }
-        }
-        if let Some(dtype) = self.scenario.optimizer_settings.ema.on_gpu(self.pass.weight) {
-            all.extend(self.beside_parameters(model, &sizes(model, dtype.size())));
-            if let Some(adapters) = &self.parameters.adapters {
-                all.extend(self.beside_parameters(adapters, &sizes(adapters, dtype.size())));
-            }
-        }
-        for (storage, copies) in inputs::buffers(self.scenario, self.pass) {
-            all.extend((0..copies).map(|_| storage.bytes()));
-        }
-        for size in all {
-            self.allocator.allocate(size);
-        }
-        self.allocator.begin_anew();
     }
 
     /// One optimizer step; the first one also makes the optimizer's states.
@@ -241,7 +92,8 @@ impl<'a> Player<'a> {
         let (mut layers, mut without_graph) = (Vec::new(), Vec::new());
         for index in 0..self.pass.architecture.blocks() {
             let Some(layer) = layer_at(&blocks.layers, self.pass, index) else { continue };
-            let mut played = Played { run: layer.run, ..Played::new(&layer.with_graph) };
+            let mut played = Played::new(&layer.with_graph);
+            played.run = layer.run;
             played.put(layer.with_graph.ends().input, handed);
             if let Some(first) = &layer.without_graph {
                 let mut running = Played::new(first);

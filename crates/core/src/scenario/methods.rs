@@ -29,7 +29,7 @@ impl Scenario {
             return Ok(());
         }
         let a = &self.model.architecture;
-        let is_plain = a.decoder.is_none() && a.tower.is_none() && a.image.is_none() && a.experts.is_none();
+        let is_plain = !a.has_other_layers() && a.experts.is_none();
         let is_alone = self.parallel.scheme().is_none();
         let is_language_modelling = self.objective.method == Method::CausalLm;
         let fits = is_plain && is_alone && is_language_modelling && !self.lora.is_on();

@@ -68,25 +68,21 @@ impl Default for OptimizerSettings {
     }
 }
 
-impl OptimizerSettings {
+impl Scenario {
     /// An update inside backward needs a whole gradient, of its right scale, of one tensor alone.
-    pub(super) fn check(&self, scenario: &Scenario) -> Result<(), Error> {
-        if !scenario.updates_in_backward() {
+    pub(super) fn check_updates_in_backward(&self) -> Result<(), Error> {
+        if !self.updates_in_backward() {
             return Ok(());
         }
-        if scenario.gradient_accumulation > Count::ONE {
-            let given = scenario.gradient_accumulation.to_string();
+        if self.gradient_accumulation > Count::ONE {
+            let given = self.gradient_accumulation.to_string();
             return Err(unsupported("accumulation", &given, &["1"]));
         }
-        if scenario.recipe == Recipe::Fp16Mixed {
-            return Err(unsupported("recipe", scenario.recipe.key(), &["bf16-mixed"]));
+        if self.recipe == Recipe::Fp16Mixed {
+            return Err(unsupported("recipe", self.recipe.key(), &["bf16-mixed"]));
         }
-        if scenario.optimizer == Optimizer::Lbfgs {
-            return Err(unsupported(
-                "optimizer",
-                scenario.optimizer.key(),
-                &["adamw_foreach", "adamw_fused"],
-            ));
+        if self.optimizer == Optimizer::Lbfgs {
+            return Err(unsupported("optimizer", self.optimizer.key(), &["adamw_foreach", "adamw_fused"]));
         }
         Ok(())
     }

@@ -1,6 +1,9 @@
 //! What is followed for models whose layers carry a state in place of attention.
 
-use super::{KvCache, Library, Method, Optimizer, Padding, Scenario, Stack, TrainedKinds, unsupported};
+use super::{
+    KvCache, Library, Method, Optimizer, Padding, Scenario, Stack, TrainedKinds, divides, none_refused,
+    unsupported,
+};
 use crate::error::{Error, Field};
 use crate::model::{Family, Mixer};
 
@@ -15,14 +18,7 @@ impl Scenario {
         if !matches!(a.family, Family::Qwen3Next | Family::Mamba2) {
             return Err(unsupported("family", a.family.key(), &["qwen3_next", "mamba2"]));
         }
-        if !layer.value_heads.get().is_multiple_of(layer.key_heads.get()) {
-            return Err(Error::NotDivisible {
-                field: Field::new("value_heads"),
-                given: layer.value_heads.get(),
-                by: Field::new("key_heads"),
-                divisor: layer.key_heads.get(),
-            });
-        }
+        divides("value_heads", layer.value_heads.get(), "key_heads", layer.key_heads.get())?;
         // Factored and orthogonalised states depend on a convolution's three dimensions.
         let is_elementwise = match self.optimizer.library() {
             Library::Torch => {
@@ -49,9 +45,6 @@ impl Scenario {
             ),
             (objective != Method::CausalLm, "objective", self.objective.word(), "causal_lm"),
         ];
-        match refused.into_iter().find(|(is_refused, ..)| *is_refused) {
-            Some((_, key, given, accepted)) => Err(unsupported(key, given, &[accepted])),
-            None => Ok(()),
-        }
+        none_refused(&refused)
     }
 }

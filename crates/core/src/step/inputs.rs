@@ -23,8 +23,7 @@ pub(crate) fn buffers(scenario: &Scenario, pass: &Pass) -> Vec<(Storage, u64)> {
     if a.has_rope() {
         let frequencies = rope_frequencies(a);
         buffers.push((frequencies, 1));
-        for (part, model) in others::on_gpu(scenario).filter(|(_, model)| model.millions.is_none()) {
-            let _ = model;
+        for (part, _) in others::on_gpu(scenario).filter(|(_, model)| model.millions.is_none()) {
             let name = Name { part, ..frequencies.name };
             buffers.push((Storage { name, category: Category::ReferenceModel, ..frequencies }, 1));
         }

@@ -5,10 +5,11 @@
 //! (`pipeline_parallel/schedules.py`, `input_tensor_grad`, `output_tensor_grad`). Derived, checked against measured/megatron.jsonl.
 
 use super::blocks::{Kind, LayerBlocks};
+use super::fullest::fullest;
 use super::layers::{Kept, Layers};
 use super::{FORWARD_AND_BACKWARD, Looked};
 use crate::account::{Account, Registered};
-use crate::ledger::{Category, Instant, InstantSet, Module, Name, What};
+use crate::ledger::{Category, Dims, Instant, InstantSet, Module, Name, What};
 use crate::model::Mixer;
 use crate::parallel::megatron::{Split, buffers, candidates, local, states};
 use crate::rules::{LayerGraph, LayerKind, LayerPlace, megatron as rules};
@@ -21,18 +22,8 @@ use crate::units::{Bytes, Dtype};
 /// What is alive at every instant on the stage that is asked for, or on that which needs most.
 pub(super) fn walk(scenario: &Scenario, looked: Looked) -> (Account, Vec<LayerTotals>) {
     let stages = candidates(scenario);
-    let mut all = stages.into_iter().map(|stage| of_stage(&Split::of(scenario, stage), looked));
-    let Some(mut fullest) = all.next() else { return of_stage(&Split::of(scenario, 0), looked) };
-    for other in all {
-        if peak(&other.0) > peak(&fullest.0) {
-            fullest = other;
-        }
-    }
-    fullest
-}
-
-fn peak(account: &Account) -> Bytes {
-    Instant::ALL.into_iter().map(|instant| account.totals(instant).sum()).max().unwrap_or_default()
+    let all = stages.into_iter().map(|stage| of_stage(&Split::of(scenario, stage), looked));
+    fullest(all).unwrap_or_else(|| of_stage(&Split::of(scenario, 0), looked))
 }
 
 /// The blocks of a stage.
@@ -150,7 +141,7 @@ impl Stage<'_> {
         let of_turn = |name| Storage {
             name,
             category: Category::Communication,
-            dims: crate::ledger::Dims::new(&[self.split.short(), self.split.batch(), self.split.hidden()]),
+            dims: Dims::new(&[self.split.short(), self.split.batch(), self.split.hidden()]),
             dtype: Dtype::Bf16,
         };
         let sent = of_turn(Name { gradient: true, ..rules::named(Module::Layer, What::Input) });

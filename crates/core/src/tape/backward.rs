@@ -21,7 +21,7 @@ impl Tape {
             self.release_joined(output);
         }
         // The last one of a block is taken to be updated with it: of most layers that is a norm's.
-        if let Some(last) = self.waiting.take() {
+        if let Some(last) = self.updates.waiting.take() {
             self.update(last);
         }
         if std::mem::take(&mut self.hands_out_at_once) {
@@ -75,16 +75,16 @@ impl Tape {
                 Some(var) => self.accumulate(var, id),
                 None if self.sums == GradientSum::NewTensor => {}
                 None if self.accumulates => self.release(id),
-                None if self.updates_late => {}
-                None if !self.hooks.is_empty() => self.update(id),
+                None if self.updates.are_late => {}
+                None if !self.updates.hooks.is_empty() => self.update(id),
                 None => {}
             }
         }
         self.release(incoming);
-        if self.updates_late {
+        if self.updates.are_late {
             let of_parameters = made.into_iter().flatten().filter(|(var, _)| var.is_none());
             for (_, id) in of_parameters {
-                if let Some(earlier) = self.waiting.replace(id) {
+                if let Some(earlier) = self.updates.waiting.replace(id) {
                     self.update(earlier);
                 }
             }
@@ -101,7 +101,7 @@ impl Tape {
     /// A parameter's hook: its update, and the end of its gradient.
     fn update(&mut self, gradient: StorageId) {
         let name = Name { gradient: false, ..self.storages[gradient.index()].name };
-        if let Some(&(_, size)) = self.hooks.iter().find(|(of, _)| *of == name) {
+        if let Some(&(_, size)) = self.updates.hooks.iter().find(|(of, _)| *of == name) {
             let made = self.allocate(Storage::of_update(size));
             self.release(made);
             self.release(gradient);

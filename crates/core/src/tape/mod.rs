@@ -14,6 +14,8 @@ mod backward;
 mod block;
 mod holders;
 mod mode;
+mod operators;
+mod references;
 mod step;
 
 use block::Cuts;
@@ -21,9 +23,9 @@ pub(crate) use block::{Alive, Block, Ends, Event, Run};
 pub(crate) use mode::Mode;
 pub(crate) use step::{Step, Storage};
 
-use crate::ledger::{Category, Dims, Module, Name, What};
+use crate::ledger::Name;
 use crate::trained::Trains;
-use crate::units::{Bytes, Dtype};
+use crate::units::Bytes;
 
 /// A storage on the tape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,17 +67,23 @@ pub(crate) enum GradientSum {
     NewTensor,
 }
 
+/// Updates of parameters inside backward.
+#[derive(Default)]
+struct Updates {
+    /// What that of each parameter allocates, after which its gradient is freed.
+    hooks: Vec<(Name, Bytes)>,
+    /// Whether each waits for the next gradient (`register_hook`: it runs before its own gradient is in place).
+    are_late: bool,
+    /// The gradient whose update waits.
+    waiting: Option<StorageId>,
+}
+
 /// Notes a block's operators.
 pub(crate) struct Tape {
     mode: Mode,
     /// Parameters already hold gradients, into which new ones are added (gradient accumulation).
     accumulates: bool,
-    /// What the update of a parameter allocates inside backward, after which its gradient is freed.
-    hooks: Vec<(Name, Bytes)>,
-    /// Whether the update of a parameter waits for the next gradient (`register_hook`: it runs before its own gradient is in place).
-    updates_late: bool,
-    /// The gradient whose update waits.
-    waiting: Option<StorageId>,
+    updates: Updates,
     /// Which of the model's own parameters need a gradient.
     trains: Trains,
     /// What takes their gradients' sum with earlier ones.
@@ -118,9 +126,7 @@ impl Tape {
         Self {
             mode,
             accumulates,
-            hooks: Vec::new(),
-            updates_late: false,
-            waiting: None,
+            updates: Updates::default(),
             trains,
             sums: GradientSum::InPlace,
             storages: Vec::with_capacity(128),
@@ -153,7 +159,8 @@ impl Tape {
 
     /// Parameters are updated inside backward (`register_post_accumulate_grad_hook`), or each when the next gradient is there.
     pub(crate) fn updating(self, hooks: &[(Name, Bytes)], updates_late: bool) -> Self {
-        Self { hooks: hooks.to_vec(), updates_late, ..self }
+        let updates = Updates { hooks: hooks.to_vec(), are_late: updates_late, waiting: None };
+        Self { updates, ..self }
     }
 
     pub(crate) const fn mode(&self) -> Mode {
@@ -179,143 +186,6 @@ impl Tape {
             let id = self.place(self.gradient_of(var));
             self.variables[usize::from(var.0)].pending = Some(id);
             self.expected = Some(id);
-        }
-    }
-
-    /// An operator that makes one tensor.
-    ///
-    /// `saved` is what its node keeps for backward, `steps` what its backward does. Both are dropped where no gradient is
-    /// recorded.
-    pub(crate) fn operator(&mut self, output: Storage, saved: &[Var], steps: &[Step]) -> Var {
-        // An operator's inputs are kept before it runs (`torch/csrc/autograd/VariableTypeManual.cpp` and what is generated like it).
-        let before = self.events.len();
-        let id = self.allocate(output);
-        self.node(id, output, saved, steps, before)
-    }
-
-    /// The next operator keeps a parameter, which is there anyway: a frozen weight, by which the gradient of `x` is made.
-    pub(crate) fn keep_parameter(&mut self, x: Var) {
-        self.keeps_parameter = self.requires_grad(x);
-    }
-
-    /// The same, keeping its output too (softmax, tanh, attention).
-    pub(crate) fn operator_keeping_output(&mut self, output: Storage, saved: &[Var], steps: &[Step]) -> Var {
-        let output = self.operator_keeping_results(output, saved, steps);
-        let is_recorded = self.mode.records() && self.requires_grad(output);
-        if let (true, Some(node)) = (is_recorded, self.nodes.last_mut()) {
-            node.saved.1 += 1;
-            node.unpacks = true;
-            let id = self.storage_of(output);
-            self.saved.push(id);
-            self.hold(id);
-        }
-        output
-    }
-
-    /// The same, where it makes one of the tensors that it keeps (dropout's mask).
-    pub(crate) fn operator_keeping_results(&mut self, output: Storage, saved: &[Var], steps: &[Step]) -> Var {
-        let output = self.operator(output, saved, steps);
-        if self.mode.records() && self.requires_grad(output) {
-            self.packed = self.events.len();
-        }
-        output
-    }
-
-    /// Gives a view its own name, shape or dtype: its gradient is made so.
-    pub(crate) fn describe(&mut self, view: Var, describes: Storage) {
-        self.variables[usize::from(view.0)].describes = describes;
-    }
-
-    /// Gives a view its own name and shape.
-    pub(crate) fn reshape(&mut self, view: Var, name: Name, dims: Dims) {
-        self.describe(view, Storage { name, dims, ..self.storage(view) });
-    }
-
-    /// An operator whose output shares the storage of `base`: a view, an in-place operation.
-    pub(crate) fn view(&mut self, base: Var, saved: &[Var], steps: &[Step]) -> Var {
-        let id = self.storage_of(base);
-        self.hold(id);
-        self.node(id, self.storage(base), saved, steps, self.events.len())
-    }
-
-    /// A tensor outside of the graph: masks, statistics, workspaces.
-    pub(crate) fn constant(&mut self, storage: Storage) -> Var {
-        let id = self.allocate(storage);
-        self.variable(id, storage, false)
-    }
-
-    /// Memory that a kernel needs only while it runs.
-    pub(crate) fn scratch(&mut self, storage: Storage) {
-        let var = self.constant(storage);
-        self.drop(var);
-    }
-
-    /// Python's last name for a tensor goes away.
-    pub(crate) fn drop(&mut self, var: Var) {
-        let id = self.storage_of(var);
-        self.release(id);
-    }
-
-    fn node(
-        &mut self,
-        id: StorageId,
-        describes: Storage,
-        saved: &[Var],
-        steps: &[Step],
-        before: usize,
-    ) -> Var {
-        let leads_on = |step: &Step| {
-            !matches!(step, Step::Temporary(_) | Step::Until(..) | Step::Scratch(_) | Step::Raw(_))
-                && self.is_needed(step)
-        };
-        let requires_grad = self.mode != Mode::NoGrad && steps.iter().any(leads_on);
-        let output = self.variable(id, describes, requires_grad);
-        let keeps_parameter = std::mem::take(&mut self.keeps_parameter);
-        if requires_grad && self.mode.records() {
-            let unpacks = keeps_parameter || !saved.is_empty();
-            if unpacks {
-                self.packed = before;
-            }
-            let first_saved = self.saved.len();
-            for var in saved {
-                let kept = self.storage_of(*var);
-                self.hold(kept);
-                self.saved.push(kept);
-            }
-            let first_step = self.steps.len();
-            for (at, step) in steps.iter().enumerate() {
-                let target = steps[at..].iter().find(|step| !matches!(step, Step::Raw(_) | Step::Scratch(_)));
-                let decides = if matches!(step, Step::Raw(_)) { target } else { Some(step) };
-                if decides.is_some_and(|step| self.is_needed(step)) {
-                    self.steps.push(*step);
-                }
-            }
-            self.nodes.push(Node {
-                output,
-                steps: (first_step, self.steps.len()),
-                saved: (first_saved, self.saved.len()),
-                unpacks,
-            });
-        }
-        output
-    }
-
-    fn is_needed(&self, step: &Step) -> bool {
-        match step {
-            Step::Gradient(var, _) | Step::GradientView(var, _) | Step::Pass(var) | Step::Join(var) => {
-                self.variables[usize::from(var.0)].requires_grad
-            }
-            Step::Overwrite(var, _) => self.variables[usize::from(var.0)].requires_grad,
-            Step::Parameter(storage) | Step::Waiting(storage) => self.trains.parameter(storage.name),
-            Step::Become(name, _) => self.trains.parameter(*name),
-            Step::IntoWaiting => self.trains.parameter(Name::of(Module::Embedding, What::Weight)),
-            Step::MadeByForward(..)
-            | Step::Until(..)
-            | Step::Temporary(_)
-            | Step::Scratch(_)
-            | Step::Raw(_)
-            | Step::Adapter(_)
-            | Step::Leaf => true,
         }
     }
 
@@ -354,70 +224,5 @@ impl Tape {
         let unpacked = self.unpacked.unwrap_or(self.events.len());
         let cuts = Cuts { packed: self.packed, forward, autocast, unpacked };
         Block::new(self.storages, self.events, cuts, ends, self.selected, sums)
-    }
-
-    /// The dtype of a tensor.
-    pub(crate) fn dtype(&self, var: Var) -> Dtype {
-        self.storage(var).dtype
-    }
-
-    /// Whether autograd follows a tensor.
-    pub(crate) fn requires_grad(&self, var: Var) -> bool {
-        self.variables[usize::from(var.0)].requires_grad
-    }
-
-    /// What a tensor is.
-    pub(crate) fn storage(&self, var: Var) -> Storage {
-        self.variables[usize::from(var.0)].describes
-    }
-
-    fn storage_of(&self, var: Var) -> StorageId {
-        self.variables[usize::from(var.0)].storage
-    }
-
-    /// The gradient of a tensor, with its shape and dtype.
-    pub(crate) fn gradient_of(&self, var: Var) -> Storage {
-        let storage = self.storage(var);
-        Storage { name: Name { gradient: true, ..storage.name }, category: Category::Temporaries, ..storage }
-    }
-
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "a block has a few hundred storages, whatever the scenario"
-    )]
-    fn place(&mut self, storage: Storage) -> StorageId {
-        let id = StorageId(self.storages.len() as u16);
-        self.storages.push(storage);
-        self.references.push(1);
-        self.is_viewed.push(false);
-        id
-    }
-
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "a block has a few hundred variables, whatever the scenario"
-    )]
-    fn variable(&mut self, storage: StorageId, describes: Storage, requires_grad: bool) -> Var {
-        let var = Var(self.variables.len() as u16);
-        self.variables.push(Variable { storage, describes, requires_grad, pending: None });
-        var
-    }
-
-    fn allocate(&mut self, storage: Storage) -> StorageId {
-        let id = self.place(storage);
-        self.events.push(Event::Allocate(id));
-        id
-    }
-
-    fn hold(&mut self, id: StorageId) {
-        self.references[id.index()] += 1;
-    }
-
-    fn release(&mut self, id: StorageId) {
-        let references = &mut self.references[id.index()];
-        *references = references.saturating_sub(1);
-        if *references == 0 {
-            self.events.push(Event::Free(id));
-        }
     }
 }

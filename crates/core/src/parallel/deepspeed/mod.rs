@@ -16,7 +16,7 @@ pub(crate) use live::Live;
 pub(crate) use reduction::{Flush, Reduction};
 
 use crate::ledger::{Category, Dim, Dims, Module, Name, Symbol, What};
-use crate::model::{Architecture, Parameter, parameters};
+use crate::model::{Architecture, LayerRange, Parameter, Place, parameters};
 use crate::scenario::{DeepSpeed, Scenario};
 use crate::tape::Storage;
 use crate::units::{Bytes, Count, Dtype};
@@ -130,12 +130,12 @@ impl Zero {
     /// The largest part of one parameter that this rank updates, whose norm is taken in fp64, and how many parameters it updates.
     pub(crate) fn largest_owned(&self) -> (u64, usize) {
         let (from, to) = self.bounds();
-        let part = |piece: &Piece| match self.stage {
-            3 => self.shard(piece),
-            _ => {
-                let end = piece.start.saturating_add(piece.elements).min(to);
-                end.saturating_sub(piece.start.max(from))
+        let part = |piece: &Piece| {
+            if self.stage == 3 {
+                return self.shard(piece);
             }
+            let end = piece.start.saturating_add(piece.elements).min(to);
+            end.saturating_sub(piece.start.max(from))
         };
         let owned = self.pieces.iter().map(part).filter(|&elements| elements > 0);
         owned.fold((0, 0), |(most, count), elements| (elements.max(most), count + 1))
@@ -248,8 +248,8 @@ impl Zero {
     pub(crate) fn updated(elements: u64) -> Parameter {
         Parameter {
             name: Name::of(Module::ZeroPartition, What::Partition),
-            place: crate::model::Place::Head,
-            layers: crate::model::LayerRange::ALL,
+            place: Place::Head,
+            layers: LayerRange::ALL,
             dims: Dims::new(&[Dim::new(Symbol::ShardRows, elements)]),
             matrix: None,
         }
@@ -287,7 +287,7 @@ fn pieces(architecture: &Architecture) -> Vec<Piece> {
         pieces.push(Piece { elements, start, layer, is_head, is_vector });
         start = start.saturating_add(elements);
     };
-    let is_head = |parameter: &Parameter| parameter.place == crate::model::Place::Head;
+    let is_head = |parameter: &Parameter| parameter.place == Place::Head;
     for parameter in all.iter().filter(|parameter| !parameter.is_in_layer() && !is_head(parameter)) {
         put(parameter, None, false);
     }

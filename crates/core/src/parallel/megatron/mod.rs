@@ -11,7 +11,7 @@ pub(crate) use states::{buffers, states};
 
 use crate::ledger::{Dim, Symbol};
 use crate::model::Architecture;
-use crate::scenario::{Attention, Checkpointing, LossKernel, Rotate, Scenario, Schedule};
+use crate::scenario::{Attention, Checkpointing, LossKernel, Rotate, Scenario};
 use crate::units::Count;
 
 /// Rows of the vocabulary are padded to a multiple of this for each tensor-parallel rank (`--make-vocab-size-divisible-by`).
@@ -68,7 +68,7 @@ impl Split {
             data: parallel.data_ways(),
             stage,
             stages: mesh.pipeline.get().max(1),
-            chunks: chunks(scenario),
+            chunks: mesh.chunks_of_rank(),
             micro_batches: scenario.gradient_accumulation.get(),
             attention: scenario.attention,
             checkpointing: scenario.checkpointing,
@@ -221,13 +221,6 @@ impl Split {
     }
 }
 
-/// Chunks of layers of each stage.
-fn chunks(scenario: &Scenario) -> u64 {
-    let mesh = &scenario.parallel.mesh;
-    let interleaves = mesh.pipeline.get() > 1 && mesh.schedule == Schedule::Interleaved;
-    if interleaves { mesh.chunks.get().max(1) } else { 1 }
-}
-
 /// The stages of which one needs most: the first, which has most micro-batches in flight, those beside the end of the dense layers, and
 /// the last, which has the head.
 pub(crate) fn candidates(scenario: &Scenario) -> Vec<u64> {
@@ -237,7 +230,7 @@ pub(crate) fn candidates(scenario: &Scenario) -> Vec<u64> {
         return vec![stage.get().saturating_sub(1).min(stages - 1)];
     }
     let a = &scenario.model.architecture;
-    let each = (a.layers.get() / (stages * chunks(scenario))).max(1);
+    let each = (a.layers.get() / (stages * mesh.chunks_of_rank())).max(1);
     let dense = a.experts.map_or(0, |experts| experts.dense_layers.get());
     let mut candidates = vec![0, stages - 1, dense / each, dense.div_ceil(each), 1];
     candidates.retain(|&stage| stage < stages);

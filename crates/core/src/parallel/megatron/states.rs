@@ -7,8 +7,8 @@
 //! * A linear layer whose kernel adds into the main gradient hands autograd a tensor of the weight's shape that nothing reads, one for
 //!   each shape (`transformer_engine/pytorch/module/base.py`, `get_dummy_wgrad`; `tensor_parallel/layers.py`).
 //! * Transformer Engine's cuBLAS workspace (`cpp_extensions/gemm.py`: 32 MiB from Hopper on, one for each of four streams beside it for
-//!   grouped products), and PyTorch's where the head or a router
-//!   multiplies matrices by it: one for the thread of forward, one for backward's.
+//!   grouped products), and PyTorch's where the head or a router multiplies matrices by it: one for the thread of forward, one for
+//!   backward's.
 
 use super::{Local, Split};
 use crate::ledger::{Category, Dim, Dims, Module, Name, Part, Symbol, What};

@@ -7,9 +7,9 @@ use crate::scenario::LossKernel;
 use crate::tape::{Block, Mode, Step, Storage, Var};
 use crate::units::Dtype;
 
-/// The embedding of the first stage (`VocabParallelEmbedding`): keeps the ids, those of positions, and
-/// dropout's mask. Its backward makes the whole gradient of the rank's rows,
-/// which is then added into the main gradient (`embedding_dense_backward`; `distributed_data_parallel.py`, `_make_backward_post_hook`).
+/// The embedding of the first stage (`VocabParallelEmbedding`): keeps the ids, those of positions, and dropout's mask. Its backward makes
+/// the whole gradient of the rank's rows, which is then added into the main gradient (`embedding_dense_backward`;
+/// `distributed_data_parallel.py`, `_make_backward_post_hook`).
 pub(crate) fn embedding(split: &Split) -> Block {
     let mut writer = Writer::new(split, Mode::Grad);
     let hidden = [split.hidden()];

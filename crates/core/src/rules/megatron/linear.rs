@@ -6,7 +6,7 @@
 
 use super::{Writer, made};
 use crate::ledger::{Dim, Module, What};
-use crate::tape::{Step, Var};
+use crate::tape::{Step, Storage, Var};
 
 impl Writer<'_> {
     /// A norm and a column-parallel product: keeps the norm's input, its output and statistics, each of the rank's part of the sequence.
@@ -80,7 +80,7 @@ impl Writer<'_> {
         output
     }
 
-    fn gathered(&self, linear: Module, width: &[Dim]) -> Option<crate::tape::Storage> {
+    fn gathered(&self, linear: Module, width: &[Dim]) -> Option<Storage> {
         self.split.is_sequence_parallel.then(|| self.whole(linear, What::GatherBuffer, width))
     }
 

@@ -3,7 +3,7 @@
 
 use super::Writer;
 use crate::ledger::{Dim, Module, Symbol, What};
-use crate::tape::Var;
+use crate::tape::{Storage, Var};
 
 impl Writer<'_> {
     pub(super) fn mlp(&mut self, x: Var) -> Var {
@@ -28,7 +28,7 @@ impl Writer<'_> {
     }
 
     /// Takes over `both`.
-    fn activated_and_down(&mut self, both: Var, activated: crate::tape::Storage, down: Module) -> Var {
+    fn activated_and_down(&mut self, both: Var, activated: Storage, down: Module) -> Var {
         let gradient = self.gradient(both);
         let activated = self.tape.operator(activated, &[both], &[gradient]);
         self.tape.drop(both);

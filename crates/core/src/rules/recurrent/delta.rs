@@ -1,6 +1,6 @@
 //! `Qwen3NextGatedDeltaNet`.
 
-use super::{Shape, value_shape};
+use super::value_shape;
 use crate::ledger::{Dim, Dims, Module, What};
 use crate::model::Recurrent;
 use crate::rules::Writer;
@@ -127,12 +127,5 @@ impl Writer<'_> {
         let output = self.cast(product, Module::GatedNorm, What::Output, given);
         self.tape.drop(product);
         output
-    }
-}
-
-impl Shape {
-    /// Whether the last chunk is filled up.
-    pub(super) const fn is_filled_up(&self) -> bool {
-        self.missing > 0
     }
 }

@@ -61,6 +61,11 @@ impl Shape {
         self.interleaves_heads && self.heads.value > 1 && self.batch.value > 1
     }
 
+    /// Whether the last chunk is filled up.
+    const fn is_filled_up(&self) -> bool {
+        self.missing > 0
+    }
+
     /// A row for each token of all chunks.
     fn filled(&self, more: &[Dim]) -> Dims {
         let rows = [self.batch, self.heads, self.chunks, self.chunk];

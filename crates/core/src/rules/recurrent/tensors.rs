@@ -1,6 +1,6 @@
 //! Operators that scans are made of: products of broadcast tensors, batched matrix products, slices, paddings.
 
-use crate::ledger::{Dims, Module, Name, What};
+use crate::ledger::{Dim, Dims, Module, Name, What};
 use crate::rules::Writer;
 use crate::rules::elementwise::promoted;
 use crate::tape::{Mode, Step, Storage, Var};
@@ -144,7 +144,7 @@ impl Writer<'_> {
         let is_kept = !matches!(self.tape.mode(), Mode::NoGrad | Mode::FirstPass);
         let more = chunks.checked_sub(1).filter(|&more| more > 0 && is_kept)?;
         let of = self.tape.storage(one);
-        let dims = of.dims.times(crate::ledger::Dim::number(more));
+        let dims = of.dims.times(Dim::number(more));
         Some(self.tape.constant(Storage { dims, ..of }))
     }
 

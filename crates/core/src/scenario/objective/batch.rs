@@ -1,8 +1,8 @@
 //! What an objective makes of a scenario: the model as it is trained, sequences and tokens of a pass, rollouts.
 
-use super::super::{LogProbs, Scenario, unsupported};
+use super::super::{LogProbs, Scenario, divides, unsupported};
 use super::{Batching, Generation, Method, Place};
-use crate::error::{Error, Field};
+use crate::error::Error;
 use crate::model::Architecture;
 use crate::units::{Bytes, Count};
 
@@ -18,7 +18,7 @@ impl Scenario {
         let architecture = self.vocabulary.padded(&self.model.architecture);
         // The last stage of a pipeline has a table of its own.
         let tied = architecture.tied && labels.is_none() && !self.is_pipelined();
-        Architecture { labels, tied, ..architecture }
+        Architecture { tied, labels, ..architecture }
     }
 
     /// The value model that PPO trains: the policy's body with a head over one label.
@@ -127,13 +127,8 @@ impl Scenario {
                 ));
             }
         }
-        if method.is_group_relative() && !self.micro_batch.get().is_multiple_of(self.calls()) {
-            return Err(Error::NotDivisible {
-                field: Field::new("b"),
-                given: self.micro_batch.get(),
-                by: Field::new("calls"),
-                divisor: self.calls(),
-            });
+        if method.is_group_relative() {
+            divides("b", self.micro_batch.get(), "calls", self.calls())?;
         }
         Ok(())
     }

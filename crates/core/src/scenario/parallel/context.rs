@@ -1,10 +1,10 @@
 //! What context parallelism of PyTorch can run (`torch.distributed.tensor.experimental.context_parallel`), as far as it is followed.
 
 use super::super::{
-    Attention, Compile, KvCache, Method, Padding, Recipe, Rotate, Scenario, Stack, unsupported,
+    Attention, Compile, KvCache, Method, Padding, Recipe, Rotate, Scenario, Stack, divides, none_refused,
 };
 use super::DataParallel;
-use crate::error::{Error, Field};
+use crate::error::Error;
 use crate::units::Count;
 
 impl Scenario {
@@ -25,12 +25,9 @@ impl Scenario {
         let sequence = self.sequence_length.get();
         // Each rank has two pieces, one of the beginning and one of the end (`_load_balancer.py`).
         let pieces = ring.saturating_mul(2);
-        if !sequence.is_multiple_of(pieces) {
-            let (field, by) = (Field::new("s"), Field::new("cp"));
-            return Err(Error::NotDivisible { field, given: sequence, by, divisor: pieces });
-        }
+        divides("s", sequence, "cp", pieces)?;
         let is_16_bit = self.recipe == Recipe::Bf16 || self.recipe == Recipe::FsdpMixed;
-        let is_plain = a.decoder.is_none() && a.image.is_none() && a.tower.is_none() && a.latent.is_none();
+        let is_plain = !a.has_other_layers() && a.latent.is_none();
         let is_causal = !a.family.is_masked() && a.has_rope() && !a.attention_softcap;
         let checks = [
             (mesh.tensor > Count::ONE, "tp", mesh.tensor.to_string(), "1"),
@@ -59,9 +56,6 @@ impl Scenario {
             (self.stack != Stack::Current, "stack", self.stack.key().to_owned(), "current"),
             (self.kernels.compile != Compile::Off, "compile", self.kernels.compile.key().to_owned(), "off"),
         ];
-        match checks.into_iter().find(|(is_refused, ..)| *is_refused) {
-            Some((_, key, given, accepted)) => Err(unsupported(key, &given, &[accepted])),
-            None => Ok(()),
-        }
+        none_refused(&checks)
     }
 }

@@ -1,7 +1,9 @@
 //! DeepSpeed's settings of ZeRO (`ds_config["zero_optimization"]`), and what of it is followed.
 
-use super::super::{Checkpointing, DataParallel, Ema, Method, Recipe, Scenario, limits, unsupported};
-use crate::error::{Error, Field};
+use super::super::{
+    Checkpointing, DataParallel, Ema, Method, Recipe, Scenario, all_followed, in_range, limits, unsupported,
+};
+use crate::error::Error;
 use crate::units::Count;
 
 /// What `ds_config` sets. The defaults are DeepSpeed's (`deepspeed/runtime/zero/config.py`, version 0.19).
@@ -69,7 +71,6 @@ impl Scenario {
     pub(super) fn check_deepspeed(&self) -> Result<(), Error> {
         let settings = &self.optimizer_settings;
         let a = &self.model.architecture;
-        let has_other_stacks = a.decoder.is_some() || a.tower.is_some() || a.image.is_some();
         let is_checkpointed_otherwise = !matches!(
             self.checkpointing,
             Checkpointing::Off | Checkpointing::Layers | Checkpointing::LayersReentrant
@@ -80,7 +81,7 @@ impl Scenario {
             (!self.freezing.is_on(), "freeze", "1", &["0"]),
             (!settings.in_backward, "in_backward", "1", &["0"]),
             (settings.ema == Ema::Off, "ema", settings.ema.key(), &["off"]),
-            (!has_other_stacks, "dp", self.parallel.data.key(), &["ddp", "ddp_zero1"]),
+            (!a.has_other_layers(), "dp", self.parallel.data.key(), &["ddp", "ddp_zero1"]),
             (
                 !is_checkpointed_otherwise,
                 "checkpointing",
@@ -98,11 +99,7 @@ impl Scenario {
                 return Err(unsupported(key, &count.to_string(), &["1"]));
             }
         }
-        for (is_followed, key, given, accepted) in checks {
-            if !is_followed {
-                return Err(unsupported(key, given, accepted));
-            }
-        }
+        all_followed(&checks)?;
         self.check_deepspeed_numbers()
     }
 
@@ -119,12 +116,6 @@ impl Scenario {
             ("persistence", zero.persistence, limits::ELEMENTS_OR_NONE),
             ("sub_group", zero.sub_group, limits::ELEMENTS),
         ];
-        for (key, count, (min, max)) in numbers {
-            if !(u64::from(min)..=u64::from(max)).contains(&count.get()) {
-                let (field, given) = (Field::new(key), count.to_string());
-                return Err(Error::OutOfRange { field, given, min: min.into(), max: max.into() });
-            }
-        }
-        Ok(())
+        numbers.into_iter().try_for_each(|(key, count, range)| in_range(key, count, range))
     }
 }

@@ -2,9 +2,9 @@
 
 use super::super::{
     Attention, Checkpointing, Compile, DataParallel, Ema, LossKernel, Method, Optimizer, Padding, Recipe,
-    Rotate, Scenario, Schedule, Stack, unsupported,
+    Rotate, Scenario, Schedule, Stack, all_followed, divides, unsupported,
 };
-use crate::error::{Error, Field};
+use crate::error::Error;
 use crate::model::{Activation, Branches, Family, NormKind, QkNorm, Routing};
 use crate::units::Count;
 
@@ -45,9 +45,7 @@ impl Scenario {
             && !(a.output_bias || a.mlp_bias);
         let is_followed = (is_llama_like || family == Family::Gpt2)
             && !(a.attention_softcap || a.logit_softcap)
-            && a.decoder.is_none()
-            && a.image.is_none()
-            && a.tower.is_none();
+            && !a.has_other_layers();
         if is_followed {
             Ok(())
         } else {
@@ -94,12 +92,7 @@ impl Scenario {
                 &["off", "layers_reentrant", "first_k", "selective_attention"],
             ),
         ];
-        for (is_followed, key, given, accepted) in checks {
-            if !is_followed {
-                return Err(unsupported(key, given, accepted));
-            }
-        }
-        Ok(())
+        all_followed(&checks)
     }
 
     /// Everything that is split is split evenly.
@@ -109,7 +102,6 @@ impl Scenario {
             return Err(unsupported("schedule", mesh.schedule.key(), &["1f1b", "interleaved"]));
         }
         let interleaves = mesh.pipeline.get() > 1 && mesh.schedule == Schedule::Interleaved;
-        let chunks = if interleaves { mesh.chunks.get().max(1) } else { 1 };
         let is_refused = match mesh.rotate {
             Rotate::AllGather => true,
             Rotate::AllToAll => false,
@@ -157,7 +149,7 @@ impl Scenario {
                 "cp",
                 context.saturating_mul(sequence).saturating_mul(scattered),
             ),
-            ("layers", a.layers.get(), "pp", mesh.pipeline.get().saturating_mul(chunks)),
+            ("layers", a.layers.get(), "pp", mesh.pipeline.get().saturating_mul(mesh.chunks_of_rank())),
             // `microbatch_group_size_per_vp_stage`
             (
                 "accumulation",
@@ -178,16 +170,6 @@ impl Scenario {
                 mesh.expert.get().saturating_mul(if experts.is_some() { expert_tensor } else { tensor }),
             ),
         ];
-        for (field, given, by, divisor) in divisions {
-            if !given.is_multiple_of(divisor.max(1)) {
-                return Err(Error::NotDivisible {
-                    field: Field::new(field),
-                    given,
-                    by: Field::new(by),
-                    divisor,
-                });
-            }
-        }
-        Ok(())
+        divisions.into_iter().try_for_each(|(field, given, by, divisor)| divides(field, given, by, divisor))
     }
 }

@@ -1,9 +1,9 @@
 //! The device mesh: into how many ways the model itself is split, and which rank is looked at.
 
 use super::super::choices::choices;
-use super::super::{Scenario, limits, unsupported};
+use super::super::{Scenario, divides, in_range, limits, unsupported};
 use super::Parallel;
-use crate::error::{Error, Field};
+use crate::error::Error;
 use crate::units::Count;
 
 choices! {
@@ -79,6 +79,12 @@ impl Default for Mesh {
 }
 
 impl Mesh {
+    /// Chunks of layers that each pipeline rank holds: one where the schedule doesn't interleave them.
+    pub fn chunks_of_rank(&self) -> u64 {
+        let interleaves = self.pipeline > Count::ONE && self.schedule == Schedule::Interleaved;
+        if interleaves { self.chunks.get().max(1) } else { 1 }
+    }
+
     /// Ranks among which one copy of the model and one sequence are split, before data parallelism.
     pub fn model_ways(&self) -> u64 {
         [self.tensor, self.pipeline, self.context].map(Count::get).into_iter().fold(1, u64::saturating_mul)
@@ -96,14 +102,9 @@ impl Scenario {
     /// A mesh whose product is the number of GPUs.
     pub(super) fn check_mesh(&self) -> Result<(), Error> {
         let (gpus, mesh) = (self.parallel.gpus.get(), &self.parallel.mesh);
-        let (min, max) = limits::GPUS;
         let ways = [("tp", mesh.tensor), ("pp", mesh.pipeline), ("cp", mesh.context), ("ep", mesh.expert)];
         for (key, count) in ways {
-            let field = Field::new(key);
-            if !(u64::from(min)..=u64::from(max)).contains(&count.get()) {
-                let given = count.to_string();
-                return Err(Error::OutOfRange { field, given, min: min.into(), max: max.into() });
-            }
+            in_range(key, count, limits::GPUS)?;
             if self.parallel.is_on()
                 && !self.is_megatron()
                 && !matches!(key, "tp" | "pp" | "cp")
@@ -113,10 +114,6 @@ impl Scenario {
             }
         }
         let ways = mesh.model_ways();
-        if self.parallel.is_on() && !gpus.is_multiple_of(ways.max(1)) {
-            let (field, by) = (Field::new("gpus"), Field::new("mesh"));
-            return Err(Error::NotDivisible { field, given: gpus, by, divisor: ways });
-        }
-        Ok(())
+        if self.parallel.is_on() { divides("gpus", gpus, "mesh", ways) } else { Ok(()) }
     }
 }

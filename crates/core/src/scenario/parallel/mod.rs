@@ -10,11 +10,12 @@ mod tensor;
 
 pub use deepspeed::DeepSpeed;
 pub use mesh::{Mesh, Rotate, Schedule};
+pub(crate) use spread::GPUS_OF_A_NODE;
 pub use spread::Spread;
 
 use super::choices::choices;
-use super::{Ema, Method, Recipe, Scenario, limits, unsupported};
-use crate::error::{Error, Field};
+use super::{Ema, Method, Recipe, Scenario, divides, in_range, limits, unsupported};
+use crate::error::Error;
 use crate::units::Count;
 
 choices! {
@@ -220,17 +221,8 @@ impl Scenario {
         let parallel = &self.parallel;
         let numbers = [("gpus", Some(parallel.gpus)), ("shard_group", parallel.shard_group)];
         for (key, count) in numbers {
-            let (min, max) = limits::GPUS;
-            if let Some(count) =
-                count.filter(|count| !(u64::from(min)..=u64::from(max)).contains(&count.get()))
-            {
-                let given = count.to_string();
-                return Err(Error::OutOfRange {
-                    field: Field::new(key),
-                    given,
-                    min: min.into(),
-                    max: max.into(),
-                });
+            if let Some(count) = count {
+                in_range(key, count, limits::GPUS)?;
             }
         }
         if self.is_megatron() {
@@ -252,15 +244,8 @@ impl Scenario {
                 &["fp32", "bf16", "bf16-mixed", "fp16-mixed", "bf16-master"],
             ));
         }
-        if let Some(group) = parallel.shard_group.filter(|_| shards_weights)
-            && !parallel.gpus.get().is_multiple_of(group.get().max(1))
-        {
-            return Err(Error::NotDivisible {
-                field: Field::new("gpus"),
-                given: parallel.gpus.get(),
-                by: Field::new("shard_group"),
-                divisor: group.get(),
-            });
+        if let Some(group) = parallel.shard_group.filter(|_| shards_weights) {
+            divides("gpus", parallel.gpus.get(), "shard_group", group.get())?;
         }
         self.check_what_is_sharded(shards_weights)
     }
@@ -306,8 +291,7 @@ impl Scenario {
         let parallel = &self.parallel;
         let is_on = parallel.is_on();
         let a = &self.model.architecture;
-        let has_other_stacks = a.decoder.is_some() || a.tower.is_some() || a.image.is_some();
-        if is_on && has_other_stacks && shards_weights {
+        if is_on && a.has_other_layers() && shards_weights {
             return Err(unsupported("dp", parallel.data.key(), &["ddp", "ddp_zero1"]));
         }
         if shards_weights && self.recipe == Recipe::Bf16Master {

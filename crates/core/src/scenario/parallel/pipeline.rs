@@ -2,7 +2,7 @@
 
 use super::super::{
     Attention, Checkpointing, Compile, Ema, Held, KvCache, LossKernel, Method, Padding, Recipe, Scenario,
-    Stack, limits, unsupported,
+    Stack, limits, none_refused,
 };
 use super::{DataParallel, Schedule};
 use crate::error::{Error, Field};
@@ -73,12 +73,7 @@ impl Scenario {
         let checks = [
             (parallel.mesh.tensor > Count::ONE, "tp", parallel.mesh.tensor.to_string(), "1"),
             (parallel.mesh.context > Count::ONE, "cp", parallel.mesh.context.to_string(), "1"),
-            (
-                a.decoder.is_some() || a.image.is_some() || a.tower.is_some() || a.family.is_masked(),
-                "family",
-                a.family.key().to_owned(),
-                "llama",
-            ),
+            (a.has_own_objective(), "family", a.family.key().to_owned(), "llama"),
             (
                 self.recipe.is_autocast() || self.recipe == Recipe::FsdpMixed,
                 "recipe",
@@ -97,7 +92,7 @@ impl Scenario {
             (self.held == Held::Outputs, "held", self.held.key().to_owned(), "loss"),
             (self.stack != Stack::Current, "stack", self.stack.key().to_owned(), "current"),
             (self.kernels.compile == Compile::Model, "compile", self.kernels.compile.key().to_owned(), "off"),
-            (self.lora.is_on(), "adapter", self.lora.method.key().to_owned(), "off"),
+            (self.lora.is_on(), "peft", self.lora.method.key().to_owned(), "off"),
             (self.freezing.is_on(), "freeze_layers", self.freezing.layers.key().to_owned(), "none"),
             (
                 self.optimizer_settings.ema != Ema::Off,
@@ -122,9 +117,6 @@ impl Scenario {
                 "eager",
             ),
         ];
-        match checks.into_iter().find(|(is_refused, ..)| *is_refused) {
-            Some((_, key, given, accepted)) => Err(unsupported(key, &given, &[accepted])),
-            None => Ok(()),
-        }
+        none_refused(&checks)
     }
 }

@@ -8,8 +8,8 @@ use super::super::{LossKernel, Optimizer, Recipe, Scenario};
 use super::{DataParallel, Mesh, Parallel, ReduceDtype};
 use crate::units::Count;
 
-/// A node's GPUs: what several begin with, and the widest that tensor parallelism goes.
-const NODE: u32 = 8;
+/// GPUs of a node, where there are as many: what several begin with, and the widest that tensor parallelism goes.
+pub(crate) const GPUS_OF_A_NODE: u32 = 8;
 
 choices! {
     /// A way of spreading a run.
@@ -36,7 +36,7 @@ impl Spread {
     pub fn apply(self, scenario: &mut Scenario) {
         let gpus = match scenario.parallel.gpus {
             _ if self == Self::OneGpu => Count::ONE,
-            Count::ONE => Count::new(NODE),
+            Count::ONE => Count::new(GPUS_OF_A_NODE),
             gpus => gpus,
         };
         let tensor = match self {
@@ -107,6 +107,6 @@ fn widest(scenario: &Scenario, gpus: Count, replicas: u64) -> Count {
         whole && [a.heads, a.kv_heads, a.ffn].into_iter().all(|count| count.get().is_multiple_of(ways))
     };
     let own = Some(scenario.parallel.mesh.tensor).filter(|&ways| ways > Count::ONE);
-    let of_node = [NODE, NODE / 2, NODE / 4].map(Count::new);
+    let of_node = [GPUS_OF_A_NODE, GPUS_OF_A_NODE / 2, GPUS_OF_A_NODE / 4].map(Count::new);
     own.into_iter().chain(of_node).find(|ways| divides(ways.get())).unwrap_or(Count::ONE)
 }

@@ -2,7 +2,7 @@
 
 use super::super::{
     Attention, Checkpointing, Compile, DataParallel, Ema, Held, KvCache, LossKernel, Method, Optimizer,
-    Padding, Recipe, Scenario, Stack, unsupported,
+    Padding, Recipe, Scenario, Stack, all_followed, unsupported,
 };
 use crate::error::{Error, Field};
 use crate::model::{Activation, Family, Mixer};
@@ -49,7 +49,7 @@ impl Scenario {
             && !(a.output_bias || a.mlp_bias)
             && !(a.embedding_dropout || a.residual_dropout || a.attention_dropout)
             && (a.experts.is_none() && a.latent.is_none() && a.positions.is_none())
-            && (a.decoder.is_none() && a.image.is_none() && a.tower.is_none());
+            && !a.has_other_layers();
         if !is_followed {
             return Err(unsupported(
                 "family",
@@ -122,10 +122,7 @@ impl Scenario {
                 &["off", "layers", "layers_reentrant", "every_kth", "first_k"],
             ),
         ];
-        match checks.into_iter().find(|(is_followed, ..)| !is_followed) {
-            Some((_, key, given, accepted)) => Err(unsupported(key, given, accepted)),
-            None => Ok(()),
-        }
+        all_followed(&checks)
     }
 
     /// Heads and the MLP's width are split evenly, and so is a sequence; a vocabulary needn't be.

@@ -3,6 +3,12 @@
 //! Equal layers are one block. At an instant one layer runs, those below it hold what they keep for backward, and those above it, in
 //! backward, have left their gradients.
 
+mod registered;
+mod totals;
+
+pub(super) use registered::Kept;
+use registered::RegisteredLayer;
+
 use std::ops::Range;
 
 use super::Looked;
@@ -13,28 +19,8 @@ use crate::model::Place;
 use crate::parallel::{Collectives, Earlier};
 use crate::plan::Pass;
 use crate::rules::LayerKind;
-use crate::tape::{Alive, Block, Run};
-use crate::timeline::LayerTotals;
-use crate::totals::Totals;
+use crate::tape::{Alive, Run};
 use crate::units::Bytes;
-
-/// A kind of layer with its slots in the account.
-pub(super) struct RegisteredLayer<'a> {
-    pub(super) kind: Kind,
-    without_graph: Option<Registered<'a>>,
-    with_graph: Registered<'a>,
-    pub(super) run: Run,
-    offloads_input: bool,
-}
-
-/// What is kept of a layer when its forward is done.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kept {
-    /// While autocast is on, which holds its cache of weight casts.
-    InAutocast,
-    /// For backward.
-    ForBackward,
-}
 
 /// The layers of a model.
 pub(super) struct Layers<'a> {
@@ -52,86 +38,6 @@ pub(super) enum Phase {
     Running,
     /// It has run, and its gradients are being reduced.
     Reducing,
-}
-
-impl RegisteredLayer<'_> {
-    pub(super) fn block(&self) -> &Block {
-        self.with_graph.block()
-    }
-
-    fn running(&self) -> &Registered<'_> {
-        self.without_graph.as_ref().unwrap_or(&self.with_graph)
-    }
-
-    /// What the checkpoint holds: the layer's input, and outputs of the operators that it doesn't run again.
-    fn kept_by_checkpoint(&self) -> Alive {
-        self.block().kept_by_checkpoint(self.offloads_input)
-    }
-
-    fn bytes_kept(&self, kept: Kept) -> Bytes {
-        match (&self.without_graph, kept) {
-            (None, Kept::InAutocast) => self.block().bytes(self.block().kept_by_forward()),
-            (None, Kept::ForBackward) => self.block().bytes(self.block().kept_for_backward()),
-            (Some(first), Kept::ForBackward) => {
-                self.block().bytes(&self.kept_by_checkpoint())
-                    + first.block().bytes(&first.block().kept_by_nodes_alone())
-            }
-            (Some(first), Kept::InAutocast) => {
-                self.block().bytes(&self.kept_by_checkpoint())
-                    + first.block().bytes(&first.block().only_casts())
-            }
-        }
-    }
-
-    /// What its backward leaves until the step is over.
-    fn bytes_left(&self) -> Bytes {
-        let first = self.without_graph.as_ref().map(Registered::block);
-        self.block().bytes(&self.block().left_by_backward())
-            + first.map_or(Bytes::ZERO, |first| first.bytes(&first.kept_by_nodes()))
-    }
-
-    /// What nodes of its first pass keep while its backward runs.
-    fn bytes_beside_backward(&self) -> Bytes {
-        let first = self.without_graph.as_ref().map(Registered::block);
-        first.map_or(Bytes::ZERO, |first| first.bytes(&first.kept_by_nodes_alone()))
-    }
-}
-
-/// The sums of a kind of layer.
-struct OfKind {
-    running: Totals,
-    backward: Totals,
-    kept_in_autocast: Totals,
-    kept_for_backward: Totals,
-    handed_on: Totals,
-    left: Totals,
-}
-
-impl OfKind {
-    fn of(layer: &RegisteredLayer<'_>) -> Self {
-        let (block, running) = (layer.block(), layer.running().block());
-        let mut backward = block.by_category(&block.at_peak(layer.run));
-        let mut left = block.by_category(&block.left_by_backward());
-        let (kept_in_autocast, kept_for_backward) = if let Some(first) = &layer.without_graph {
-            let first = first.block();
-            let input = block.by_category(&layer.kept_by_checkpoint());
-            let casts = first.by_category(&first.only_casts());
-            let by_nodes = first.by_category(&first.kept_by_nodes_alone());
-            backward = backward.and(&by_nodes);
-            left = left.and(&first.by_category(&first.kept_by_nodes()));
-            (input.and(&casts), input.and(&by_nodes))
-        } else {
-            (block.by_category(block.kept_by_forward()), block.by_category(block.kept_for_backward()))
-        };
-        Self {
-            running: running.by_category(&running.at_peak(Run::Forward)),
-            backward,
-            kept_in_autocast,
-            kept_for_backward,
-            handed_on: block.by_category(&block.handed_on()),
-            left,
-        }
-    }
 }
 
 impl<'a> Layers<'a> {
@@ -192,40 +98,6 @@ impl<'a> Layers<'a> {
             Looked::Largest => largest(self),
             Looked::At(index) => index.min(self.count().saturating_sub(1)),
         }
-    }
-
-    /// What is alive while each layer runs, beside what the layers don't decide. `lookup` is what the embedding made, where the model's
-    /// forward names it.
-    pub(super) fn totals(
-        &self,
-        forward: Totals,
-        backward: Totals,
-        lookup: Option<Totals>,
-    ) -> Vec<LayerTotals> {
-        let of_kinds: Vec<OfKind> = self.kinds.iter().map(OfKind::of).collect();
-        let mut layers = vec![LayerTotals::default(); self.of.len()];
-        let (mut in_forward, mut for_backward) = (forward, backward);
-        for ((index, layer), kind) in (0..).zip(&mut layers).zip(&self.of) {
-            let Some(of) = of_kinds.get(*kind) else { continue };
-            layer.forward = in_forward.and(&of.running).and(&self.held_in_forward(index));
-            if let Some(lookup) = lookup.as_ref().filter(|_| !self.first_keeps_input(index)) {
-                layer.forward = layer.forward.and(lookup);
-            }
-            layer.backward = for_backward.and(&match self.phase(index) {
-                Phase::Running => of.backward,
-                Phase::Reducing => of.handed_on,
-            });
-            layer.backward = layer.backward.and(&self.held_in_backward(index));
-            in_forward = in_forward.and(&of.kept_in_autocast);
-            for_backward = for_backward.and(&of.kept_for_backward);
-        }
-        let mut left = Totals::default();
-        for (layer, kind) in layers.iter_mut().zip(&self.of).rev() {
-            layer.backward = layer.backward.and(&left);
-            let Some(of) = of_kinds.get(*kind) else { continue };
-            left = left.and(&self.gradient_shard(*kind).unwrap_or(of.left));
-        }
-        layers
     }
 
     /// The layer at which forward is at its largest: the last one, or the last of another kind.

@@ -1,58 +1,25 @@
 //! What this GPU runs: dimensions and dtypes of one pass through the model, from the scenario.
 
-use crate::ledger::{Dim, Module, Name, Symbol};
-use crate::model::{Architecture, Parameter, Tower};
+mod adapters;
+mod dimensions;
+mod front;
+
+use crate::ledger::Name;
+use crate::model::{Architecture, Parameter};
 use crate::parallel::{TensorParallel, local_architecture};
 use crate::quantised::{self, Quantised};
 use crate::scenario::{
-    AdapterMethod, Attention, AutocastScope, Checkpointing, Compile, DataParallel, GradientSync, Held,
-    Kernels, KvCache, LossKernel, Padding, Rotate, Scenario, Stack, Targets,
+    Attention, AutocastScope, Checkpointing, Compile, DataParallel, GradientSync, Held, Kernels, KvCache,
+    LossKernel, Padding, Rotate, Scenario, Stack,
 };
 use crate::step;
 use crate::tape::{GradientSum, Storage};
 use crate::trained::Trained;
-use crate::units::{Bytes, Count, Dtype};
-
-/// LoRA's adapters.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Adapters {
-    pub(crate) method: AdapterMethod,
-    pub(crate) rank: Dim,
-    pub(crate) targets: Targets,
-    pub(crate) has_dropout: bool,
-    /// Tokens of a soft prompt.
-    pub(crate) prompt: Option<Dim>,
-    pub(crate) dtype: Dtype,
-}
-
-impl Adapters {
-    pub(crate) fn of(scenario: &Scenario) -> Option<Self> {
-        let lora = scenario.lora;
-        lora.is_on().then(|| Self {
-            method: lora.method,
-            rank: Dim::new(Symbol::Rank, lora.rank.map_or(1, Count::get)),
-            targets: lora.targets,
-            has_dropout: lora.dropout,
-            prompt: (lora.method == AdapterMethod::Prompt).then(|| Dim::number(lora.tokens.get())),
-            dtype: scenario.trained(),
-        })
-    }
-
-    /// Whether the linear layers of a module have an adapter.
-    pub(crate) fn target(&self, module: Module) -> bool {
-        self.method.has_targets() && self.targets.contains(module)
-    }
-}
-
-/// Tokens of a soft prompt.
-fn prompt_length(scenario: &Scenario) -> u64 {
-    if scenario.lora.method == AdapterMethod::Prompt { scenario.lora.tokens.get() } else { 0 }
-}
-
-/// Whether (IA)³ scales what a module reads, as it does in the MLP (`feedforward_modules`), and not what it makes.
-pub(crate) const fn scales_input(module: Module) -> bool {
-    matches!(module, Module::DownProj | Module::SharedDownProj)
-}
+use crate::units::{Bytes, Dtype};
+use adapters::prompt_length;
+pub(crate) use adapters::{Adapters, scales_input};
+pub(crate) use dimensions::rotary_dim;
+pub(crate) use front::Front;
 
 /// How context-parallel ranks exchange keys and values.
 #[derive(Clone, Copy, Debug)]
@@ -130,16 +97,6 @@ pub(crate) struct Pass {
     pub(crate) is_reference: bool,
     /// The passes of what stands in front of the language model.
     pub(crate) front: Option<Box<Front>>,
-}
-
-/// What stands in front of a language model.
-#[derive(Clone, Debug)]
-pub(crate) struct Front {
-    pub(crate) of: Tower,
-    /// The pass through the vision tower: a row an image.
-    pub(crate) tower: Pass,
-    /// The pass through the projector: what it reads of each image.
-    pub(crate) features: Pass,
 }
 
 impl Pass {
@@ -250,17 +207,6 @@ impl Pass {
         self.padding == Padding::Padded
     }
 
-    /// Tokens of a soft prompt.
-    pub(crate) fn prompt(&self) -> Option<Dim> {
-        self.adapters.and_then(|adapters| adapters.prompt)
-    }
-
-    /// Tokens of a sequence as the batch has them.
-    pub(crate) fn given(&self) -> Dim {
-        let prompt = self.prompt().map_or(0, |prompt| prompt.value);
-        Dim::new(Symbol::Sequence, self.sequence.saturating_sub(prompt))
-    }
-
     /// Whether autocast is left before the loss.
     pub(crate) fn leaves_autocast_early(&self) -> bool {
         self.autocast.is_some() && self.autocast_scope == AutocastScope::Model
@@ -296,95 +242,9 @@ impl Pass {
         if is_wide { Dtype::Fp32 } else { self.weight }
     }
 
-    /// Batch and sequence: the dimensions of a row a token.
-    pub(crate) const fn tokens(&self) -> [Dim; 2] {
-        [self.batch(), self.sequence()]
-    }
-
-    /// The same of norms and residuals, which sequence parallelism splits.
-    pub(crate) fn stream(&self) -> [Dim; 2] {
-        let sequence = self.tensor.map_or(self.sequence, |split| split.stream(self.sequence));
-        [self.batch(), Dim::new(Symbol::Sequence, sequence)]
-    }
-
-    pub(crate) const fn batch(&self) -> Dim {
-        Dim::new(Symbol::Batch, self.rows)
-    }
-
-    pub(crate) const fn sequence(&self) -> Dim {
-        Dim::new(Symbol::Sequence, self.sequence)
-    }
-
-    pub(crate) const fn hidden(&self) -> Dim {
-        Dim::new(Symbol::Hidden, self.architecture.hidden.get())
-    }
-
-    pub(crate) const fn ffn(&self) -> Dim {
-        Dim::new(Symbol::Ffn, self.architecture.ffn.get())
-    }
-
-    pub(crate) const fn heads(&self) -> Dim {
-        Dim::new(Symbol::Heads, self.architecture.heads.get())
-    }
-
-    pub(crate) const fn kv_heads(&self) -> Dim {
-        Dim::new(Symbol::KvHeads, self.architecture.kv_heads.get())
-    }
-
-    pub(crate) const fn qkv_heads(&self) -> Dim {
-        let a = &self.architecture;
-        Dim::new(Symbol::QkvHeads, a.heads.get() + 2 * a.kv_heads.get())
-    }
-
-    pub(crate) const fn head_dim(&self) -> Dim {
-        Dim::new(Symbol::HeadDim, self.architecture.head_dim.get())
-    }
-
-    /// Width of a value head.
-    pub(crate) fn value_dim(&self) -> Dim {
-        let a = &self.architecture;
-        if a.latent.is_some() { Dim::new(Symbol::ValueDim, a.value_dim().get()) } else { self.head_dim() }
-    }
-
-    /// What RoPE rotates of a head.
-    pub(crate) fn rotary_dim(&self) -> Dim {
-        rotary_dim(&self.architecture)
-    }
-
     /// Dtype of cosines and sines.
     pub(crate) const fn rope_dtype(&self) -> Dtype {
         if self.architecture.family.has_fp32_tables() { Dtype::Fp32 } else { self.weight }
-    }
-
-    /// The rank's part of the vocabulary.
-    pub(crate) const fn vocabulary(&self) -> Dim {
-        Dim::new(Symbol::Vocabulary, self.architecture.vocabulary.get())
-    }
-}
-
-impl Front {
-    /// Whether nothing of the tower is trained.
-    pub(crate) const fn is_frozen(&self) -> bool {
-        !self.tower.trained.is_anything()
-    }
-
-    fn of(scenario: &Scenario, text: &Pass, tower: Tower) -> Self {
-        let architecture = tower.architecture();
-        let rows = text.rows.saturating_mul(scenario.vision.images.get());
-        let features = Pass {
-            architecture,
-            rows,
-            sequence: tower.tokens(),
-            attention: scenario.attention,
-            padding: Padding::None,
-            ..text.clone()
-        };
-        let of_tower = Pass {
-            sequence: tower.image.positions(),
-            trained: if scenario.vision.frozen_tower { Trained::NONE } else { text.trained },
-            ..features.clone()
-        };
-        Self { of: tower, tower: of_tower, features }
     }
 }
 
@@ -405,14 +265,4 @@ fn grads_in_buckets(scenario: &Scenario) -> bool {
     let is_ddp =
         parallel.scheme().is_some_and(|data| !data.shards_weights()) && scenario.zero_stage().is_none();
     is_ddp && parallel.bucket_views && scenario.gradient_accumulation.get() == 1
-}
-
-/// What RoPE rotates of a head.
-pub(crate) fn rotary_dim(architecture: &Architecture) -> Dim {
-    let rotary = architecture.rotary_dim();
-    if rotary == architecture.head_dim {
-        Dim::new(Symbol::HeadDim, rotary.get())
-    } else {
-        Dim::number(rotary.get())
-    }
 }

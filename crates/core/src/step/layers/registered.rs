@@ -1,0 +1,67 @@
+//! A kind of layer with its slots in the account, and what is kept of it.
+
+use crate::account::Registered;
+use crate::step::blocks::Kind;
+use crate::tape::{Alive, Block, Run};
+use crate::units::Bytes;
+
+/// A kind of layer with its slots in the account.
+pub(in crate::step) struct RegisteredLayer<'a> {
+    pub(in crate::step) kind: Kind,
+    pub(super) without_graph: Option<Registered<'a>>,
+    pub(super) with_graph: Registered<'a>,
+    pub(in crate::step) run: Run,
+    pub(super) offloads_input: bool,
+}
+
+/// What is kept of a layer when its forward is done.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::step) enum Kept {
+    /// While autocast is on, which holds its cache of weight casts.
+    InAutocast,
+    /// For backward.
+    ForBackward,
+}
+
+impl RegisteredLayer<'_> {
+    pub(in crate::step) fn block(&self) -> &Block {
+        self.with_graph.block()
+    }
+
+    pub(super) fn running(&self) -> &Registered<'_> {
+        self.without_graph.as_ref().unwrap_or(&self.with_graph)
+    }
+
+    /// What the checkpoint holds: the layer's input, and outputs of the operators that it doesn't run again.
+    pub(super) fn kept_by_checkpoint(&self) -> Alive {
+        self.block().kept_by_checkpoint(self.offloads_input)
+    }
+
+    pub(super) fn bytes_kept(&self, kept: Kept) -> Bytes {
+        match (&self.without_graph, kept) {
+            (None, Kept::InAutocast) => self.block().bytes(self.block().kept_by_forward()),
+            (None, Kept::ForBackward) => self.block().bytes(self.block().kept_for_backward()),
+            (Some(first), Kept::ForBackward) => {
+                self.block().bytes(&self.kept_by_checkpoint())
+                    + first.block().bytes(&first.block().kept_by_nodes_alone())
+            }
+            (Some(first), Kept::InAutocast) => {
+                self.block().bytes(&self.kept_by_checkpoint())
+                    + first.block().bytes(&first.block().only_casts())
+            }
+        }
+    }
+
+    /// What its backward leaves until the step is over.
+    pub(super) fn bytes_left(&self) -> Bytes {
+        let first = self.without_graph.as_ref().map(Registered::block);
+        self.block().bytes(&self.block().left_by_backward())
+            + first.map_or(Bytes::ZERO, |first| first.bytes(&first.kept_by_nodes()))
+    }
+
+    /// What nodes of its first pass keep while its backward runs.
+    pub(super) fn bytes_beside_backward(&self) -> Bytes {
+        let first = self.without_graph.as_ref().map(Registered::block);
+        first.map_or(Bytes::ZERO, |first| first.bytes(&first.kept_by_nodes_alone()))
+    }
+}
