@@ -9,8 +9,9 @@
 //! FSDP1 (`torch/distributed/fsdp/_flat_param.py`; PARALLEL section 4): weights are views of what is gathered, so there is no second
 //! buffer.
 
+use super::flat::flat;
 use super::{Shards, TensorParallel};
-use crate::ledger::{Category, Dim, Dims, Module, Name, Symbol, What};
+use crate::ledger::{Category, Module, What};
 use crate::model::{Parameter, Place};
 use crate::rules::LayerKind;
 use crate::scenario::{GradientSync, ReduceDtype, Reshard, Scenario};
@@ -125,12 +126,7 @@ impl Collectives {
     }
 
     fn storage(module: Module, what: What, elements: u64, dtype: Dtype) -> Storage {
-        Storage {
-            name: Name::of(module, what),
-            category: Category::Communication,
-            dims: Dims::new(&[Dim::new(Symbol::GroupElements, elements)]),
-            dtype,
-        }
+        flat(Category::Communication, module, what, elements, dtype)
     }
 
     fn gathered(&self, module: Module, group: Group) -> Storage {

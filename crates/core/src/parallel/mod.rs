@@ -2,6 +2,7 @@
 
 mod collectives;
 pub(crate) mod deepspeed;
+mod flat;
 pub(crate) mod megatron;
 mod owners;
 pub(crate) mod pipeline;

@@ -17,6 +17,7 @@ pub(crate) use reduction::{Flush, Reduction};
 
 use crate::ledger::{Category, Dim, Dims, Module, Name, Symbol, What};
 use crate::model::{Architecture, LayerRange, Parameter, Place, parameters};
+use crate::parallel::flat::flat;
 use crate::scenario::{DeepSpeed, Scenario};
 use crate::tape::Storage;
 use crate::units::{Bytes, Count, Dtype};
@@ -163,18 +164,12 @@ impl Zero {
     pub(crate) fn buckets(&self) -> Storage {
         let count = if self.settings.overlap && self.stage < 3 { 2 } else { 1 };
         let elements = self.settings.reduce_bucket.get().saturating_mul(count);
-        storage(Category::Communication, Module::ZeroBuckets, What::Bucket, elements, Dtype::Bf16)
+        flat(Category::Communication, Module::ZeroBuckets, What::Bucket, elements, Dtype::Bf16)
     }
 
     /// `grads_in_partition`.
     pub(crate) fn gradients(&self) -> Storage {
-        storage(
-            Category::Gradients,
-            Module::ZeroPartition,
-            What::Partition,
-            self.kept_gradients(),
-            Dtype::Bf16,
-        )
+        flat(Category::Gradients, Module::ZeroPartition, What::Partition, self.kept_gradients(), Dtype::Bf16)
     }
 
     /// What ZeRO-3 holds from the beginning: its part of weights and gradients, and what is never cut.
@@ -183,7 +178,7 @@ impl Zero {
         let whole = self.pieces.iter().filter(|piece| self.persists(piece));
         let whole = whole.map(|piece| piece.elements).fold(0, u64::saturating_add);
         let of =
-            |category, what, elements| storage(category, Module::ZeroPartition, what, elements, Dtype::Bf16);
+            |category, what, elements| flat(category, Module::ZeroPartition, what, elements, Dtype::Bf16);
         let is_here = |offloaded: bool| if offloaded { 0 } else { part };
         vec![
             of(Category::Parameters, What::Partition, is_here(self.settings.offload_weights)),
@@ -194,26 +189,25 @@ impl Zero {
 
     /// Gathered weights.
     pub(crate) fn live(elements: u64) -> Storage {
-        storage(Category::Communication, Module::ZeroPartition, What::Gathered, elements, Dtype::Bf16)
+        flat(Category::Communication, Module::ZeroPartition, What::Gathered, elements, Dtype::Bf16)
     }
 
     /// What a reduction of several ranks' or several parameters' gradients copies them to.
     pub(crate) fn flattened(elements: u64) -> Storage {
-        storage(Category::Communication, Module::ZeroBuckets, What::FlatGradient, elements, Dtype::Bf16)
+        flat(Category::Communication, Module::ZeroBuckets, What::FlatGradient, elements, Dtype::Bf16)
     }
 
     /// Whole gradients in tensors of their own.
     pub(crate) fn whole_gradients(elements: u64) -> Storage {
-        storage(Category::Gradients, Module::ZeroBuckets, What::UnshardedGradients, elements, Dtype::Bf16)
+        flat(Category::Gradients, Module::ZeroBuckets, What::UnshardedGradients, elements, Dtype::Bf16)
     }
 
     /// A buffer of the GPU through which gradients go to the CPU (`temp_grad_buffer_for_gpu_offload`).
     pub(crate) fn staging(&self) -> Option<Storage> {
         let largest = self.pieces.iter().map(|piece| piece.elements).max().unwrap_or_default();
         let is_staged = self.settings.offload_optimizer && self.stage < 3;
-        is_staged.then(|| {
-            storage(Category::Communication, Module::ZeroPartition, What::Bucket, largest, Dtype::Bf16)
-        })
+        is_staged
+            .then(|| flat(Category::Communication, Module::ZeroPartition, What::Bucket, largest, Dtype::Bf16))
     }
 
     /// What is there when ZeRO-1 reduces what backward has left.
@@ -229,7 +223,7 @@ impl Zero {
         let group = self.sub_group();
         let (largest, count) = self.largest_owned();
         let step =
-            |what, elements, dtype| storage(Category::Temporaries, Module::Optimizer, what, elements, dtype);
+            |what, elements, dtype| flat(Category::Temporaries, Module::Optimizer, what, elements, dtype);
         let fp32 = step(What::GradientFp32, group, Dtype::Fp32);
         let flat = step(What::FlatGradient, if count > 1 { group } else { 0 }, Dtype::Bf16);
         // `get_norm_dtype`: fp64.
@@ -270,11 +264,6 @@ impl Update {
     pub(crate) fn bytes(&self) -> Bytes {
         self.made.iter().map(Storage::bytes).sum()
     }
-}
-
-fn storage(category: Category, module: Module, what: What, elements: u64, dtype: Dtype) -> Storage {
-    let dims = Dims::new(&[Dim::new(Symbol::GroupElements, elements)]);
-    Storage { name: Name::of(module, what), category, dims, dtype }
 }
 
 /// Every parameter of a model in the order of its registration, layer by layer.
