@@ -313,6 +313,8 @@ test('a way of spreading the run sets its details, draws the mesh, and says what
   // Eight rows of four are drawn, the other shards are said.
   assert.equal(await page.$$eval('.squares i', (squares) => squares.length), 32);
   assert.equal(await page.$$eval('.squares i.own', (squares) => squares.length), 1);
+  // The address follows at most every 300 ms.
+  await page.waitForTimeout(320);
   assert.equal(await peak(page), estimate(await page.evaluate(() => location.search)).peak.requested);
   // A mesh that doesn't multiply up gets its sentence, and the answer stays.
   await page.fill('#gpus', '63');
