@@ -1,11 +1,11 @@
 //! Puts a layout on a plotters backend.
 
 use plotters::coord::Shift;
-use plotters::prelude::{DrawingArea, DrawingAreaErrorKind, DrawingBackend, Rectangle};
-use plotters::style::{Color as _, RGBColor};
+use plotters::prelude::{DrawingArea, DrawingBackend};
 use vram_core::ledger::Category;
 
 use crate::layout::{Layout, Rect};
+use crate::pen::{Drawn, Pen};
 use crate::theme::Theme;
 
 /// Whether labels, values and the capacity's text are drawn.
@@ -21,8 +21,6 @@ pub enum Text<'a> {
         capacity: &'a str,
     },
 }
-
-type Drawn<DB> = Result<(), DrawingAreaErrorKind<<DB as DrawingBackend>::ErrorType>>;
 
 /// Draws bars, outlines of what was before, the capacity and the selection; `scale` is device pixels a CSS pixel.
 ///
@@ -43,7 +41,7 @@ pub fn draw<DB: DrawingBackend>(
             pen.frame(ghost, theme.soft, 1)?;
         }
         for (category, rect) in &row.segments {
-            pen.segment(*category, *rect, theme)?;
+            segment(&pen, *category, *rect, theme)?;
         }
     }
     if let Some(x) = layout.capacity {
@@ -51,10 +49,10 @@ pub fn draw<DB: DrawingBackend>(
             // Values stand above their bars; the line would strike them through.
             for row in &layout.rows {
                 let bottom = row.segments.first().map_or(row.value.bottom, |(_, rect)| rect.bottom);
-                pen.dashes(x, row.value.bottom, bottom, theme.ink)?;
+                pen.dashes_down(x, row.value.bottom, bottom, theme.ink)?;
             }
         } else {
-            pen.dashes(x, 0, layout.height, theme.ink)?;
+            pen.dashes_down(x, 0, layout.height, theme.ink)?;
         }
     }
     if let Some((_, rect)) = layout.selected {
@@ -67,46 +65,13 @@ pub fn draw<DB: DrawingBackend>(
     Ok(())
 }
 
-struct Pen<'a, DB: DrawingBackend> {
-    area: &'a DrawingArea<DB, Shift>,
-    scale: f64,
-}
-
-impl<DB: DrawingBackend> Pen<'_, DB> {
-    /// CSS pixels to device pixels.
-    #[expect(clippy::cast_possible_truncation, reason = "a layout is at most some thousand pixels wide")]
-    fn px(&self, css: i32) -> i32 {
-        (f64::from(css) * self.scale).round() as i32
-    }
-
-    fn fill(&self, rect: Rect, colour: RGBColor) -> Drawn<DB> {
-        let corners = [(self.px(rect.left), self.px(rect.top)), (self.px(rect.right), self.px(rect.bottom))];
-        self.area.draw(&Rectangle::new(corners, colour.filled()))
-    }
-
-    /// A segment, with a hairline of background between it and the next.
-    fn segment(&self, category: Category, rect: Rect, theme: &Theme) -> Drawn<DB> {
-        let hairline = i32::from(rect.width() > 3);
-        self.fill(Rect { right: rect.right - hairline, ..rect }, theme.category(category))
-    }
-
-    fn frame(&self, rect: Rect, colour: RGBColor, width: i32) -> Drawn<DB> {
-        let Rect { left, top, right, bottom } = rect;
-        for side in [
-            Rect { bottom: top + width, ..rect },
-            Rect { top: bottom - width, ..rect },
-            Rect { right: left + width, ..rect },
-            Rect { left: right - width, ..rect },
-        ] {
-            self.fill(side, colour)?;
-        }
-        Ok(())
-    }
-
-    fn dashes(&self, x: i32, from: i32, to: i32, colour: RGBColor) -> Drawn<DB> {
-        for top in (from..to).step_by(10) {
-            self.fill(Rect { left: x - 1, top, right: x + 1, bottom: (top + 6).min(to) }, colour)?;
-        }
-        Ok(())
-    }
+/// A segment, with a hairline of background between it and the next.
+fn segment<DB: DrawingBackend>(
+    pen: &Pen<'_, DB>,
+    category: Category,
+    rect: Rect,
+    theme: &Theme,
+) -> Drawn<DB> {
+    let hairline = i32::from(rect.width() > 3);
+    pen.fill(Rect { right: rect.right - hairline, ..rect }, theme.category(category))
 }

@@ -7,6 +7,7 @@
 mod draw;
 mod input;
 mod layout;
+mod pen;
 mod scaling;
 #[cfg(feature = "svg")]
 mod svg;

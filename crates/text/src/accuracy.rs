@@ -51,6 +51,8 @@ pub fn group(name: &str, lang: Lang) -> &str {
         "eager attention" => "eager 注意力",
         "settings at random" => "随机设置的小模型",
         "padding mask" => "填充掩码",
+        "recurrent layers" => "循环状态层",
+        "tensor parallel" => "张量并行",
         "accumulation and zeroing" => "梯度累积与清零时机",
         "held outputs, accelerate" => "保留输出、accelerate",
         "dense decoders, SDPA, full fine-tuning" => "稠密解码器，SDPA，全参数微调",

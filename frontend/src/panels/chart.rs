@@ -1,14 +1,13 @@
 //! The bars on a canvas. Geometry is drawn; labels and values are elements, which can be selected, zoomed and heard.
 
-use leptos::html::{Canvas, Div};
 use leptos::prelude::*;
-use vram_chart::{Bar, Input, Layout, Rect, Row, Segment, Text, Theme, draw, layout};
+use vram_chart::{Bar, Input, Layout, Rect, Row, Segment, Text, draw, layout};
 use vram_core::ledger::Instant;
 use vram_core::units::Bytes;
 use vram_text::{Word, format_bytes, instant, segment};
 
-use super::canvas::{FIRST_WIDTH, paint, px, watch_width};
-use crate::state::{Store, on_window, pixel_ratio};
+use super::canvas::{Sheet, px};
+use crate::state::Store;
 
 fn input(store: Store) -> Input {
     let (lang, unit) = (store.lang(), store.unit());
@@ -41,29 +40,18 @@ fn input(store: Store) -> Input {
 #[component]
 pub(crate) fn Chart() -> impl IntoView {
     let store = expect_context::<Store>();
-    let width = RwSignal::new(FIRST_WIDTH);
-    let ratio = RwSignal::new(pixel_ratio());
-    let (frame, canvas) = (NodeRef::<Div>::new(), NodeRef::<Canvas>::new());
+    let sheet = Sheet::new();
     let shown = Memo::new(move |_| input(store));
-    let placed = Memo::new(move |_| shown.with(|input| layout(input, width.get())));
-    on_window("resize", move || {
-        ratio.set(pixel_ratio());
-    });
-    Effect::new(move || {
-        if let Some(frame) = frame.get() {
-            watch_width(&frame, width);
-        }
-    });
-    Effect::new(move || {
-        let Some(canvas) = canvas.get() else { return };
-        let theme = if store.is_dark.get() { Theme::DARK } else { Theme::LIGHT };
-        placed.with(|layout| {
-            paint(&canvas, (layout.width, layout.height), ratio.get(), |area, ratio| {
-                // A context that refuses to draw leaves the table, which carries the same.
-                let _ = draw(layout, &theme, ratio, Text::Elsewhere, area);
-            });
-        });
-    });
+    let placed = Memo::new(move |_| shown.with(|input| layout(input, sheet.width.get())));
+    sheet.draw(
+        store,
+        placed,
+        |layout| (layout.width, layout.height),
+        |layout, theme, ratio, area| {
+            // A context that refuses to draw leaves the table, which carries the same.
+            let _ = draw(layout, theme, ratio, Text::Elsewhere, area);
+        },
+    );
     let select = move |segment: Option<Segment>| {
         if segment.is_some() && store.selected.get_untracked() != segment {
             store.selected.set(segment);
@@ -85,10 +73,10 @@ pub(crate) fn Chart() -> impl IntoView {
         select(shown.with_untracked(|input| input.moved(bars, segments)));
     };
     view! {
-        <div class="chart" node_ref=frame style:height=move || placed.with(|layout| px(layout.height))>
+        <div class="chart" node_ref=sheet.frame style:height=move || placed.with(|layout| px(layout.height))>
             <canvas
                 id="chart"
-                node_ref=canvas
+                node_ref=sheet.canvas
                 tabindex="0"
                 role="application"
                 aria-label=move || spoken(store)

@@ -1,6 +1,5 @@
 //! Memory per GPU against the number of GPUs: which way of spreading the run scales, and where each stops helping.
 
-use leptos::html::{Canvas, Div};
 use leptos::prelude::*;
 use vram_chart::{ScalingInput, ScalingLayout, Theme, draw_scaling, scaling_layout};
 use vram_core::scaling::{Curve, scaling};
@@ -8,8 +7,8 @@ use vram_core::scenario::Spread;
 use vram_core::units::Count;
 use vram_text::{Lang, Word, format_bytes, spread};
 
-use super::canvas::{FIRST_WIDTH, paint, px, watch_width};
-use crate::state::{Store, on_window, pixel_ratio};
+use super::canvas::{Sheet, px};
+use crate::state::Store;
 
 fn way(curve: &Curve, lang: Lang) -> &'static str {
     curve.spread.map_or(Word::OwnSpread.in_lang(lang), |of| spread(of, lang))
@@ -56,26 +55,18 @@ fn input(store: Store, curves: &[Curve]) -> ScalingInput {
 #[component]
 fn Picture(curves: Memo<Vec<Curve>>) -> impl IntoView {
     let store = expect_context::<Store>();
-    let width = RwSignal::new(FIRST_WIDTH);
-    let ratio = RwSignal::new(pixel_ratio());
-    let (frame, canvas) = (NodeRef::<Div>::new(), NodeRef::<Canvas>::new());
-    let placed = Memo::new(move |_| curves.with(|curves| scaling_layout(&input(store, curves), width.get())));
-    on_window("resize", move || ratio.set(pixel_ratio()));
-    Effect::new(move || {
-        if let Some(frame) = frame.get() {
-            watch_width(&frame, width);
-        }
-    });
-    Effect::new(move || {
-        let Some(canvas) = canvas.get() else { return };
-        let theme = if store.is_dark.get() { Theme::DARK } else { Theme::LIGHT };
-        placed.with(|layout| {
-            paint(&canvas, (layout.width, layout.height), ratio.get(), |area, ratio| {
-                // A context that refuses to draw leaves the table, which carries the same.
-                let _ = draw_scaling(layout, &theme, ratio, area);
-            });
-        });
-    });
+    let sheet = Sheet::new();
+    let placed =
+        Memo::new(move |_| curves.with(|curves| scaling_layout(&input(store, curves), sheet.width.get())));
+    sheet.draw(
+        store,
+        placed,
+        |layout| (layout.width, layout.height),
+        |layout, theme, ratio, area| {
+            // A context that refuses to draw leaves the table, which carries the same.
+            let _ = draw_scaling(layout, theme, ratio, area);
+        },
+    );
     let ticks = move |layout: &ScalingLayout| {
         let unit = store.unit();
         let gpus = layout
@@ -89,8 +80,8 @@ fn Picture(curves: Memo<Vec<Curve>>) -> impl IntoView {
             .collect_view()
     };
     view! {
-        <div class="chart" node_ref=frame style:height=move || placed.with(|layout| px(layout.height)) aria-hidden="true">
-            <canvas node_ref=canvas></canvas>
+        <div class="chart" node_ref=sheet.frame style:height=move || placed.with(|layout| px(layout.height)) aria-hidden="true">
+            <canvas node_ref=sheet.canvas></canvas>
             {move || placed.with(ticks)}
         </div>
         <p class="hint">{move || store.word(Word::ScalingHelp)}</p>

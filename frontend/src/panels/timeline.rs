@@ -1,15 +1,14 @@
 //! Memory over two steps, with a scrubber that lists what is alive at a moment.
 
-use leptos::html::{Canvas, Div};
 use leptos::prelude::*;
-use vram_chart::{Span, Theme, TimelineInput, TimelineLayout, draw_timeline, timeline_layout};
+use vram_chart::{Span, TimelineInput, TimelineLayout, draw_timeline, timeline_layout};
 use vram_core::ledger::{Entry, largest_first};
 use vram_core::timeline::{StepNumber, alive_at};
 use vram_core::units::Bytes;
 use vram_text::{Word, format_bytes, name, others, phase, point, step_number};
 
-use super::canvas::{FIRST_WIDTH, paint, px, watch_width};
-use crate::state::{Store, on_window, pixel_ratio};
+use super::canvas::{Sheet, px};
+use crate::state::Store;
 
 /// How many of the tensors are listed.
 const LISTED: usize = 8;
@@ -33,27 +32,18 @@ fn looked_at(input: &TimelineInput) -> usize {
 #[component]
 pub(crate) fn Timeline() -> impl IntoView {
     let store = expect_context::<Store>();
-    let width = RwSignal::new(FIRST_WIDTH);
-    let ratio = RwSignal::new(pixel_ratio());
-    let (frame, canvas) = (NodeRef::<Div>::new(), NodeRef::<Canvas>::new());
+    let sheet = Sheet::new();
     let shown = Memo::new(move |_| input(store));
-    let placed = Memo::new(move |_| shown.with(|input| timeline_layout(input, width.get())));
-    on_window("resize", move || ratio.set(pixel_ratio()));
-    Effect::new(move || {
-        if let Some(frame) = frame.get() {
-            watch_width(&frame, width);
-        }
-    });
-    Effect::new(move || {
-        let Some(canvas) = canvas.get() else { return };
-        let theme = if store.is_dark.get() { Theme::DARK } else { Theme::LIGHT };
-        placed.with(|layout| {
-            paint(&canvas, (layout.width, layout.height), ratio.get(), |area, ratio| {
-                // A context that refuses to draw leaves the list, which says the same of each moment.
-                let _ = draw_timeline(layout, &theme, ratio, area);
-            });
-        });
-    });
+    let placed = Memo::new(move |_| shown.with(|input| timeline_layout(input, sheet.width.get())));
+    sheet.draw(
+        store,
+        placed,
+        |layout| (layout.width, layout.height),
+        |layout, theme, ratio, area| {
+            // A context that refuses to draw leaves the list, which says the same of each moment.
+            let _ = draw_timeline(layout, theme, ratio, area);
+        },
+    );
     let select = move |index: usize| {
         if store.scrubbed.get_untracked() != Some(index) {
             store.scrubbed.set(Some(index));
@@ -95,10 +85,10 @@ pub(crate) fn Timeline() -> impl IntoView {
         <figure class="timeline" aria-labelledby="timeline-title">
             <figcaption id="timeline-title">{move || store.word(Word::Timeline)}</figcaption>
             <Spans placed above=true />
-            <div class="chart" node_ref=frame style:height=move || placed.with(|layout| px(layout.height))>
+            <div class="chart" node_ref=sheet.frame style:height=move || placed.with(|layout| px(layout.height))>
                 <canvas
                     id="timeline"
-                    node_ref=canvas
+                    node_ref=sheet.canvas
                     tabindex="0"
                     role="slider"
                     aria-labelledby="timeline-title"

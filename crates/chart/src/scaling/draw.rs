@@ -1,14 +1,14 @@
 //! Puts the picture on a plotters backend.
 
 use plotters::coord::Shift;
-use plotters::prelude::{Circle, DrawingArea, DrawingAreaErrorKind, DrawingBackend, PathElement, Rectangle};
+use plotters::prelude::{Circle, DrawingArea, DrawingBackend, PathElement};
 use plotters::style::{Color as _, RGBColor};
 use vram_core::ledger::Category;
 
 use super::layout::ScalingLayout;
+use crate::layout::Rect;
+use crate::pen::{Drawn, Pen};
 use crate::theme::Theme;
-
-type Drawn<DB> = Result<(), DrawingAreaErrorKind<<DB as DrawingBackend>::ErrorType>>;
 
 impl Theme {
     /// The colour of a line of the picture over the number of GPUs: those of categories, which are told apart.
@@ -37,29 +37,24 @@ pub fn draw_scaling<DB: DrawingBackend>(
     area: &DrawingArea<DB, Shift>,
 ) -> Drawn<DB> {
     area.fill(&theme.background)?;
-    #[expect(clippy::cast_possible_truncation, reason = "a layout is at most some thousand pixels wide")]
-    let px = |css: i32| (f64::from(css) * scale).round() as i32;
-    let fill = |left: i32, top: i32, right: i32, bottom: i32, colour: RGBColor| {
-        area.draw(&Rectangle::new([(px(left), px(top)), (px(right), px(bottom))], colour.filled()))
-    };
+    let pen = Pen { area, scale };
+    let line = |left, top, right, bottom, colour| pen.fill(Rect { left, top, right, bottom }, colour);
     let (left, floor) = layout.origin;
     for tick in &layout.sizes {
-        fill(left, tick.at, layout.width, tick.at + 1, theme.ghost)?;
+        line(left, tick.at, layout.width, tick.at + 1, theme.ghost)?;
     }
-    fill(left, floor, layout.width, floor + 1, theme.soft)?;
-    fill(layout.own, 0, layout.own + 1, floor, theme.soft)?;
-    for dash in (left..layout.width).step_by(10) {
-        fill(dash, layout.capacity - 1, dash + 6, layout.capacity + 1, theme.ink)?;
-    }
+    line(left, floor, layout.width, floor + 1, theme.soft)?;
+    line(layout.own, 0, layout.own + 1, floor, theme.soft)?;
+    pen.dashes_across(layout.capacity, left, layout.width, theme.ink)?;
     // The scenario's own comes last, over the others.
     let mut lines: Vec<_> = layout.lines.iter().enumerate().collect();
     lines.sort_by_key(|(_, line)| line.is_own);
     for (index, line) in lines {
         let colour = theme.line(index);
-        let width = u32::try_from(px(if line.is_own { 4 } else { 2 })).unwrap_or(1);
-        let points: Vec<(i32, i32)> = line.points.iter().map(|&(x, y)| (px(x), px(y))).collect();
+        let width = u32::try_from(pen.px(if line.is_own { 4 } else { 2 })).unwrap_or(1);
+        let points: Vec<(i32, i32)> = line.points.iter().map(|&(x, y)| (pen.px(x), pen.px(y))).collect();
         for &point in &points {
-            area.draw(&Circle::new(point, px(if line.is_own { 5 } else { 3 }), colour.filled()))?;
+            area.draw(&Circle::new(point, pen.px(if line.is_own { 5 } else { 3 }), colour.filled()))?;
         }
         area.draw(&PathElement::new(points, colour.stroke_width(width)))?;
     }

@@ -1,15 +1,14 @@
 //! Puts a timeline on a plotters backend.
 
 use plotters::coord::Shift;
-use plotters::prelude::{DrawingArea, DrawingAreaErrorKind, DrawingBackend, Polygon, Rectangle};
-use plotters::style::{Color as _, RGBColor};
+use plotters::prelude::{DrawingArea, DrawingBackend, Polygon};
+use plotters::style::Color as _;
 use vram_core::timeline::StepNumber;
 
 use super::layout::{Phase, TimelineLayout};
 use crate::layout::Rect;
+use crate::pen::{Drawn, Pen};
 use crate::theme::Theme;
-
-type Drawn<DB> = Result<(), DrawingAreaErrorKind<<DB as DrawingBackend>::ErrorType>>;
 
 /// Draws the areas, where phases begin, the capacity, the peak and the moment that is looked at; `scale` is device pixels a CSS pixel.
 ///
@@ -22,26 +21,19 @@ pub fn draw_timeline<DB: DrawingBackend>(
     area: &DrawingArea<DB, Shift>,
 ) -> Drawn<DB> {
     area.fill(&theme.background)?;
-    #[expect(clippy::cast_possible_truncation, reason = "a layout is at most some thousand pixels wide")]
-    let px = |css: i32| (f64::from(css) * scale).round() as i32;
-    let fill = |rect: Rect, colour: RGBColor| {
-        let corners = [(px(rect.left), px(rect.top)), (px(rect.right), px(rect.bottom))];
-        area.draw(&Rectangle::new(corners, colour.filled()))
-    };
+    let pen = Pen { area, scale };
     for (category, outline) in &layout.areas {
-        let points: Vec<(i32, i32)> = outline.iter().map(|&(x, y)| (px(x), px(y))).collect();
+        let points: Vec<(i32, i32)> = outline.iter().map(|&(x, y)| (pen.px(x), pen.px(y))).collect();
         area.draw(&Polygon::new(points, theme.category(*category).filled()))?;
     }
     for span in layout.spans.iter().skip(1) {
         // A step begins with a stronger line than a phase.
         let width = if span.phase == Phase::Forward && span.step == StepNumber::Later { 2 } else { 1 };
         let line = Rect { left: span.left, top: 0, right: span.left + width, bottom: layout.height };
-        fill(line, theme.background)?;
+        pen.fill(line, theme.background)?;
     }
     if let Some(y) = layout.capacity {
-        for left in (0..layout.width).step_by(10) {
-            fill(Rect { left, top: y - 1, right: left + 6, bottom: y + 1 }, theme.ink)?;
-        }
+        pen.dashes_across(y, 0, layout.width, theme.ink)?;
     }
     let mark = Rect {
         left: layout.peak.left,
@@ -49,10 +41,10 @@ pub fn draw_timeline<DB: DrawingBackend>(
         right: layout.peak.right,
         bottom: layout.peak.top,
     };
-    fill(mark, theme.ink)?;
+    pen.fill(mark, theme.ink)?;
     if let Some(column) = layout.selected {
         let middle = i32::midpoint(column.left, column.right);
-        fill(Rect { left: middle - 1, top: 0, right: middle + 1, bottom: layout.height }, theme.ink)?;
+        pen.fill(Rect { left: middle - 1, top: 0, right: middle + 1, bottom: layout.height }, theme.ink)?;
     }
     Ok(())
 }

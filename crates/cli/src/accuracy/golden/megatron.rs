@@ -114,9 +114,6 @@ fn config(run: &Value) -> Value {
         set("first_k_dense_replace", dims["dense_layers"].clone());
         let shared = of("shared_expert_intermediate_size") / of("moe_intermediate_size").max(1);
         set("n_shared_experts", json!(shared));
-    } else if run["model"] == "llama3_405b" {
-        // The launcher and configs/models/llama3-405b_padding_128.json have 16 groups of queries, where the published model has 8.
-        set("num_key_value_heads", json!(16));
     }
     config
 }

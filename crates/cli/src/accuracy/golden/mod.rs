@@ -68,7 +68,7 @@ impl Golden {
         let (train, text) = (&run["train"], |value: &Value| value.as_str().unwrap_or("?").to_owned());
         let label = format!(
             "{} · {} · {} · {} × {}",
-            text(&run["model"]),
+            text(if run["model"].is_null() { &run["config"]["model_type"] } else { &run["model"] }),
             text(&train["precision"]),
             text(&train["optimizer"]),
             train["micro_batch"],
@@ -119,6 +119,8 @@ fn group(run: &Value) -> String {
     let is_default = |key: &str, default: &str| train[key].as_str().unwrap_or(default) == default;
     let group = if stack(run) != Some(Stack::Current) {
         "older stack"
+    } else if run["parallel"]["kind"] == "pp" {
+        "pp"
     } else if !train["peft"].is_null() || train["lora"]["dora"] == true {
         "other adapters"
     } else if !train["lora"].is_null() {
@@ -131,6 +133,8 @@ fn group(run: &Value) -> String {
         "BERT, GPT-NeoX, T5"
     } else if matches!(family, "mixtral" | "qwen3_moe" | "olmoe" | "deepseek_v2") {
         "experts, latent attention"
+    } else if matches!(family, "qwen3_next" | "mamba2") {
+        "recurrent layers"
     } else if !is_decoder {
         "other families"
     } else if train["attention"] == "eager" {
