@@ -22,20 +22,6 @@ test('it loads without a console error, on the run of the hand calculation', asy
   assert.deepEqual(page.errors, []);
 });
 
-test('each bar of the chart stands beside its own name and size', async () => {
-  for (const link of ['', '?v=1&model=llama-3.2-1b&objective=ppo', '?v=1&model=llama-3.2-1b&in_backward=1']) {
-    const page = await open(browser, link);
-    const bars = await page.$$eval('.bar-label, .bar-value', (texts) =>
-      texts.filter((text) => text.offsetHeight > 0).map((text) => [text.offsetTop, text.textContent.trim()]));
-    const beside = new Map();
-    for (const [top, text] of bars) beside.set(top, [...(beside.get(top) ?? []), text]);
-    const rows = [...beside].sort(([a], [b]) => a - b).map(([, texts]) => texts);
-    const table = await page.$$eval('#moments tbody tr:not([hidden])', (rows) =>
-      rows.map((row) => [row.cells[0].textContent.trim(), row.cells[row.cells.length - 1].textContent.trim()]));
-    assert.deepEqual(rows, table, link);
-  }
-});
-
 // Scenarios in which the control moves the peak.
 const activationBound = '?v=1&model=llama-3.2-1b&b=8&s=1024&recipe=bf16&optimizer=sgd';
 const controls = [
@@ -210,82 +196,12 @@ test('Share copies the link and says so', async () => {
   assert.equal(await page.evaluate(() => navigator.clipboard.readText()), page.url());
 });
 
-test('the canvas has as many pixels as the screen, and follows its width', async () => {
-  const widths = [];
-  for (const deviceScaleFactor of [1, 2]) {
-    const page = await open(browser, '', { deviceScaleFactor });
-    widths.push(await page.$eval('#chart', (canvas) => [canvas.width, canvas.height]));
-    if (deviceScaleFactor === 2) {
-      await page.setViewportSize({ width: 700, height: 900 });
-      await page.waitForFunction(() => {
-        const canvas = document.querySelector('#chart');
-        return canvas.width === 2 * canvas.clientWidth;
-      });
-    }
-  }
-  assert.deepEqual(widths[1], widths[0].map((pixels) => 2 * pixels));
-});
-
-test('the chart follows the colour scheme', async () => {
-  const page = await open(browser);
-  const light = await look(page);
-  await page.emulateMedia({ colorScheme: 'dark' });
-  const dark = await look(page);
-  assert.notEqual(dark.pixels, light.pixels);
-});
-
-test('hover, tap and arrow keys on a segment show its entries', async () => {
-  const page = await open(browser, '', { hasTouch: true });
-  await page.hover('#chart', { position: { x: 260, y: 20 } });
-  await settled(page);
-  assert.match(await page.textContent('.details'), /Forward, Weights: 14\.23 GiB/);
-  await page.focus('#chart');
-  await page.keyboard.press('ArrowRight');
-  await settled(page);
-  assert.match(await page.textContent('.details'), /Forward, Optimizer states/);
-  await page.keyboard.press('ArrowDown');
-  await settled(page);
-  assert.match(await page.textContent('.details'), /Loss, Optimizer states.*exp_avg/s);
-  await page.tap('#chart', { position: { x: 260, y: 20 } });
-  await settled(page);
-  assert.match(await page.textContent('.details'), /Forward, Weights/);
-});
-
 test('why this peak names what binds, what comes next and a change that moves it', async () => {
   const page = await open(browser);
   assert.match(await page.textContent('.why'), /“Optimizer step” binds.*Next is “Backward, embedding”, 14\.23 GiB below.*AdamW, fused/s);
   await page.selectOption('#optimizer', 'adamw_fused');
   await settled(page);
   assert.match(await page.textContent('.why'), /“Backward, embedding” binds/);
-});
-
-test('the timeline names its peak, and a scrubber lists what is alive at a moment', async () => {
-  const page = await open(browser);
-  const said = () => page.getAttribute('#timeline', 'aria-valuetext');
-  assert.equal(await said(), 'second step, optimizer step: 71.17 GiB, the peak');
-  await page.focus('#timeline');
-  await page.keyboard.press('Home');
-  await settled(page);
-  assert.equal(await said(), 'model loaded: 14.23 GiB');
-  assert.match(await page.textContent('#alive'), /gate_up_proj: weight/);
-  assert.doesNotMatch(await page.textContent('#alive'), /optimizer/);
-  await page.keyboard.press('ArrowRight');
-  await settled(page);
-  assert.match(await said(), /^first step, forward, layer 1 of 32: 14\./);
-  await page.keyboard.press('End');
-  await page.keyboard.press('PageDown');
-  await settled(page);
-  assert.match(await said(), /^second step, backward, layer 7 of 32: /);
-  assert.match(await page.textContent('#alive'), /exp_avg/);
-  await page.mouse.move(0, 0);
-  await page.hover('#timeline', { position: { x: 300, y: 90 } });
-  await settled(page);
-  assert.match(await said(), /^first step, backward, /);
-  await page.focus('#timeline');
-  await page.keyboard.press('Escape');
-  await settled(page);
-  assert.match(await said(), /the peak$/);
-  assert.deepEqual(page.errors, []);
 });
 
 test('reserved and device figures are replayed when the reader pauses, as the command says them', async () => {
@@ -295,49 +211,6 @@ test('reserved and device figures are replayed when the reader pauses, as the co
   const low = (reserved.low / 2 ** 30).toFixed(2);
   const high = (reserved.high / 2 ** 30).toFixed(2);
   assert.match(await page.textContent('.three'), new RegExp(`${low}–${high} GiB`));
-});
-
-test('a way of spreading the run sets its details, draws the mesh, and says what a GPU holds', async () => {
-  const page = await open(browser, '?v=1&model=llama-3.1-8b&b=1&s=2048');
-  await unfold(page);
-  assert.equal(await page.isVisible('.mesh'), false);
-  await page.selectOption('#spread', 'fsdp2_tp');
-  await settled(page);
-  assert.equal(await page.inputValue('#gpus'), '8');
-  assert.equal(await page.inputValue('#tp'), '4');
-  assert.match(await page.textContent('.controls'), /Also divides each layer's matrices/);
-  await page.fill('#gpus', '64');
-  await settled(page);
-  const held = await page.$$eval('#mesh tbody td', (cells) => cells.map((cell) => cell.textContent));
-  assert.deepEqual(held, ['all', '1/4', 'all', '1/16', '1/16', '1/16']);
-  // Eight rows of four are drawn, the other shards are said.
-  assert.equal(await page.$$eval('.squares i', (squares) => squares.length), 32);
-  assert.equal(await page.$$eval('.squares i.own', (squares) => squares.length), 1);
-  // The address follows at most every 300 ms.
-  await page.waitForTimeout(320);
-  assert.equal(await peak(page), estimate(await page.evaluate(() => location.search)).peak.requested);
-  // A mesh that doesn't multiply up gets its sentence, and the answer stays.
-  await page.fill('#gpus', '63');
-  await settled(page);
-  assert.match(await page.textContent('#problems'), /63/);
-  assert.equal(await page.inputValue('#spread'), 'fsdp2_tp');
-  assert.deepEqual(page.errors, []);
-});
-
-test('memory over the number of GPUs has a curve for each way, and the scenario stands in it', async () => {
-  const page = await open(browser, '?v=1&model=llama-3.1-8b&b=1&s=2048&gpus=64&spread=fsdp2');
-  await page.click('#scaling summary');
-  await page.waitForSelector('#scaling table');
-  const ways = await page.$$eval('#scaling thead [data-spread]', (heads) => heads.map((head) => head.dataset.spread));
-  assert.ok(['ddp', 'fsdp2', 'fsdp2_tp', 'accelerate', 'megatron'].every((way) => ways.includes(way)), ways.join());
-  const own = await page.$$eval('#scaling tr.is-peak', (rows) => rows.map((row) => [...row.cells].map((cell) => cell.textContent)));
-  assert.equal(own.length, 1);
-  assert.equal(own[0][0], '64');
-  const answer = await page.textContent('#answer');
-  assert.ok(answer.replace(/\s+/g, ' ').includes(own[0][1 + ways.indexOf('fsdp2')].split(' ')[0]));
-  await page.click('[data-lang="zh"]');
-  assert.match(await page.textContent('#scaling'), /每卡的值/);
-  assert.deepEqual(page.errors, []);
 });
 
 test('the accuracy panel opens, speaks both languages, and says so where it can\'t be loaded', async () => {
