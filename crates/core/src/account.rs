@@ -121,9 +121,7 @@ impl Account {
 
     /// Bytes of the gradients of all parameters.
     pub(crate) fn gradient_bytes(&self) -> Bytes {
-        let of =
-            |gradient: &Gradient| Some(self.slots.get(gradient.slot)?.storage.bytes().times(gradient.copies));
-        self.gradients.iter().filter_map(of).sum()
+        self.bytes_of_gradients(&(0..self.gradients.len()))
     }
 
     /// The gradients of all parameters.
@@ -138,6 +136,13 @@ impl Account {
                 self.count(slot, instant, copies);
             }
         }
+    }
+
+    /// Bytes of them.
+    pub(crate) fn bytes_of_gradients(&self, range: &Range<usize>) -> Bytes {
+        let of =
+            |gradient: &Gradient| Some(self.slots.get(gradient.slot)?.storage.bytes().times(gradient.copies));
+        self.gradients.get(range.clone()).unwrap_or_default().iter().filter_map(of).sum()
     }
 
     /// The gradients of some parameters.

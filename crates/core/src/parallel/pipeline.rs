@@ -61,6 +61,13 @@ pub(crate) struct Moment {
     pub(crate) outputs: u64,
 }
 
+impl Moment {
+    /// The chunk that runs, and whether its gradients are there: that decides what is alive inside of it.
+    pub(crate) fn kind(&self) -> (usize, bool) {
+        (self.running, self.has_gradients.get(self.running).copied().unwrap_or_default())
+    }
+}
+
 /// Of each chunk the forwards and the backwards among which memory is largest.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Moments {
@@ -91,12 +98,12 @@ impl Pipeline {
         (0..self.chunks).map(|chunk| of_stage(chunk * self.ranks + rank)).collect()
     }
 
-    /// What a rank runs, as far as it matters.
-    pub(crate) fn moments(&self, rank: u64) -> Moments {
+    /// What a rank runs, as far as it matters; `weight` says how much of a moment lies outside of the chunk that runs, in bytes.
+    pub(crate) fn moments(&self, rank: u64, weight: &dyn Fn(&Moment) -> u64) -> Moments {
         match self.schedule {
             Schedule::GPipe => self.all_forwards_first(rank),
             Schedule::OneForwardOneBackward => self.in_turn(rank),
-            Schedule::Interleaved => self.interleaved(rank),
+            Schedule::Interleaved => self.interleaved(rank, weight),
         }
     }
 
@@ -149,7 +156,7 @@ impl Pipeline {
 
     /// `ScheduleInterleaved1F1B` (`_get_1f1b_rank_ops`, `_get_warmup_ops`). Sends of outputs are waited for after the backward of the same
     /// micro-batch, sends of gradients at the end of the schedule (`_add_wait_send`): until then both are named.
-    fn interleaved(&self, rank: u64) -> Moments {
+    fn interleaved(&self, rank: u64, weight: &dyn Fn(&Moment) -> u64) -> Moments {
         let chunks = self.chunks.max(1);
         let rounds = (self.batches / self.ranks).max(1);
         let each = (self.batches / rounds).max(1);
@@ -158,7 +165,7 @@ impl Pipeline {
         let left_out = self.batches.saturating_sub(simulated);
         let all = chunks.saturating_mul(simulated);
         let warm_up = warm_up.min(all);
-        let mut run = Run::new(self, rank);
+        let mut run = Run::new(self, rank, weight);
         let index = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
         let mut forwards = 0;
         for backwards in 0..all {
@@ -179,21 +186,23 @@ impl Pipeline {
 }
 
 /// A rank on its way through a schedule.
-struct Run {
+struct Run<'w> {
+    weight: &'w dyn Fn(&Moment) -> u64,
     chunks: Vec<Chunk>,
     in_flight: Vec<u64>,
     done: Vec<bool>,
     logits: u64,
     sent: u64,
-    /// Of each chunk every forward and backward that has run.
+    /// The forwards and backwards that weigh most, of each chunk without and with gradients.
     forward: Vec<Moment>,
     backward: Vec<Moment>,
 }
 
-impl Run {
-    fn new(pipeline: &Pipeline, rank: u64) -> Self {
+impl<'w> Run<'w> {
+    fn new(pipeline: &Pipeline, rank: u64, weight: &'w dyn Fn(&Moment) -> u64) -> Self {
         let chunks = pipeline.chunks_of(rank);
         Self {
+            weight,
             in_flight: vec![0; chunks.len()],
             done: vec![false; chunks.len()],
             chunks,
@@ -224,7 +233,7 @@ impl Run {
     fn forward(&mut self, chunk: usize) {
         self.logits += u64::from(self.is(chunk, |chunk| chunk.is_last));
         let now = self.now(chunk);
-        keep(&mut self.forward, now);
+        keep(&mut self.forward, now, self.weight);
         if let Some(count) = self.in_flight.get_mut(chunk) {
             *count += 1;
         }
@@ -237,7 +246,7 @@ impl Run {
         let mut now = self.now(chunk);
         // The output of the chunk that runs is named too.
         now.outputs += u64::from(!self.is(chunk, |chunk| chunk.is_last));
-        keep(&mut self.backward, now);
+        keep(&mut self.backward, now, self.weight);
         if let Some(done) = self.done.get_mut(chunk) {
             *done = true;
         }
@@ -259,19 +268,11 @@ impl Run {
     }
 }
 
-/// Keeps a moment if none of the same chunk has at least as much of everything.
-fn keep(moments: &mut Vec<Moment>, moment: Moment) {
-    let is_covered = |by: &Moment, moment: &Moment| {
-        by.running == moment.running
-            && by.others.iter().zip(&moment.others).all(|(a, b)| a >= b)
-            && by.has_gradients.iter().zip(&moment.has_gradients).all(|(a, b)| a >= b)
-            && by.logits >= moment.logits
-            && by.sent >= moment.sent
-            && by.outputs >= moment.outputs
-    };
-    if moments.iter().any(|kept| is_covered(kept, &moment)) {
-        return;
+/// Keeps a moment if none of the same chunk, whose gradients are there or not as well, weighs as much.
+fn keep(moments: &mut Vec<Moment>, moment: Moment, weight: &dyn Fn(&Moment) -> u64) {
+    match moments.iter_mut().find(|kept| kept.kind() == moment.kind()) {
+        Some(kept) if weight(kept) < weight(&moment) => *kept = moment,
+        Some(_) => {}
+        None => moments.push(moment),
     }
-    moments.retain(|kept| !is_covered(&moment, kept));
-    moments.push(moment);
 }

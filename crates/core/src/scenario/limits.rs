@@ -36,6 +36,8 @@ pub const QUANT_GROUP: (u32, u32) = (8, 65_536);
 pub const VOCABULARY: (u32, u32) = (1, 16_777_216);
 /// GPUs of a run.
 pub const GPUS: (u32, u32) = (1, 1_048_576);
+/// Chunks of layers that a pipeline rank holds.
+pub const STAGE_CHUNKS: (u32, u32) = (1, 128);
 /// Elements of a buffer.
 pub const ELEMENTS: (u32, u32) = (1_000, 4_000_000_000);
 /// The same, where there may be none.

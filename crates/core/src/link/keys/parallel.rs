@@ -90,7 +90,7 @@ pub(super) const KEYS: &[Key] = &[
     flag!("loss_parallel", |s| s.parallel.mesh.loss_parallel).when(is_tensor_parallel),
     number!("pp", limits::GPUS, |s| s.parallel.mesh.pipeline).when(is_pipelined),
     choice!("schedule", Schedule, |s| s.parallel.mesh.schedule).when(is_pipelined),
-    number!("stage_chunks", limits::GPUS, |s| s.parallel.mesh.chunks).when(is_interleaved),
+    number!("stage_chunks", limits::STAGE_CHUNKS, |s| s.parallel.mesh.chunks).when(is_interleaved),
     optional!("stage", limits::GPUS, |s| s.parallel.mesh.stage).when(is_pipelined),
     number!("cp", limits::GPUS, |s| s.parallel.mesh.context).when(is_context_parallel),
     choice!("cp_rotate", Rotate, |s| s.parallel.mesh.rotate).when(is_context_parallel),

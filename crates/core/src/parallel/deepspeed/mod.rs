@@ -50,6 +50,7 @@ pub(crate) struct Zero {
     pub(crate) is_tied: bool,
     pub(crate) is_checkpointed: bool,
     elements: u64,
+    partition: u64,
 }
 
 impl Zero {
@@ -60,6 +61,10 @@ impl Zero {
         let pieces = pieces(&architecture);
         let elements = pieces.iter().map(|piece| piece.elements).fold(0, u64::saturating_add);
         let ways = scenario.parallel.data_ways();
+        let partition = match stage {
+            3 => pieces.iter().map(|piece| piece.elements.div_ceil(ways)).fold(0, u64::saturating_add),
+            _ => elements.next_multiple_of(ways.saturating_mul(2)) / ways,
+        };
         Some(Self {
             stage,
             settings: scenario.parallel.deepspeed,
@@ -71,6 +76,7 @@ impl Zero {
             is_tied: architecture.tied,
             is_checkpointed: scenario.checkpointing.is_on(),
             elements,
+            partition,
         })
     }
 
@@ -80,11 +86,8 @@ impl Zero {
     }
 
     /// Elements of this rank's part. ZeRO-1 and -2 cut the flat buffer, aligned to 4 B for each rank; ZeRO-3 each parameter.
-    pub(crate) fn partition(&self) -> u64 {
-        match self.stage {
-            3 => self.pieces.iter().map(|piece| self.shard(piece)).fold(0, u64::saturating_add),
-            _ => self.elements.next_multiple_of(self.ways.saturating_mul(2)) / self.ways,
-        }
+    pub(crate) const fn partition(&self) -> u64 {
+        self.partition
     }
 
     fn shard(&self, piece: &Piece) -> u64 {
@@ -108,7 +111,7 @@ impl Zero {
 
     /// The bounds of this rank's part of the flat buffer.
     fn bounds(&self) -> (u64, u64) {
-        let part = self.partition();
+        let part = self.partition;
         (self.rank.saturating_mul(part), (self.rank + 1).saturating_mul(part))
     }
 
@@ -144,7 +147,7 @@ impl Zero {
 
     /// Elements of the largest group that ZeRO-3 updates at a time (`_create_fp16_sub_groups`).
     pub(crate) fn sub_group(&self) -> u64 {
-        let all = self.partition();
+        let all = self.partition;
         let size = self.settings.sub_group.get();
         if self.stage < 3 || size >= all {
             return all;
@@ -174,7 +177,7 @@ impl Zero {
 
     /// What ZeRO-3 holds from the beginning: its part of weights and gradients, and what is never cut.
     pub(crate) fn parts(&self) -> Vec<Storage> {
-        let part = self.partition();
+        let part = self.partition;
         let whole = self.pieces.iter().filter(|piece| self.persists(piece));
         let whole = whole.map(|piece| piece.elements).fold(0, u64::saturating_add);
         let of =

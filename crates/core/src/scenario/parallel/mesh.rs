@@ -102,6 +102,7 @@ impl Scenario {
     /// A mesh whose product is the number of GPUs.
     pub(super) fn check_mesh(&self) -> Result<(), Error> {
         let (gpus, mesh) = (self.parallel.gpus.get(), &self.parallel.mesh);
+        in_range("stage_chunks", mesh.chunks, limits::STAGE_CHUNKS)?;
         let ways = [("tp", mesh.tensor), ("pp", mesh.pipeline), ("cp", mesh.context), ("ep", mesh.expert)];
         for (key, count) in ways {
             in_range(key, count, limits::GPUS)?;

@@ -189,6 +189,11 @@ impl<'a> Layers<'a> {
             .map_or(0, |(index, _)| index)
     }
 
+    /// Bytes that all layers keep of a micro-batch for its backward.
+    pub(super) fn kept_bytes(&self) -> Bytes {
+        self.sum(&(0..self.count()), |kind| kind.bytes_kept(Kept::ForBackward))
+    }
+
     /// What the layers in a range keep.
     pub(super) fn kept(&self, account: &mut Account, instant: Instant, layers: &Range<u64>, kept: Kept) {
         self.kept_times(account, instant, layers, kept, 1);

@@ -5,6 +5,7 @@
 //! which `_merge_outputs` joins at the end of the step: a copy of all of them. PARALLEL section 7, `schedules.py`, `stage.py`.
 
 mod stage;
+mod weights;
 
 use std::ops::Range;
 
@@ -22,6 +23,7 @@ use crate::tape::Storage;
 use crate::timeline::LayerTotals;
 use crate::units::{Bytes, Dtype};
 use stage::Stage;
+use weights::Weights;
 
 /// What one kind of rank holds and needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -158,21 +160,25 @@ impl<'s> Shared<'s> {
         (all, ranges)
     }
 
-    /// What is alive at every instant on a rank: at each the chunk that needs most runs.
+    /// What is alive at every instant on a rank: at each the chunk that needs most runs. Chunks of a kind need the same while they run, so
+    /// that of their moments the one counts beside which most waits.
     fn account(&self, rank: u64, looked: Looked) -> (Account, Vec<LayerTotals>) {
         let chunks = self.pipeline.chunks_of(rank);
-        let moments = self.pipeline.moments(rank);
+        let weights = Weights::of(self, &chunks);
+        let weight = |moment: &Moment| weights.of_moment(moment);
+        let moments = self.pipeline.moments(rank, &weight);
         let mut result: Option<(Account, Vec<LayerTotals>)> = None;
-        for running in 0..chunks.len() {
-            let of_chunk = |moments: &[Moment]| {
-                moments.iter().filter(|moment| moment.running == running).cloned().collect::<Vec<_>>()
+        for kind in weights.kinds() {
+            let heaviest = |moments: &[Moment], is_wanted: &dyn Fn(&Moment) -> bool| {
+                let of_kind =
+                    moments.iter().filter(|moment| weights.kind(moment) == kind && is_wanted(moment));
+                of_kind.max_by_key(|moment| weight(moment)).cloned()
             };
-            let (forward, backward) = (of_chunk(&moments.forward), of_chunk(&moments.backward));
-            for at in 0..forward.len().max(backward.len()) {
-                let pick = |moments: &[Moment]| moments.get(at).or(moments.last()).cloned();
-                let (Some(forward), Some(backward)) = (pick(&forward), pick(&backward)) else { continue };
-                let stage = Stage::new(self, &chunks, forward, backward);
-                let (account, layers) = stage.account(looked);
+            let Some(forward) = heaviest(&moments.forward, &|_| true) else { continue };
+            for has_gradients in [false, true] {
+                let is_wanted = |moment: &Moment| moment.kind().1 == has_gradients;
+                let Some(backward) = heaviest(&moments.backward, &is_wanted) else { continue };
+                let (account, layers) = Stage::new(self, &chunks, forward.clone(), backward).account(looked);
                 match &mut result {
                     Some((known, known_layers)) => {
                         known.take_larger(&account);
@@ -186,10 +192,8 @@ impl<'s> Shared<'s> {
                 }
             }
         }
-        if let Some((account, _)) = result.as_mut().filter(|_| chunks.iter().any(|chunk| chunk.is_last))
-            && let (Some(forward), Some(backward)) = (moments.forward.first(), moments.backward.first())
-        {
-            account.take_larger(&Stage::new(self, &chunks, forward.clone(), backward.clone()).joined());
+        if let Some((account, _)) = result.as_mut().filter(|_| chunks.iter().any(|chunk| chunk.is_last)) {
+            account.take_larger(&Stage::idle(self, &chunks).joined());
         }
         result.unwrap_or_else(|| {
             (Account::new(&self.pass.architecture, &[], Dtype::Fp32, InstantSet::TRAINING), Vec::new())

@@ -34,7 +34,31 @@ pub(super) struct Stage<'a> {
     backward: Moment,
 }
 
+/// What a chunk is beside another one that runs.
+#[derive(Clone, Copy)]
+pub(super) struct Beside {
+    /// Bytes that a micro-batch keeps in it until its backward.
+    pub(super) kept: u64,
+    /// Whether what it was handed stays beside that.
+    pub(super) is_received: bool,
+    /// Bytes of its gradients.
+    pub(super) gradients: u64,
+}
+
 impl<'a> Stage<'a> {
+    /// A rank on which nothing runs or waits.
+    pub(super) fn idle(shared: &'a Shared<'a>, chunks: &'a [Chunk]) -> Self {
+        let moment = Moment {
+            running: 0,
+            others: vec![0; chunks.len()],
+            has_gradients: vec![false; chunks.len()],
+            logits: 0,
+            sent: 0,
+            outputs: 0,
+        };
+        Self::new(shared, chunks, moment.clone(), moment)
+    }
+
     pub(super) fn new(
         shared: &'a Shared<'a>,
         chunks: &'a [Chunk],
@@ -80,6 +104,40 @@ impl<'a> Stage<'a> {
     fn running(&self) -> Option<(&Placed<'a>, &Chunk)> {
         let at = self.backward.running;
         Some((self.placed.get(at)?, self.chunks.get(at)?))
+    }
+
+    /// What a chunk is beside another one that runs.
+    pub(super) fn beside(&self, at: usize) -> Beside {
+        let mut kept: u64 = 0;
+        if let Some(placed) = self.placed.get(at) {
+            for block in [&placed.embedding, &placed.head].into_iter().flatten() {
+                let block = block.block();
+                kept = kept.saturating_add(block.bytes(block.kept_for_backward()).get());
+            }
+            kept = kept.saturating_add(placed.layers.kept_bytes().get());
+        }
+        let inputs = inputs::inputs(self.shared.scenario, &self.shared.pass);
+        let held = inputs.iter().filter(|input| !is_batch(&input.storage) && input.until > Instant::Loss);
+        kept =
+            held.map(|input| input.storage.bytes().times(input.copies).get()).fold(kept, u64::saturating_add);
+        let gradients = self.ranges.get(at).map_or(0, |range| self.account.bytes_of_gradients(range).get());
+        let both = self.chunks.get(at).zip(self.placed.get(at));
+        Beside { kept, is_received: both.is_some_and(|both| received((both, &1)) > 0), gradients }
+    }
+
+    /// Bytes of what stages send each other for a micro-batch.
+    pub(super) fn message_bytes(&self) -> u64 {
+        self.message(What::Received, false).bytes().get()
+    }
+
+    fn message(&self, what: What, gradient: bool) -> Storage {
+        let pass = &self.shared.pass;
+        Storage {
+            name: Name { gradient, ..Name::of(Module::Layer, what) },
+            category: Category::Communication,
+            dims: Dims::new(&[pass.batch(), pass.sequence(), pass.hidden()]),
+            dtype: pass.weight,
+        }
     }
 
     /// Weights, buffers, optimizer states, and the whole batch, which every rank is given.
@@ -155,14 +213,6 @@ impl<'a> Stage<'a> {
 
     /// What was received, what has been sent and is still named, and the logits of all micro-batches so far.
     fn messages(&mut self) {
-        let pass = &self.shared.pass;
-        let hidden = Dims::new(&[pass.batch(), pass.sequence(), pass.hidden()]);
-        let message = |what, gradient| Storage {
-            name: Name { gradient, ..Name::of(Module::Layer, what) },
-            category: Category::Communication,
-            dims: hidden,
-            dtype: pass.weight,
-        };
         let logits = self.shared.logits();
         for (instant, moment) in self.instants() {
             let waiting: u64 = self.chunks.iter().zip(&self.placed).zip(&moment.others).map(received).sum();
@@ -178,10 +228,10 @@ impl<'a> Stage<'a> {
             let came = is_backward && !chunk.is_last && instant != Instant::BackwardFirstVisited;
             let is_running_head = instant == Instant::Loss && chunk.is_last;
             let held = [
-                (message(What::Received, false), waiting + own + done),
-                (message(What::Output, true), u64::from(came)),
-                (message(What::Input, true), moment.sent),
-                (message(What::Output, false), moment.outputs),
+                (self.message(What::Received, false), waiting + own + done),
+                (self.message(What::Output, true), u64::from(came)),
+                (self.message(What::Input, true), moment.sent),
+                (self.message(What::Output, false), moment.outputs),
                 (logits, moment.logits.saturating_sub(u64::from(is_running_head))),
             ];
             self.account.add_held(instant, &held);
