@@ -6,11 +6,12 @@
 use insta::assert_snapshot;
 use proptest::prelude::*;
 use vram_chart::{
-    Bar, Input, Phase, Segment, Theme, TimelineInput, TimelineTexts, layout, svg, timeline_layout,
+    Bar, Input, Phase, ScalingInput, Segment, Theme, TimelineInput, TimelineTexts, layout, scaling_layout,
+    svg, timeline_layout,
 };
 use vram_core::ledger::{Category, Instant};
 use vram_core::timeline::{Moment, Point, StepNumber};
-use vram_core::units::Bytes;
+use vram_core::units::{Bytes, Count};
 
 fn input(sizes: &[[u64; 9]; 7], ghost: Option<Vec<Bytes>>, capacity: u64) -> Input {
     let totals: Vec<u64> =
@@ -143,5 +144,39 @@ proptest! {
             }
         }
         prop_assert!(layout.capacity.is_none_or(|x| x <= layout.width));
+    }
+}
+
+/// Each doubling is as wide as the next, a halving as high, and more memory stands higher.
+#[test]
+fn over_the_number_of_gpus_a_slope_that_halves_is_straight() {
+    let gib = |n: u64| Bytes::mib(n << 10);
+    let halving = (0..5_u32).map(|power| (Count::new(1 << power), gib(256 >> power))).collect();
+    let input = ScalingInput {
+        curves: vec![halving, vec![(Count::ONE, gib(100)), (Count::new(16), gib(100))]],
+        own: Some(0),
+        gpus: Count::new(4),
+        capacity: gib(80),
+    };
+    for width in [160, 390, 832] {
+        let placed = scaling_layout(&input, width);
+        let points = &placed.lines[0].points;
+        let steps: Vec<(i32, i32)> =
+            points.windows(2).map(|pair| (pair[1].0 - pair[0].0, pair[1].1 - pair[0].1)).collect();
+        assert!(
+            steps.iter().all(|step| (step.0 - steps[0].0).abs() <= 1 && (step.1 - steps[0].1).abs() <= 1)
+        );
+        assert!(steps.iter().all(|step| step.0 > 0 && step.1 > 0), "{steps:?}");
+        assert_eq!(placed.own, points[2].0);
+        assert!(placed.lines[0].is_own && !placed.lines[1].is_own);
+        assert_eq!(placed.lines[1].points[0].1, placed.lines[1].points[1].1);
+        assert!(placed.capacity > placed.lines[1].points[0].1, "100 GiB stand above 80");
+        assert!(
+            placed
+                .lines
+                .iter()
+                .flat_map(|line| &line.points)
+                .all(|&(x, y)| x <= width && y <= placed.origin.1)
+        );
     }
 }

@@ -78,3 +78,15 @@ fn what_cannot_be_is_refused() {
         assert!(matches!(scenario.validate(), Err(Error::OutOfRange { .. })));
     }
 }
+
+/// What is looked at doesn't grow with the schedule: many chunks and micro-batches of many ranks are answered at once.
+#[test]
+fn a_long_schedule_is_answered_as_a_short_one() {
+    let mut long = pipelined(64, Schedule::Interleaved, 64);
+    long.model.architecture.layers = Count::new(4096);
+    long.gradient_accumulation = Count::new(4096);
+    let started = std::time::Instant::now();
+    assert!(estimate(&long).is_ok());
+    // Milliseconds; a walk over all moments took minutes.
+    assert!(started.elapsed().as_secs() < 10);
+}
