@@ -129,7 +129,7 @@ pub fn estimate(scenario: &Scenario) -> Result<Estimate, Error> {
 /// Those of [`estimate`] where a field can't be.
 pub fn ranks(scenario: &Scenario) -> Result<Vec<Rank>, Error> {
     scenario.validate()?;
-    Ok(if scenario.is_pipelined() { step::ranks(scenario) } else { Vec::new() })
+    Ok(step::ranks(scenario))
 }
 
 /// An [`estimate`] with what a [`replay`] of two steps through the caching allocator says of allocated and reserved memory. It takes a

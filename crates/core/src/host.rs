@@ -9,6 +9,8 @@
 //!
 //! PyTorch's allocator of pinned memory rounds each block up to a power of two (`ATen/core/CachingHostAllocator.h`, `PowerOf2Ceil`).
 
+use std::collections::BTreeMap;
+
 use crate::ledger::{Category, Dim, Dims, Module, Name, Symbol, What};
 use crate::parallel::Shards;
 use crate::parallel::deepspeed::Zero;
@@ -161,13 +163,13 @@ impl Host {
             self.put(staging, 1, is_pinned);
         }
         if zero.accumulates && !is_third {
-            let owned = zero.pieces.iter().filter(|piece| zero.owns(piece));
-            for piece in owned {
-                self.put(
-                    of(Category::Gradients, What::UnshardedGradients, piece.elements, Dtype::Bf16),
-                    1,
-                    is_pinned,
-                );
+            let mut sizes: BTreeMap<u64, u64> = BTreeMap::new();
+            for piece in zero.pieces.iter().filter(|piece| zero.owns(piece)) {
+                *sizes.entry(piece.elements).or_default() += 1;
+            }
+            for (elements, copies) in sizes {
+                let whole = of(Category::Gradients, What::UnshardedGradients, elements, Dtype::Bf16);
+                self.put(whole, copies, is_pinned);
             }
         }
         let architecture = scenario.architecture();

@@ -19,8 +19,13 @@ pub struct Curve {
 impl Curve {
     /// From how many GPUs twice as many save less than a tenth; none where each doubling helps.
     pub fn stops_helping(&self) -> Option<Count> {
+        // Where a number between two can't be, several doublings stand between them.
         let saves_little = |pair: &&[(Count, Bytes)]| match pair {
-            [(_, one), (_, two)] => two.times(10) > one.times(9),
+            [(few, one), (many, two)] => {
+                let doublings = (many.get() / few.get().max(1)).checked_ilog2().unwrap_or_default();
+                let (one, two) = (u128::from(one.get()), u128::from(two.get()));
+                two * 10_u128.pow(doublings) > one * 9_u128.pow(doublings)
+            }
             _ => false,
         };
         let pairs: Vec<&[(Count, Bytes)]> = self.points.windows(2).collect();

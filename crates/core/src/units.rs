@@ -101,6 +101,11 @@ impl Count {
         Self(n)
     }
 
+    /// The number as it was made.
+    pub const fn number(self) -> u32 {
+        self.0
+    }
+
     /// The number, wide enough to multiply.
     pub const fn get(self) -> u64 {
         self.0 as u64

@@ -2,14 +2,20 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that fails is a test that panics")]
 
+use vram_core::estimate::ranks;
 use vram_core::ledger::{Category, Instant};
+use vram_core::units::Bytes;
 use vram_core::{Error, Estimate, Field, Scenario, estimate, link, presets};
 
 /// Llama 3.1 8B on Megatron-LM, with some fields of a link.
 fn scenario(fields: &str) -> Scenario {
+    of_model("llama-3.1-8b", fields)
+}
+
+fn of_model(model: &str, fields: &str) -> Scenario {
     let fixed =
         "recipe=bf16-master&optimizer=adamw_fused&accumulation=8&b=1&s=4096&checkpointing=off&dp=megatron";
-    let model = presets::find("llama-3.1-8b").unwrap().model().unwrap();
+    let model = presets::find(model).unwrap().model().unwrap();
     let mut scenario = Scenario { model, ..Scenario::default() };
     for field in fixed.split('&').chain(fields.split('&')) {
         let (key, value) = field.split_once('=').unwrap();
@@ -53,12 +59,23 @@ fn tensor_parallel_ranks_and_stages_together_hold_the_model() {
     assert_eq!(of_stages, whole);
 }
 
+/// Of a model with experts in some layers the fullest stage stands anywhere.
 #[test]
 fn without_a_stage_it_is_the_fullest() {
-    let all: Vec<u64> = (1..=4)
-        .map(|stage| answer(&format!("gpus=4&pp=4&stage={stage}")).at_peak().requested.get())
-        .collect();
-    assert_eq!(answer("gpus=4&pp=4").at_peak().requested.get(), *all.iter().max().unwrap());
+    let dense = ("llama-3.1-8b", "gpus=4&pp=4", 4);
+    let sparse = ("qwen3-30b-a3b", "gpus=8&layers=8&pp=8&sparse_every=3", 8);
+    for (model, way, stages) in [dense, sparse] {
+        let of = |more: &str| of_model(model, &format!("{way}{more}"));
+        let peak = |more: &str| estimate(&of(more)).unwrap().at_peak().requested;
+        let all: Vec<Bytes> = (1..=stages).map(|stage| peak(&format!("&stage={stage}"))).collect();
+        assert_eq!(peak(""), *all.iter().max().unwrap());
+        let kinds = ranks(&of("")).unwrap();
+        assert_eq!(kinds[0].peak, peak(""));
+        assert_eq!(kinds.iter().map(|kind| kind.stages).sum::<u64>(), stages);
+        for kind in kinds {
+            assert_eq!(kind.peak, all[usize::try_from(kind.stage).unwrap() - 1]);
+        }
+    }
 }
 
 #[test]
@@ -80,6 +97,9 @@ fn what_does_not_divide_is_refused() {
         ("gpus=5&pp=5", "layers"),
         ("gpus=8&ep=2", "ep"),
         ("gpus=8&cp=2&cp_rotate=allgather", "cp_rotate"),
+        ("gpus=8&tp=8&sequence_parallel=1&s=4100", "s"),
+        ("gpus=8&mlp_bias=1", "mlp_bias"),
+        ("gpus=8&act=relu", "act"),
     ] {
         let found = match estimate(&scenario(more)) {
             Err(Error::NotDivisible { field, .. } | Error::Unsupported { field, .. }) => Some(field),
@@ -87,6 +107,8 @@ fn what_does_not_divide_is_refused() {
         };
         assert_eq!(found.as_ref().map(Field::key), Some(field), "{more}");
     }
+    let beyond = estimate(&scenario("gpus=4&pp=4&stage=5"));
+    assert!(matches!(beyond, Err(Error::OutOfRange { field, .. }) if field.key() == "stage"));
 }
 
 /// What a layer keeps of its activations, MiB: what one layer more adds when backward begins.

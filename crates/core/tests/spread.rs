@@ -57,6 +57,9 @@ fn a_curve_says_from_where_it_is_level() {
     assert_eq!(at(&[(1, 80), (2, 40), (4, 20)]), None);
     assert_eq!(at(&[(1, 80), (2, 40), (4, 38), (8, 37)]), Some(Count::new(2)));
     assert_eq!(at(&[(1, 80), (2, 80)]), Some(Count::new(1)));
+    // Three doublings that save a quarter save less than a tenth each.
+    assert_eq!(at(&[(1, 80), (8, 60)]), Some(Count::new(1)));
+    assert_eq!(at(&[(1, 80), (8, 50)]), None);
 }
 
 #[test]

@@ -54,6 +54,17 @@ fn the_gradient_of_the_embedding_is_not_divided() {
     assert_eq!(gradients - weights, embedding - embedding / 8);
 }
 
+/// Of sixteen GPUs, eight have the parts of a layer: two ranks are left that shard.
+#[test]
+fn a_group_that_shards_is_no_larger_than_the_ranks_that_are_left() {
+    let with_group = |group| scenario("llama-3.1-8b", &format!("gpus=16&tp=8&shard_group={group}"));
+    assert!(estimate(&with_group(2)).is_ok());
+    assert!(matches!(
+        estimate(&with_group(16)),
+        Err(Error::NotDivisible { field, .. }) if field.key() == "gpus"
+    ));
+}
+
 #[test]
 fn more_ways_never_hold_more_states() {
     for more in ["", "&sequence_parallel=1", "&sequence_parallel=1&loss_parallel=1"] {

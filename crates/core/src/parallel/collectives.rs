@@ -84,7 +84,7 @@ impl Collectives {
                 group.shard = group.shard.saturating_add(shards.padded(parameter).elements());
             }
             if shards.is_flat() {
-                group.padded = group.elements.next_multiple_of(shards.ways());
+                group.padded = group.elements.div_ceil(shards.ways()).saturating_mul(shards.ways());
             }
             group
         };

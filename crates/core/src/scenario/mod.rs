@@ -42,7 +42,7 @@ pub use trainer::Trainer;
 pub use vision::Vision;
 pub use vocabulary::Vocabulary;
 
-use refusals::{all_followed, divides, in_range, none_refused, unsupported};
+use refusals::{all_followed, divides, in_range, none_refused, splittable, unsupported};
 
 use crate::error::{Error, Field};
 use crate::gpu::Gpu;

@@ -1,6 +1,7 @@
 //! How a scenario is refused: by an error that names the field, what was given, and what is accepted.
 
 use crate::error::{Error, Field};
+use crate::model::{Activation, Architecture};
 use crate::units::Count;
 
 /// A choice that isn't followed beside the others.
@@ -17,6 +18,19 @@ pub(super) fn all_followed(checks: &[Check<'_>]) -> Result<(), Error> {
         Some((_, key, given, accepted)) => Err(unsupported(key, given, accepted)),
         None => Ok(()),
     }
+}
+
+/// What every way of splitting layers among ranks asks of them: no biases behind the projections whose results ranks add up, an activation
+/// of one kernel, and text alone.
+pub(super) fn splittable(a: &Architecture) -> [Check<'_>; 6] {
+    [
+        (!a.output_bias, "o_bias", "1", &["0"]),
+        (!a.mlp_bias, "mlp_bias", "1", &["0"]),
+        (a.activation == Activation::OneKernel, "act", a.activation.key(), &["one_kernel"]),
+        (a.decoder.is_none(), "decoder_layers", "1", &["0"]),
+        (a.image.is_none(), "image_size", "1", &["0"]),
+        (a.tower.is_none(), "tower_hidden", "1", &["0"]),
+    ]
 }
 
 /// The first condition that holds where it must not, with one accepted value.

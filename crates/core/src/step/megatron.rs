@@ -5,25 +5,56 @@
 //! (`pipeline_parallel/schedules.py`, `input_tensor_grad`, `output_tensor_grad`). Derived, checked against measured/megatron.jsonl.
 
 use super::blocks::{Kind, LayerBlocks};
-use super::fullest::fullest;
 use super::layers::{Kept, Layers};
+use super::stages::{Rank, Walked, by_load, fullest, kinds, peak};
 use super::{FORWARD_AND_BACKWARD, Looked};
 use crate::account::{Account, Registered};
 use crate::ledger::{Category, Dims, Instant, InstantSet, Module, Name, What};
 use crate::model::Mixer;
-use crate::parallel::megatron::{Split, buffers, candidates, local, states};
+use crate::parallel::megatron::{RankPart, buffers, local, states};
 use crate::rules::{LayerGraph, LayerKind, LayerPlace, megatron as rules};
 use crate::scenario::Scenario;
 use crate::tape::{Block, Mode, Run, Storage};
 use crate::timeline::LayerTotals;
 use crate::totals::Totals;
-use crate::units::{Bytes, Dtype};
+use crate::units::{Bytes, Count, Dtype};
 
 /// What is alive at every instant on the stage that is asked for, or on that which needs most.
-pub(super) fn walk(scenario: &Scenario, looked: Looked) -> (Account, Vec<LayerTotals>) {
-    let stages = candidates(scenario);
-    let all = stages.into_iter().map(|stage| of_stage(&Split::of(scenario, stage), looked));
-    fullest(all).unwrap_or_else(|| of_stage(&Split::of(scenario, 0), looked))
+pub(super) fn walk(scenario: &Scenario, looked: Looked) -> Walked {
+    let of = |stage| of_stage(&RankPart::of(scenario, stage), looked);
+    match scenario.parallel.mesh.looked_at() {
+        Some(stage) => of(stage),
+        None => {
+            fullest(stage_kinds(scenario).into_iter().map(|(stage, _)| of(stage))).unwrap_or_else(|| of(0))
+        }
+    }
+}
+
+/// The kinds of rank, the most loaded first; none without a pipeline.
+pub(super) fn ranks(scenario: &Scenario) -> Vec<Rank> {
+    if scenario.parallel.mesh.pipeline <= Count::ONE {
+        return Vec::new();
+    }
+    let of_kind = |(stage, stages)| {
+        let rank = RankPart::of(scenario, stage);
+        Rank {
+            stage: stage + 1,
+            stages,
+            layers: rank.layers().count() as u64,
+            has_embedding: rank.is_first(),
+            has_head: rank.is_last(),
+            peak: peak(&of_stage(&rank, Looked::Largest).0),
+        }
+    };
+    by_load(stage_kinds(scenario).into_iter().map(of_kind).collect())
+}
+
+/// The first stage of each kind, from 0, and how many are of it.
+fn stage_kinds(scenario: &Scenario) -> Vec<(u64, u64)> {
+    kinds(RankPart::of(scenario, 0).stages, |stage| {
+        let rank = RankPart::of(scenario, stage);
+        (rank.is_first(), rank.is_last(), rank.has_turns(), order(&rank).collect::<Vec<_>>())
+    })
 }
 
 /// The blocks of a stage.
@@ -34,9 +65,9 @@ struct Blocks {
 }
 
 impl Blocks {
-    fn of(split: &Split) -> Self {
+    fn of(rank: &RankPart) -> Self {
         let mut kinds: Vec<Kind> = Vec::with_capacity(2);
-        for (at, layer) in (0..).zip(order(split)) {
+        for (at, layer) in (0..).zip(order(rank)) {
             match kinds.iter_mut().find(|kind| kind.layer == layer) {
                 Some(kind) => kind.last = at,
                 None => kinds.push(Kind { layer, first: at, last: at }),
@@ -47,49 +78,49 @@ impl Blocks {
             let mode = if recomputes { Mode::Reentrant } else { Mode::Grad };
             LayerBlocks {
                 kind,
-                without_graph: recomputes.then(|| rules::layer(split, Mode::NoGrad, is_sparse)),
-                with_graph: rules::layer(split, mode, is_sparse),
+                without_graph: recomputes.then(|| rules::layer(rank, Mode::NoGrad, is_sparse)),
+                with_graph: rules::layer(rank, mode, is_sparse),
                 run: if recomputes { Run::Reentrant } else { Run::Backward },
                 offloads_input: false,
             }
         };
         Self {
-            embedding: split.is_first().then(|| rules::embedding(split)),
+            embedding: rank.is_first().then(|| rules::embedding(rank)),
             layers: kinds.into_iter().map(of_kind).collect(),
-            head: split.is_last().then(|| rules::head(split)),
+            head: rank.is_last().then(|| rules::head(rank)),
         }
     }
 }
 
 /// The kind of each layer of the stage.
-fn order(split: &Split) -> impl Iterator<Item = LayerKind> {
-    split.layers().map(|index| LayerKind {
+fn order(rank: &RankPart) -> impl Iterator<Item = LayerKind> {
+    rank.layers().map(|index| LayerKind {
         mixer: Mixer::Full,
-        is_sparse: split.architecture.is_sparse(index),
+        is_sparse: rank.architecture.is_sparse(index),
         place: LayerPlace::Layer,
-        recomputes: split.recomputes(index),
+        recomputes: rank.recomputes(index),
         graph: LayerGraph { is_trained: true, follows: true },
     })
 }
 
 struct Stage<'a> {
-    split: &'a Split,
+    rank: &'a RankPart,
     account: Account,
     embedding: Option<Registered<'a>>,
     layers: Layers<'a>,
     head: Option<Registered<'a>>,
 }
 
-fn of_stage(split: &Split, looked: Looked) -> (Account, Vec<LayerTotals>) {
-    let blocks = Blocks::of(split);
-    let mut account = Account::new(&split.architecture, &[], Dtype::Fp32, InstantSet::TRAINING);
+fn of_stage(rank: &RankPart, looked: Looked) -> Walked {
+    let blocks = Blocks::of(rank);
+    let mut account = Account::new(&rank.architecture, &[], Dtype::Fp32, InstantSet::TRAINING);
     let embedding = blocks.embedding.as_ref().map(|block| account.register(block));
     let layers = {
         let layers = blocks.layers.iter().map(|blocks| (blocks.kind, blocks));
-        Layers::in_order(layers, order(split), None, &mut account)
+        Layers::in_order(layers, order(rank), None, &mut account)
     };
     let head = blocks.head.as_ref().map(|block| account.register(block));
-    let mut stage = Stage { split, account, embedding, layers, head };
+    let mut stage = Stage { rank, account, embedding, layers, head };
     stage.always();
     stage.other_micro_batches();
     stage.named_gradients();
@@ -102,19 +133,19 @@ fn of_stage(split: &Split, looked: Looked) -> (Account, Vec<LayerTotals>) {
 impl Stage<'_> {
     /// Weights, main gradients, the optimizer's shards, and buffers that stay.
     fn always(&mut self) {
-        let local = local(self.split);
-        for storage in states(self.split, &local) {
+        let local = local(self.rank);
+        for storage in states(self.rank, &local) {
             self.account.add_rounded(&Instant::ALL, storage, Bytes::ZERO);
         }
-        for (storage, copies) in buffers(self.split, &local) {
+        for (storage, copies) in buffers(self.rank, &local) {
             self.account.add_storage(&Instant::ALL, storage, copies);
         }
     }
 
     /// What the micro-batches in flight keep beside the one that runs. Of that one, all chunks are alive until backward comes to the first.
     fn other_micro_batches(&mut self) {
-        let each = self.split.layers_of_chunk();
-        for (chunk, in_flight) in (0..).zip(self.split.in_flight()) {
+        let each = self.rank.layers_of_chunk();
+        for (chunk, in_flight) in (0..).zip(self.rank.in_flight()) {
             let layers = chunk * each..(chunk + 1) * each;
             for &instant in &FORWARD_AND_BACKWARD {
                 let is_at_first =
@@ -135,23 +166,23 @@ impl Stage<'_> {
     /// the stage before, until there is another. The output of the turn before, too, has a name until forward is done, and with it the end
     /// of its graph (`AccumulateGrad`) the input.
     fn named_gradients(&mut self) {
-        if !self.split.has_turns() {
+        if !self.rank.has_turns() {
             return;
         }
         let of_turn = |name| Storage {
             name,
             category: Category::Communication,
-            dims: Dims::new(&[self.split.short(), self.split.batch(), self.split.hidden()]),
+            dims: Dims::new(&[self.rank.short(), self.rank.batch(), self.rank.hidden()]),
             dtype: Dtype::Bf16,
         };
         let sent = of_turn(Name { gradient: true, ..rules::named(Module::Layer, What::Input) });
         let received = of_turn(Name { gradient: true, ..rules::named(Module::Layer, What::Output) });
-        if self.split.receives() {
+        if self.rank.receives() {
             self.account.add_storage(&FORWARD_AND_BACKWARD, sent, 1);
             let earlier = of_turn(rules::named(Module::Layer, What::Received));
             self.account.add_storage(&[Instant::Forward, Instant::Loss], earlier, 1);
         }
-        if self.split.sends() {
+        if self.rank.sends() {
             // Backward of the stage's last layer has it as its own.
             let instants =
                 [Instant::Forward, Instant::Loss, Instant::BackwardLastVisited, Instant::BackwardEmbedding];

@@ -10,7 +10,6 @@ mod blocks;
 mod calls;
 mod deepspeed;
 mod forward;
-mod fullest;
 pub(crate) mod inputs;
 mod layers;
 mod megatron;
@@ -18,6 +17,7 @@ pub(crate) mod others;
 mod pipeline;
 pub(crate) mod rollout;
 mod sharded;
+mod stages;
 mod tensor;
 mod trained;
 mod update;
@@ -26,8 +26,8 @@ pub(crate) use blocks::{Blocks, LayerBlocks, kind_of, kinds};
 use calls::Call;
 pub(crate) use forward::reference_pass;
 use layers::Layers;
-pub use pipeline::Rank;
-pub(crate) use pipeline::ranks;
+pub use stages::Rank;
+use stages::Walked;
 pub(crate) use trained::Parameters;
 pub(crate) use trained::trained_elements;
 pub(crate) use update::{hooks, paged, updated};
@@ -80,11 +80,22 @@ pub(crate) fn account(scenario: &Scenario, looked: Looked) -> Account {
 }
 
 /// The same with what is alive while each layer runs.
-pub(crate) fn account_and_layers(scenario: &Scenario) -> (Account, Vec<LayerTotals>) {
+pub(crate) fn account_and_layers(scenario: &Scenario) -> Walked {
     walk(scenario, Looked::Largest)
 }
 
-fn walk(scenario: &Scenario, looked: Looked) -> (Account, Vec<LayerTotals>) {
+/// The kinds of rank of a pipeline, the most loaded first; none without one.
+pub(crate) fn ranks(scenario: &Scenario) -> Vec<Rank> {
+    if scenario.is_pipelined() {
+        pipeline::ranks(scenario)
+    } else if scenario.parallel.scheme() == Some(DataParallel::Megatron) {
+        megatron::ranks(scenario)
+    } else {
+        Vec::new()
+    }
+}
+
+fn walk(scenario: &Scenario, looked: Looked) -> Walked {
     if scenario.parallel.scheme() == Some(DataParallel::Megatron) {
         return megatron::walk(scenario, looked);
     }
@@ -104,7 +115,7 @@ fn walk(scenario: &Scenario, looked: Looked) -> (Account, Vec<LayerTotals>) {
     (account, layers)
 }
 
-fn walk_call(scenario: &Scenario, looked: Looked, call: Call) -> (Account, Vec<LayerTotals>) {
+fn walk_call(scenario: &Scenario, looked: Looked, call: Call) -> Walked {
     let architecture = &scenario.architecture();
     let mut pass = Pass::of_policy(scenario);
     let is_ppo = scenario.objective.method == Method::Ppo;

@@ -16,7 +16,7 @@ fn is_sharded(scenario: &Scenario) -> bool {
 }
 
 fn is_ddp(scenario: &Scenario) -> bool {
-    is_parallel(scenario) && !is_sharded(scenario) && !is_zero(scenario)
+    scenario.parallel.scheme().is_some_and(DataParallel::is_ddp)
 }
 
 fn is_zero(scenario: &Scenario) -> bool {
@@ -25,6 +25,15 @@ fn is_zero(scenario: &Scenario) -> bool {
 
 fn is_zero3(scenario: &Scenario) -> bool {
     scenario.zero_stage() == Some(3)
+}
+
+fn is_megatron(scenario: &Scenario) -> bool {
+    scenario.parallel.scheme() == Some(DataParallel::Megatron)
+}
+
+/// Whether the last rank can hold less than the others: what is cut unevenly is, except by Megatron-LM, which cuts nothing unevenly.
+fn has_last_rank(scenario: &Scenario) -> bool {
+    is_parallel(scenario) && !is_megatron(scenario) && !scenario.is_pipelined()
 }
 
 fn is_tensor_parallel(scenario: &Scenario) -> bool {
@@ -84,17 +93,19 @@ pub(super) const KEYS: &[Key] = &[
     flag!("offload_optimizer", |s| s.parallel.deepspeed.offload_optimizer).when(is_zero),
     flag!("offload_param", |s| s.parallel.deepspeed.offload_weights).when(is_zero3),
     flag!("pin_memory", |s| s.parallel.deepspeed.pinned).when(is_zero),
-    flag!("last_rank", |s| s.parallel.is_last_rank).when(is_parallel),
+    flag!("last_rank", |s| s.parallel.is_last_rank).when(has_last_rank),
     number!("tp", limits::GPUS, |s| s.parallel.mesh.tensor).when(is_tensor_parallel),
     flag!("sequence_parallel", |s| s.parallel.mesh.sequence_parallel).when(is_tensor_parallel),
-    flag!("loss_parallel", |s| s.parallel.mesh.loss_parallel).when(is_tensor_parallel),
+    flag!("loss_parallel", |s| s.parallel.mesh.loss_parallel)
+        .when(|s| is_tensor_parallel(s) && !is_megatron(s)),
     number!("pp", limits::GPUS, |s| s.parallel.mesh.pipeline).when(is_pipelined),
     choice!("schedule", Schedule, |s| s.parallel.mesh.schedule).when(is_pipelined),
     number!("stage_chunks", limits::STAGE_CHUNKS, |s| s.parallel.mesh.chunks).when(is_interleaved),
     optional!("stage", limits::GPUS, |s| s.parallel.mesh.stage).when(is_pipelined),
     number!("cp", limits::GPUS, |s| s.parallel.mesh.context).when(is_context_parallel),
     choice!("cp_rotate", Rotate, |s| s.parallel.mesh.rotate).when(is_context_parallel),
-    flag!("cp_repeats_keys", |s| s.parallel.mesh.repeats_keys).when(is_context_parallel),
+    flag!("cp_repeats_keys", |s| s.parallel.mesh.repeats_keys)
+        .when(|s| is_context_parallel(s) && !is_megatron(s)),
     number!("ep", limits::GPUS, |s| s.parallel.mesh.expert).when(is_expert_parallel),
     optional!("etp", limits::GPUS, |s| s.parallel.mesh.expert_tensor)
         .when(|s| is_parallel(s) && s.parallel.mesh.expert_tensor.is_some()),

@@ -40,6 +40,10 @@ struct Coordinator<'a> {
     weights: Vec<Weight>,
     /// The recorded order: which weight, and its part of the model.
     order: Vec<(usize, Turn)>,
+    /// Elements of all weights before each place of the order.
+    before: Vec<u64>,
+    /// The place at which a weight is used next, of each place.
+    next_use: Vec<Option<usize>>,
     queue: usize,
     available: u64,
     gathered: u64,
@@ -56,9 +60,7 @@ impl Live {
             is_here: false,
             fetched_for: 0,
         });
-        let order = order(zero, &cut);
-        let mut coordinator =
-            Coordinator { zero, weights: weights.collect(), order, queue: 0, available: 0, gathered: 0 };
+        let mut coordinator = Coordinator::new(zero, weights.collect(), order(zero, &cut));
         for at in 0..coordinator.order.len() {
             let Some(&(weight, turn)) = coordinator.order.get(at) else { continue };
             let here = coordinator.fetch(at, weight);
@@ -112,7 +114,23 @@ fn order(zero: &Zero, cut: &[&Piece]) -> Vec<(usize, Turn)> {
     order
 }
 
-impl Coordinator<'_> {
+impl<'a> Coordinator<'a> {
+    fn new(zero: &'a Zero, weights: Vec<Weight>, order: Vec<(usize, Turn)>) -> Self {
+        let elements = |&(weight, _): &(usize, Turn)| weights.get(weight).map_or(0, |weight| weight.elements);
+        let before = order
+            .iter()
+            .scan(0_u64, |sum, used| Some(std::mem::replace(sum, sum.saturating_add(elements(used)))))
+            .collect();
+        let mut next = vec![None; weights.len()];
+        let mut next_use = vec![None; order.len()];
+        for (at, (&(weight, _), place)) in order.iter().zip(&mut next_use).enumerate().rev() {
+            if let Some(next) = next.get_mut(weight) {
+                *place = next.replace(at);
+            }
+        }
+        Self { zero, weights, order, before, next_use, queue: 0, available: 0, gathered: 0 }
+    }
+
     /// `fetch_sub_module`; returns what is gathered then.
     fn fetch(&mut self, at: usize, weight: usize) -> u64 {
         self.gather(weight);
@@ -155,20 +173,22 @@ impl Coordinator<'_> {
 
     /// `release_sub_module`
     fn release(&mut self, at: usize, weight: usize) {
-        let mut distance = 0_u64;
-        for &(next, _) in self.order.get(at + 1..).unwrap_or_default() {
-            if distance >= self.zero.settings.max_reuse.get() {
-                break;
-            }
-            if next == weight {
-                return;
-            }
-            distance = distance.saturating_add(self.weights.get(next).map_or(0, |weight| weight.elements));
+        if self.is_used_soon(at) {
+            return;
         }
         if let Some(weight) = self.weights.get_mut(weight).filter(|weight| weight.fetched_for <= at) {
             weight.is_here = false;
             self.available = self.available.saturating_sub(weight.elements);
             self.gathered = self.gathered.saturating_sub(weight.gathered);
         }
+    }
+
+    /// Whether fewer elements than `max_reuse_distance` are used before the weight is used again.
+    fn is_used_soon(&self, at: usize) -> bool {
+        let before = |at: usize| self.before.get(at).copied().unwrap_or_default();
+        let next = self.next_use.get(at).copied().flatten();
+        next.is_some_and(|next| {
+            before(next).saturating_sub(before(at + 1)) < self.zero.settings.max_reuse.get()
+        })
     }
 }

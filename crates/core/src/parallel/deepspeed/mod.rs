@@ -63,7 +63,8 @@ impl Zero {
         let ways = scenario.parallel.data_ways();
         let partition = match stage {
             3 => pieces.iter().map(|piece| piece.elements.div_ceil(ways)).fold(0, u64::saturating_add),
-            _ => elements.next_multiple_of(ways.saturating_mul(2)) / ways,
+            // As many for each rank, aligned to 4 B.
+            _ => elements.div_ceil(ways.saturating_mul(2)).saturating_mul(2),
         };
         Some(Self {
             stage,

@@ -19,7 +19,7 @@ const VOCABULARY_MULTIPLE: u64 = 128;
 
 /// The part of a run that one rank has.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Split {
+pub(crate) struct RankPart {
     pub(crate) architecture: Architecture,
     /// Tensor-parallel ways.
     pub(crate) tensor: u64,
@@ -31,7 +31,7 @@ pub(crate) struct Split {
     pub(crate) rotate: Rotate,
     /// Expert-parallel ways.
     pub(crate) expert: u64,
-    /// Ways in which each expert is split.
+    /// Ways in which each expert is rank.
     pub(crate) expert_tensor: u64,
     /// Data-parallel ranks.
     pub(crate) data: u64,
@@ -51,7 +51,7 @@ pub(crate) struct Split {
     multiple: u64,
 }
 
-impl Split {
+impl RankPart {
     /// The part that a rank of stage `stage`, from 0, has.
     pub(crate) fn of(scenario: &Scenario, stage: u64) -> Self {
         let (parallel, mesh) = (&scenario.parallel, &scenario.parallel.mesh);
@@ -184,7 +184,7 @@ impl Split {
         Dim::new(Symbol::Hidden, self.architecture.hidden.get())
     }
 
-    /// A width of which each tensor-parallel rank has a part.
+    /// A width of which each tensor-parallel rank has a rank.
     pub(crate) const fn part(&self, symbol: Symbol, width: u64) -> Dim {
         Dim::new(symbol, width / self.tensor)
     }
@@ -219,22 +219,4 @@ impl Split {
     pub(crate) fn local_experts(&self) -> u64 {
         self.architecture.experts.map_or(0, |experts| experts.count.get() / self.expert)
     }
-}
-
-/// The stages of which one needs most: the first, which has most micro-batches in flight, those beside the end of the dense layers, and
-/// the last, which has the head.
-pub(crate) fn candidates(scenario: &Scenario) -> Vec<u64> {
-    let mesh = &scenario.parallel.mesh;
-    let stages = mesh.pipeline.get().max(1);
-    if let Some(stage) = mesh.stage {
-        return vec![stage.get().saturating_sub(1).min(stages - 1)];
-    }
-    let a = &scenario.model.architecture;
-    let each = (a.layers.get() / (stages * mesh.chunks_of_rank())).max(1);
-    let dense = a.experts.map_or(0, |experts| experts.dense_layers.get());
-    let mut candidates = vec![0, stages - 1, dense / each, dense.div_ceil(each), 1];
-    candidates.retain(|&stage| stage < stages);
-    candidates.sort_unstable();
-    candidates.dedup();
-    candidates
 }

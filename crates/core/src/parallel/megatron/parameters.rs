@@ -1,7 +1,7 @@
 //! Which part of each parameter a rank has (`ColumnParallelLinear`: rows; `RowParallelLinear`: columns; `VocabParallelEmbedding`:
 //! rows of the padded vocabulary; experts dealt out, each split as an MLP is).
 
-use super::Split;
+use super::RankPart;
 use crate::ledger::{Dim, Dims, Module, What};
 use crate::model::{Parameter, Place, parameters};
 
@@ -22,34 +22,34 @@ impl Local {
 }
 
 /// What a rank has of every parameter.
-pub(crate) fn local(split: &Split) -> Vec<Local> {
-    let all = parameters(&split.architecture);
-    let mut local: Vec<Local> = all.iter().map(|parameter| part(split, parameter)).collect();
+pub(crate) fn local(rank: &RankPart) -> Vec<Local> {
+    let all = parameters(&rank.architecture);
+    let mut local: Vec<Local> = all.iter().map(|parameter| part(rank, parameter)).collect();
     local.retain(|local| local.copies > 0);
     local
 }
 
-fn part(split: &Split, parameter: &Parameter) -> Local {
+fn part(rank: &RankPart, parameter: &Parameter) -> Local {
     let is_expert = parameter.is_stacked();
     let mut dims = parameter.dims;
     if matches!(parameter.name.module, Module::Embedding | Module::LmHead) {
-        dims = with(dims, 0, split.vocabulary().value);
+        dims = with(dims, 0, rank.vocabulary().value);
     } else if is_expert {
-        dims = divided(divided(dims, 0, split.expert), 2, split.expert_tensor);
+        dims = divided(divided(dims, 0, rank.expert), 2, rank.expert_tensor);
     } else if let Some(at) = divided_dimension(parameter) {
-        dims = divided(dims, at, split.tensor);
+        dims = divided(dims, at, rank.tensor);
     }
-    Local { parameter: Parameter { dims, ..*parameter }, copies: copies(split, parameter), is_expert }
+    Local { parameter: Parameter { dims, ..*parameter }, copies: copies(rank, parameter), is_expert }
 }
 
-fn copies(split: &Split, parameter: &Parameter) -> u64 {
-    let a = &split.architecture;
+fn copies(rank: &RankPart, parameter: &Parameter) -> u64 {
+    let a = &rank.architecture;
     // A tied head has a copy of the embedding on the last stage.
     let is_shared = a.tied && parameter.name.module == Module::Embedding;
     let is_here = match parameter.place {
-        Place::Embedding => split.is_first() || is_shared && split.is_last(),
-        Place::Head => split.is_last(),
-        _ => return split.layers().filter(|&index| parameter.is_at(a, index)).count() as u64,
+        Place::Embedding => rank.is_first() || is_shared && rank.is_last(),
+        Place::Head => rank.is_last(),
+        _ => return rank.layers().filter(|&index| parameter.is_at(a, index)).count() as u64,
     };
     u64::from(is_here)
 }

@@ -10,7 +10,7 @@
 //!   grouped products), and PyTorch's where the head or a router multiplies matrices by it: one for the thread of forward, one for
 //!   backward's.
 
-use super::{Local, Split};
+use super::{Local, RankPart};
 use crate::ledger::{Category, Dim, Dims, Module, Name, Part, Symbol, What};
 use crate::rules::CUBLAS_WORKSPACE;
 use crate::rules::megatron::named;
@@ -24,7 +24,7 @@ const ENGINE_WORKSPACE: u64 = 32 * 1024 * 1024 + 1024;
 const GROUPED_STREAMS: u64 = 4;
 
 /// Weights, main gradients and optimizer states.
-pub(crate) fn states(split: &Split, local: &[Local]) -> Vec<Storage> {
+pub(crate) fn states(rank: &RankPart, local: &[Local]) -> Vec<Storage> {
     let mut storages = Vec::with_capacity(2 * local.len() + 3);
     for Local { parameter, copies, .. } in local {
         let dims = if *copies > 1 {
@@ -45,8 +45,8 @@ pub(crate) fn states(split: &Split, local: &[Local]) -> Vec<Storage> {
         let of_kind = local.iter().filter(|local| local.is_expert == is_expert);
         of_kind.map(Local::elements).fold(0, u64::saturating_add)
     };
-    let shard =
-        sum(false).div_ceil(split.optimizer_ways()) + sum(true).div_ceil(split.expert_optimizer_ways());
+    let (dense, experts) = (rank.optimizer_ways(), rank.expert_optimizer_ways());
+    let shard = sum(false).div_ceil(dense).saturating_add(sum(true).div_ceil(experts));
     let kinds = [
         (Category::MasterWeights, What::Master),
         (Category::OptimizerStates, What::ExpAvg),
@@ -62,8 +62,8 @@ pub(crate) fn states(split: &Split, local: &[Local]) -> Vec<Storage> {
 }
 
 /// Buffers that stay once they have been made, with how many there are of each.
-pub(crate) fn buffers(split: &Split, local: &[Local]) -> Vec<(Storage, u64)> {
-    let a = &split.architecture;
+pub(crate) fn buffers(rank: &RankPart, local: &[Local]) -> Vec<(Storage, u64)> {
+    let a = &rank.architecture;
     let storage = |module, what, dims: &[Dim], dtype| Storage {
         name: named(module, what),
         category: Category::Temporaries,
@@ -71,7 +71,7 @@ pub(crate) fn buffers(split: &Split, local: &[Local]) -> Vec<(Storage, u64)> {
         dtype,
     };
     let mut buffers = Vec::with_capacity(12);
-    for (rows, columns) in weight_shapes(split) {
+    for (rows, columns) in weight_shapes(rank) {
         let dims = [Dim::number(rows), Dim::number(columns)];
         buffers.push((storage(Module::TransformerEngine, What::DummyGradient, &dims, Dtype::Bf16), 1));
     }
@@ -79,24 +79,24 @@ pub(crate) fn buffers(split: &Split, local: &[Local]) -> Vec<(Storage, u64)> {
     let workspaces = 1 + if has_experts { GROUPED_STREAMS } else { 0 };
     let bytes = [Dim::number(ENGINE_WORKSPACE)];
     buffers.push((storage(Module::TransformerEngine, What::Workspace, &bytes, Dtype::Uint8), workspaces));
-    if split.is_last() || has_experts {
+    if rank.is_last() || has_experts {
         let bytes = [Dim::number(CUBLAS_WORKSPACE.get())];
         buffers.push((storage(Module::Cublas, What::Workspace, &bytes, Dtype::Uint8), 2));
     }
-    if let Some(buffer) = memory_buffer(split) {
+    if let Some(buffer) = memory_buffer(rank) {
         buffers.push((buffer, 1));
     }
     if let Some(experts) = a.experts.filter(|_| has_experts) {
         // `MoEAlltoAllTokenDispatcher.probs`, of each layer until its next forward.
-        let dims = [split.short(), split.batch(), Dim::new(Symbol::Experts, experts.count.get())];
-        let layers = split.layers().filter(|&index| a.is_sparse(index)).count() as u64;
+        let dims = [rank.short(), rank.batch(), Dim::new(Symbol::Experts, experts.count.get())];
+        let layers = rank.layers().filter(|&index| a.is_sparse(index)).count() as u64;
         buffers.push((storage(Module::Router, What::RoutingWeights, &dims, Dtype::Bf16), layers));
     }
     if !a.has_rope() {
         return buffers;
     }
-    let layers = if a.latent.is_some() { split.layers().count() as u64 } else { 1 };
-    let dims = [split.sequence(), split.rotary_dim()];
+    let layers = if a.latent.is_some() { rank.layers().count() as u64 } else { 1 };
+    let dims = [rank.sequence(), rank.rotary_dim()];
     let angles = storage(Module::Rope, What::Angles, &dims, Dtype::Fp32);
     buffers.push((angles, layers));
     if a.latent.is_some() {
@@ -108,39 +108,39 @@ pub(crate) fn buffers(split: &Split, local: &[Local]) -> Vec<(Storage, u64)> {
 
 /// `GlobalMemoryBuffer`, "mpu", as large as it has had to be: what the head gathers of the sequence, or what unfused attention hands to
 /// `baddbmm` in place of a sum.
-fn memory_buffer(split: &Split) -> Option<Storage> {
-    let gathered = [split.batch(), split.sequence(), split.hidden()];
-    let scores = [split.batch(), split.heads(), split.sequence(), split.sequence()];
+fn memory_buffer(rank: &RankPart) -> Option<Storage> {
+    let gathered = [rank.batch(), rank.sequence(), rank.hidden()];
+    let scores = [rank.batch(), rank.heads(), rank.sequence(), rank.sequence()];
     let of = |module, dims: &[Dim]| Storage {
         name: named(module, What::GatherBuffer),
         category: Category::Temporaries,
         dims: Dims::new(dims),
         dtype: Dtype::Bf16,
     };
-    let gathers = split.is_last() && split.is_sequence_parallel;
+    let gathers = rank.is_last() && rank.is_sequence_parallel;
     let head = gathers.then(|| of(Module::LmHead, &gathered));
-    let attention = (split.attention == Attention::Eager).then(|| of(Module::Attention, &scores));
+    let attention = (rank.attention == Attention::Eager).then(|| of(Module::Attention, &scores));
     head.into_iter().chain(attention).max_by_key(Storage::bytes)
 }
 
 /// The shapes of the weights whose gradients kernels add into the main gradient: each once. Megatron's own layers are fused: q, k and v
 /// are one weight, gate and up are one. The embedding and the router aren't such layers.
-fn weight_shapes(split: &Split) -> Vec<(u64, u64)> {
-    let a = &split.architecture;
+fn weight_shapes(rank: &RankPart) -> Vec<(u64, u64)> {
+    let a = &rank.architecture;
     let hidden = a.hidden.get();
-    let has = |is_sparse| split.layers().any(|index| a.is_sparse(index) == is_sparse);
-    let part = |width: u64| width / split.tensor;
+    let has = |is_sparse| rank.layers().any(|index| a.is_sparse(index) == is_sparse);
+    let part = |width: u64| width / rank.tensor;
     let query = a.query_width();
     let mut shapes = Vec::with_capacity(12);
     if let Some(latent) = a.latent {
-        let (rank, value) = (latent.rank.get(), latent.value.get());
+        let (narrow, value) = (latent.rank.get(), latent.value.get());
         let plain = a.plain_dim();
         match latent.query_rank.map(Count::get) {
             Some(query_rank) => shapes.extend([(query_rank, hidden), (part(query), query_rank)]),
             None => shapes.push((part(query), hidden)),
         }
         let both = a.heads.get().saturating_mul(plain + value);
-        shapes.extend([(rank + a.rotary_dim().get(), hidden), (part(both), rank)]);
+        shapes.extend([(narrow + a.rotary_dim().get(), hidden), (part(both), narrow)]);
         shapes.push((hidden, part(a.heads.get().saturating_mul(value))));
     } else {
         shapes.extend([(part(query + 2 * a.kv_width()), hidden), (hidden, part(query))]);
@@ -151,13 +151,13 @@ fn weight_shapes(split: &Split) -> Vec<(u64, u64)> {
         mlp(part(a.ffn.get()));
     }
     if let Some(experts) = a.experts.filter(|_| has(true)) {
-        mlp(experts.ffn.get() / split.expert_tensor);
+        mlp(experts.ffn.get() / rank.expert_tensor);
         if let Some(shared) = experts.shared_ffn {
             mlp(part(shared.get()));
         }
     }
-    if split.is_last() {
-        shapes.push((split.vocabulary().value, hidden));
+    if rank.is_last() {
+        shapes.push((rank.vocabulary().value, hidden));
     }
     shapes.sort_unstable();
     shapes.dedup();

@@ -21,19 +21,19 @@ pub(super) struct Heads {
 
 impl Writer<'_> {
     pub(super) fn attention(&mut self, x: Var) -> Var {
-        let split = self.split;
-        let a = &split.architecture;
+        let rank = self.rank;
+        let a = &rank.architecture;
         let width = [
-            split.part(Symbol::QkvHeads, a.heads.get().saturating_add(2 * a.kv_heads.get())),
-            split.head_dim(),
+            rank.part(Symbol::QkvHeads, a.heads.get().saturating_add(2 * a.kv_heads.get())),
+            rank.head_dim(),
         ];
         let projected = self.norm_column(x, Module::InputNorm, Module::QkvProj, &width);
         // One node hands out views of queries, keys and values, and puts their gradients together (`SplitAlongDim`).
         let gradient = self.gradient(projected);
         let parts = self.tape.view(projected, &[], &[gradient]);
         self.tape.drop(projected);
-        let query_dims = [split.heads(), split.head_dim()];
-        let key_dims = [split.kv_heads(), split.head_dim()];
+        let query_dims = [rank.heads(), rank.head_dim()];
+        let key_dims = [rank.kv_heads(), rank.head_dim()];
         let query = self.whole(Module::Attention, What::Query, &query_dims);
         let mut query = self.tape.operator(query, &[], &[Step::Pass(parts)]);
         let mut key = self.tape.view(parts, &[], &[Step::Join(parts)]);
@@ -80,29 +80,29 @@ impl Writer<'_> {
 
     /// Takes over queries, keys and values.
     pub(super) fn core_attention(&mut self, heads: Heads) -> Var {
-        let split = self.split;
-        if split.attention == Attention::Eager {
+        let rank = self.rank;
+        if rank.attention == Attention::Eager {
             return self.unfused_attention(heads);
         }
         let Heads { query, key, value } = heads;
         let value_dim =
-            self.tape.storage(value).dims.as_slice().last().copied().unwrap_or_else(|| split.head_dim());
-        let output = self.whole(Module::Attention, What::Output, &[split.heads(), value_dim]);
+            self.tape.storage(value).dims.as_slice().last().copied().unwrap_or_else(|| rank.head_dim());
+        let output = self.whole(Module::Attention, What::Output, &[rank.heads(), value_dim]);
         let statistics = made(
             Module::Attention,
             What::LogSumExp,
-            &[split.batch(), split.heads(), split.sequence()],
+            &[rank.batch(), rank.heads(), rank.sequence()],
             Dtype::Fp32,
         );
         let gradients = [query, key, value].map(|var| self.gradient(var));
-        let result = if split.context > 1 {
+        let result = if rank.context > 1 {
             let heads = Heads { query, key, value };
-            if split.rotate == Rotate::Ulysses {
+            if rank.rotate == Rotate::Ulysses {
                 self.exchanged_attention(heads, output, statistics, &gradients)
             } else {
                 self.ring_attention(heads, output, statistics, &gradients)
             }
-        } else if split.checkpointing == Checkpointing::SelectiveAttention {
+        } else if rank.checkpointing == Checkpointing::SelectiveAttention {
             // `_checkpointed_attention_forward` keeps what it reads, and makes the output and its statistics again.
             self.tape.scratch(statistics);
             let steps =

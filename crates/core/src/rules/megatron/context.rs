@@ -43,7 +43,7 @@ impl Writer<'_> {
         statistics: Storage,
         gradients: &[Step],
     ) -> Var {
-        let ways = self.split.context;
+        let ways = self.rank.context;
         let elements = |var| self.tape.storage(var).dims.product();
         let both = elements(heads.key).saturating_add(elements(heads.value));
         let of_ring = |times: u64| {

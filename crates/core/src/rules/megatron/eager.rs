@@ -13,19 +13,19 @@ use crate::units::Dtype;
 impl Writer<'_> {
     /// Takes over queries, keys and values.
     pub(super) fn unfused_attention(&mut self, heads: Heads) -> Var {
-        let split = self.split;
+        let rank = self.rank;
         let Heads { query, key, value } = heads;
-        let pairs = [split.batch(), split.heads(), split.sequence(), split.sequence()];
+        let pairs = [rank.batch(), rank.heads(), rank.sequence(), rank.sequence()];
         let of_pairs = |what, dtype| made(Module::Attention, what, &pairs, dtype);
         let width =
-            self.tape.storage(value).dims.as_slice().last().copied().unwrap_or_else(|| split.head_dim());
-        let context = self.whole(Module::Attention, What::Output, &[split.heads(), width]);
-        let drops = split.architecture.attention_dropout;
+            self.tape.storage(value).dims.as_slice().last().copied().unwrap_or_else(|| rank.head_dim());
+        let context = self.whole(Module::Attention, What::Output, &[rank.heads(), width]);
+        let drops = rank.architecture.attention_dropout;
         let (scores, softmax) = (of_pairs(What::Scores, Dtype::Bf16), of_pairs(What::Softmax, Dtype::Bf16));
         let (mask, dropped) =
             (of_pairs(What::DropoutMask, Dtype::Bool), of_pairs(What::Selected, Dtype::Bf16));
         let gradients = [query, key, value].map(|var| self.gradient(var));
-        let result = if split.checkpointing == Checkpointing::SelectiveAttention {
+        let result = if rank.checkpointing == Checkpointing::SelectiveAttention {
             // `_checkpointed_attention_forward` keeps what it reads, and makes all of it again.
             let made_again = [softmax, mask, dropped].into_iter().take(if drops { 3 } else { 1 });
             made_again.clone().for_each(|storage| self.tape.scratch(storage));

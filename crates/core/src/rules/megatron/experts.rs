@@ -13,8 +13,8 @@ use crate::units::Dtype;
 
 impl Writer<'_> {
     pub(super) fn experts(&mut self, x: Var) -> Var {
-        let split = self.split;
-        let Some(experts) = split.architecture.experts else { return self.mlp(x) };
+        let rank = self.rank;
+        let Some(experts) = rank.architecture.experts else { return self.mlp(x) };
         let normed = self.norm(x, Module::PostAttentionNorm);
         let order = self.router(normed);
         let permuted = self.sent(normed, &[order], What::Selected);
@@ -45,11 +45,11 @@ impl Writer<'_> {
     /// softmax of its own (`seq_aux`). Returns the tokens' order, which permutation keeps and its inverse too
     /// (`transformer_engine/pytorch/permutation.py`, `row_id_map`).
     fn router(&mut self, normed: Var) -> Var {
-        let split = self.split;
-        let Some(experts) = split.architecture.experts else { return normed };
+        let rank = self.rank;
+        let Some(experts) = rank.architecture.experts else { return normed };
         let count = Dim::new(Symbol::Experts, experts.count.get());
         let chosen = Dim::new(Symbol::ExpertsPerToken, experts.per_token.get());
-        let rows = [split.short(), split.batch()];
+        let rows = [rank.short(), rank.batch()];
         let each = |width: Dim| [rows[0], rows[1], width];
         let logits = self.short(Module::Router, What::Logits, &[count]);
         let gradient = self.gradient(normed);
@@ -62,7 +62,7 @@ impl Writer<'_> {
         let map = made(Module::Router, What::Mask, &each(count), Dtype::Bool);
         let [indices, map] = [indices, map].map(|storage| self.tape.constant(storage));
         let mut kept = vec![indices, map];
-        if matches!(split.architecture.family.routing(), Routing::SoftmaxFp32 | Routing::SigmoidGroups) {
+        if matches!(rank.architecture.family.routing(), Routing::SoftmaxFp32 | Routing::SigmoidGroups) {
             let groups = made(Module::Router, What::MaskedScores, &each(count), Dtype::Bool);
             let balance = made(Module::Router, What::Balance, &each(count), Dtype::Fp32);
             kept.extend([groups, balance].map(|storage| self.tape.constant(storage)));
@@ -82,7 +82,7 @@ impl Writer<'_> {
 
     /// Tokens in the order of experts, on the way from or to other ranks.
     fn sent(&mut self, x: Var, kept: &[Var], what: What) -> Var {
-        let dims = [Dim::number(self.split.routed()), self.split.hidden()];
+        let dims = [Dim::number(self.rank.routed()), self.rank.hidden()];
         let storage = made(Module::Experts, what, &dims, Dtype::Bf16);
         let gradient = self.gradient(x);
         self.tape.operator(storage, kept, &[gradient])
@@ -91,12 +91,12 @@ impl Writer<'_> {
     /// The experts of the rank: their tokens are sorted by expert, if there are several, and gathered from the expert-tensor-parallel
     /// ranks, each of which has a part of every expert's width. Leaves the caller's `dispatched` to it.
     fn grouped_mlp(&mut self, dispatched: Var, ffn: u64) -> Var {
-        let split = self.split;
-        let tokens = Dim::number(split.routed().saturating_mul(split.expert_tensor));
-        let (hidden, width) = (split.hidden(), Dim::new(Symbol::ExpertFfn, ffn / split.expert_tensor));
+        let rank = self.rank;
+        let tokens = Dim::number(rank.routed().saturating_mul(rank.expert_tensor));
+        let (hidden, width) = (rank.hidden(), Dim::new(Symbol::ExpertFfn, ffn / rank.expert_tensor));
         let of = |module, what, dims: &[Dim]| made(module, what, dims, Dtype::Bf16);
         let mut input = None;
-        let steps = [split.expert_tensor > 1, split.local_experts() > 1];
+        let steps = [rank.expert_tensor > 1, rank.local_experts() > 1];
         for _ in steps.into_iter().filter(|&is_done| is_done) {
             let storage = of(Module::ExpertsUp, What::Input, &[tokens, hidden]);
             let next = self.copied(input.unwrap_or(dispatched), storage);
@@ -119,8 +119,7 @@ impl Writer<'_> {
         for var in [both, chances, activated] {
             self.tape.drop(var);
         }
-        let rows =
-            [(split.local_experts() > 1, tokens), (split.expert_tensor > 1, Dim::number(split.routed()))];
+        let rows = [(rank.local_experts() > 1, tokens), (rank.expert_tensor > 1, Dim::number(rank.routed()))];
         for (_, rows) in rows.into_iter().filter(|&(is_done, _)| is_done) {
             let storage = of(Module::ExpertsDown, What::Contiguous, &[rows, hidden]);
             let next = self.copied(output, storage);

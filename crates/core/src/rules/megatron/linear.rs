@@ -14,7 +14,7 @@ impl Writer<'_> {
         let dims = self.tape.storage(x).dims;
         let width = dims.as_slice().get(2..).unwrap_or_default();
         let (width, normed) = (width.to_vec(), self.short(norm, What::Scaled, width));
-        let statistics = self.statistics(norm, &[self.split.short(), self.split.batch()]);
+        let statistics = self.statistics(norm, &[self.rank.short(), self.rank.batch()]);
         let normed = self.tape.constant(normed);
         let gathered = self.gathered(linear, &width);
         let gathered = gathered.map(|storage| self.tape.constant(storage));
@@ -44,11 +44,11 @@ impl Writer<'_> {
 
     /// A row-parallel product back to the hidden width: keeps its input.
     pub(super) fn row(&mut self, x: Var, linear: Module) -> Var {
-        let hidden = [self.split.hidden()];
+        let hidden = [self.rank.hidden()];
         let (whole, scattered) =
             (self.whole(linear, What::Product, &hidden), self.short(linear, What::Output, &hidden));
         let gradient = self.gradient(x);
-        if !self.split.is_sequence_parallel {
+        if !self.rank.is_sequence_parallel {
             return self.tape.operator(scattered, &[x], &[gradient]);
         }
         let product = self.tape.constant(whole);
@@ -81,7 +81,7 @@ impl Writer<'_> {
     }
 
     fn gathered(&self, linear: Module, width: &[Dim]) -> Option<Storage> {
-        self.split.is_sequence_parallel.then(|| self.whole(linear, What::GatherBuffer, width))
+        self.rank.is_sequence_parallel.then(|| self.whole(linear, What::GatherBuffer, width))
     }
 
     /// The input is gathered again, its gradient made for all tokens and scattered.

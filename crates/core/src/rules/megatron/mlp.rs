@@ -7,9 +7,9 @@ use crate::tape::{Storage, Var};
 
 impl Writer<'_> {
     pub(super) fn mlp(&mut self, x: Var) -> Var {
-        let width = self.split.part(Symbol::Ffn, self.split.architecture.ffn.get());
+        let width = self.rank.part(Symbol::Ffn, self.rank.architecture.ffn.get());
         let halves = [Dim::number(2), width];
-        let (module, widths) = if self.split.architecture.is_gated() {
+        let (module, widths) = if self.rank.architecture.is_gated() {
             (Module::GateUpProj, &halves[..])
         } else {
             (Module::UpProj, &halves[1..])
@@ -21,7 +21,7 @@ impl Writer<'_> {
 
     /// The experts that every token goes through; `normed` is what the routed ones read too.
     pub(super) fn shared_experts(&mut self, normed: Var, width: u64) -> Var {
-        let width = self.split.part(Symbol::SharedFfn, width);
+        let width = self.rank.part(Symbol::SharedFfn, width);
         let both = self.column(normed, Module::SharedUpProj, &[Dim::number(2), width]);
         let activated = self.whole(Module::SharedDownProj, What::Input, &[width]);
         self.activated_and_down(both, activated, Module::SharedDownProj)

@@ -19,7 +19,7 @@ pub(crate) use ends::{embedding, head};
 
 use crate::ledger::{Category, Dim, Dims, Module, Name, Part, What};
 use crate::model::NormKind;
-use crate::parallel::megatron::Split;
+use crate::parallel::megatron::RankPart;
 use crate::tape::{Block, Mode, Step, Storage, Tape, Var};
 use crate::trained::Trained;
 use crate::units::Dtype;
@@ -27,15 +27,15 @@ use crate::units::Dtype;
 /// A block being written.
 struct Writer<'a> {
     tape: Tape,
-    split: &'a Split,
+    rank: &'a RankPart,
 }
 
 /// One layer (`TransformerLayer.forward`).
-pub(crate) fn layer(split: &Split, mode: Mode, is_sparse: bool) -> Block {
-    let mut writer = Writer::new(split, mode);
+pub(crate) fn layer(rank: &RankPart, mode: Mode, is_sparse: bool) -> Block {
+    let mut writer = Writer::new(rank, mode);
     let input = writer.residual(Module::Layer, What::Input);
     let input = writer.tape.input(input, true);
-    let branch = if split.architecture.latent.is_some() {
+    let branch = if rank.architecture.latent.is_some() {
         writer.latent_attention(input)
     } else {
         writer.attention(input)
@@ -51,28 +51,28 @@ pub(crate) fn layer(split: &Split, mode: Mode, is_sparse: bool) -> Block {
 }
 
 impl<'a> Writer<'a> {
-    fn new(split: &'a Split, mode: Mode) -> Self {
-        Self { tape: Tape::new(mode, true, Trained::ALL.layer(true)), split }
+    fn new(rank: &'a RankPart, mode: Mode) -> Self {
+        Self { tape: Tape::new(mode, true, Trained::ALL.layer(true)), rank }
     }
 
     /// A tensor of a width for every token of the rank.
     fn whole(&self, module: Module, what: What, width: &[Dim]) -> Storage {
-        self.rows(module, what, self.split.sequence(), width)
+        self.rows(module, what, self.rank.sequence(), width)
     }
 
     /// The same for the part of the tokens that sequence parallelism leaves it.
     fn short(&self, module: Module, what: What, width: &[Dim]) -> Storage {
-        self.rows(module, what, self.split.short(), width)
+        self.rows(module, what, self.rank.short(), width)
     }
 
     fn rows(&self, module: Module, what: What, sequence: Dim, width: &[Dim]) -> Storage {
-        let dims = width.iter().fold(Dims::new(&[sequence, self.split.batch()]), |dims, &dim| dims.and(dim));
+        let dims = width.iter().fold(Dims::new(&[sequence, self.rank.batch()]), |dims, &dim| dims.and(dim));
         Storage { name: named(module, what), category: Category::Activations, dims, dtype: Dtype::Bf16 }
     }
 
     /// What layers hand to each other.
     fn residual(&self, module: Module, what: What) -> Storage {
-        self.short(module, what, &[self.split.hidden()])
+        self.short(module, what, &[self.rank.hidden()])
     }
 
     fn gradient(&self, var: Var) -> Step {
@@ -86,7 +86,7 @@ impl<'a> Writer<'a> {
     /// `residual + dropout(branch + bias)` (`bias_dropout_add`), which keeps dropout's mask.
     fn sum(&mut self, residual: Var, branch: Var, dropout: Module) -> Var {
         let output = self.residual(Module::Layer, What::Residual);
-        if !self.split.architecture.residual_dropout {
+        if !self.rank.architecture.residual_dropout {
             return self.tape.operator(output, &[], &[Step::Pass(residual), Step::Pass(branch)]);
         }
         let mask = Storage { dtype: Dtype::Bool, ..self.residual(dropout, What::DropoutMask) };
@@ -105,7 +105,7 @@ impl<'a> Writer<'a> {
 
     /// What a norm keeps of each row: `1 / rms`, or the mean and `1 / standard deviation`.
     fn statistics(&mut self, module: Module, rows: &[Dim]) -> Vec<Var> {
-        let is_rms = self.split.architecture.family.norm() == NormKind::Rms;
+        let is_rms = self.rank.architecture.family.norm() == NormKind::Rms;
         let kept: &[What] = if is_rms { &[What::InverseRms] } else { &[What::Mean, What::InverseStd] };
         kept.iter().map(|&what| self.tape.constant(made(module, what, rows, Dtype::Fp32))).collect()
     }

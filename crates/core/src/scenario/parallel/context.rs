@@ -27,8 +27,9 @@ impl Scenario {
         let pieces = ring.saturating_mul(2);
         divides("s", sequence, "cp", pieces)?;
         let is_16_bit = self.recipe == Recipe::Bf16 || self.recipe == Recipe::FsdpMixed;
-        let is_plain = !a.has_other_layers() && a.latent.is_none();
-        let is_causal = !a.family.is_masked() && a.has_rope() && !a.attention_softcap;
+        let is_followed = !a.family.is_masked() && a.has_rope() && !a.has_other_layers();
+        let window = a.window.map(|window| window.to_string()).unwrap_or_default();
+        let latent = a.latent.map(|latent| latent.rank.to_string()).unwrap_or_default();
         let checks = [
             (mesh.tensor > Count::ONE, "tp", mesh.tensor.to_string(), "1"),
             (mesh.pipeline > Count::ONE, "pp", mesh.pipeline.to_string(), "1"),
@@ -42,7 +43,10 @@ impl Scenario {
                 self.parallel.data.key().to_owned(),
                 "fsdp2",
             ),
-            (!is_plain || !is_causal || a.window.is_some(), "family", a.family.key().to_owned(), "llama"),
+            (!is_followed, "family", a.family.key().to_owned(), "llama"),
+            (a.window.is_some(), "window", window, "0"),
+            (a.latent.is_some(), "latent", latent, "0"),
+            (a.attention_softcap, "attn_softcap", "1".to_owned(), "0"),
             (!is_16_bit, "recipe", self.recipe.key().to_owned(), "fsdp-mp"),
             (
                 self.objective.method != Method::CausalLm,

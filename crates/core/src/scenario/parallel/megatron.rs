@@ -2,10 +2,10 @@
 
 use super::super::{
     Attention, Checkpointing, Compile, DataParallel, Ema, LossKernel, Method, Optimizer, Padding, Recipe,
-    Rotate, Scenario, Schedule, Stack, all_followed, divides, unsupported,
+    Rotate, Scenario, Schedule, Stack, all_followed, divides, splittable, unsupported,
 };
 use crate::error::Error;
-use crate::model::{Activation, Branches, Family, NormKind, QkNorm, Routing};
+use crate::model::{Branches, Family, NormKind, QkNorm, Routing};
 use crate::units::Count;
 
 impl Scenario {
@@ -37,20 +37,29 @@ impl Scenario {
             && !family.has_head_bias()
             && !family.is_masked()
             && family.routing() != Routing::Everyone
-            && a.branches() == Branches::Sequence
-            && matches!(a.qk_norm(), QkNorm::None | QkNorm::Heads)
-            && a.is_gated()
-            && a.has_rope()
-            && a.activation == Activation::OneKernel
-            && !(a.output_bias || a.mlp_bias);
-        let is_followed = (is_llama_like || family == Family::Gpt2)
-            && !(a.attention_softcap || a.logit_softcap)
-            && !a.has_other_layers();
-        if is_followed {
-            Ok(())
-        } else {
-            Err(unsupported("family", family.key(), &["llama", "qwen3", "deepseek_v3"]))
+            && matches!(family.qk_norm(), QkNorm::None | QkNorm::Heads)
+            && family.has_gated_mlp()
+            && !family.is_state_space();
+        let checks = [
+            (
+                is_llama_like || family == Family::Gpt2,
+                "family",
+                family.key(),
+                &["llama", "qwen3", "deepseek_v3"][..],
+            ),
+            (!a.attention_softcap, "attn_softcap", "1", &["0"]),
+            (!a.logit_softcap, "logit_softcap", "1", &["0"]),
+        ];
+        all_followed(&checks)?;
+        if family == Family::Gpt2 {
+            return Ok(());
         }
+        let positions = a.positions.map(|positions| positions.to_string()).unwrap_or_default();
+        all_followed(&splittable(a))?;
+        all_followed(&[
+            (a.branches() == Branches::Sequence, "parallel", "1", &["0"]),
+            (a.positions.is_none(), "positions", &positions, &["0"]),
+        ])
     }
 
     fn check_megatron_run(&self) -> Result<(), Error> {
@@ -143,12 +152,8 @@ impl Scenario {
                 "tp",
                 tensor,
             ),
-            (
-                "s",
-                self.sequence_length.get(),
-                "cp",
-                context.saturating_mul(sequence).saturating_mul(scattered),
-            ),
+            ("s", self.sequence_length.get(), "cp", context.saturating_mul(sequence)),
+            ("s", self.sequence_length.get() / context, "tp", scattered),
             ("layers", a.layers.get(), "pp", mesh.pipeline.get().saturating_mul(mesh.chunks_of_rank())),
             // `microbatch_group_size_per_vp_stage`
             (

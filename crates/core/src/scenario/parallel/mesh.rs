@@ -85,6 +85,11 @@ impl Mesh {
         if interleaves { self.chunks.get().max(1) } else { 1 }
     }
 
+    /// The pipeline rank that is looked at, from 0; none: the one that needs most.
+    pub(crate) fn looked_at(&self) -> Option<u64> {
+        Some(self.stage?.get().saturating_sub(1))
+    }
+
     /// Ranks among which one copy of the model and one sequence are split, before data parallelism.
     pub fn model_ways(&self) -> u64 {
         [self.tensor, self.pipeline, self.context].map(Count::get).into_iter().fold(1, u64::saturating_mul)
@@ -103,6 +108,9 @@ impl Scenario {
     pub(super) fn check_mesh(&self) -> Result<(), Error> {
         let (gpus, mesh) = (self.parallel.gpus.get(), &self.parallel.mesh);
         in_range("stage_chunks", mesh.chunks, limits::STAGE_CHUNKS)?;
+        if let Some(stage) = mesh.stage.filter(|_| self.parallel.is_on() && mesh.pipeline > Count::ONE) {
+            in_range("stage", stage, (1, mesh.pipeline.number()))?;
+        }
         let ways = [("tp", mesh.tensor), ("pp", mesh.pipeline), ("cp", mesh.context), ("ep", mesh.expert)];
         for (key, count) in ways {
             in_range(key, count, limits::GPUS)?;

@@ -245,7 +245,7 @@ impl Scenario {
             ));
         }
         if let Some(group) = parallel.shard_group.filter(|_| shards_weights) {
-            divides("gpus", parallel.gpus.get(), "shard_group", group.get())?;
+            divides("gpus", parallel.sharding_ways(), "shard_group", group.get())?;
         }
         self.check_what_is_sharded(shards_weights)
     }
@@ -271,7 +271,8 @@ impl Scenario {
                 | O::Lion
         );
         let settings = &self.optimizer_settings;
-        if self.parallel.data != DataParallel::Ddp && !is_elementwise {
+        let deals_out = self.parallel.scheme().is_some_and(|data| data != DataParallel::Ddp);
+        if deals_out && !is_elementwise {
             return Err(unsupported(
                 "optimizer",
                 self.optimizer.key(),
@@ -281,7 +282,7 @@ impl Scenario {
         if self.updates_in_backward() {
             return Err(unsupported("in_backward", "1", &["0"]));
         }
-        if settings.ema != Ema::Off && self.parallel.data != DataParallel::Ddp {
+        if settings.ema != Ema::Off && deals_out {
             return Err(unsupported("ema", settings.ema.key(), &["off"]));
         }
         Ok(())
@@ -319,7 +320,7 @@ impl Scenario {
         if parallel.is_offloaded() && parallel.data != DataParallel::Fsdp2 {
             return Err(unsupported("cpu_offload", "1", &["0"]));
         }
-        if parallel.data == DataParallel::Fsdp2 && parallel.reshard == Reshard::Never && is_on {
+        if parallel.scheme() == Some(DataParallel::Fsdp2) && parallel.reshard == Reshard::Never {
             return Err(unsupported("reshard", parallel.reshard.key(), &["after_forward", "after_backward"]));
         }
         Ok(())

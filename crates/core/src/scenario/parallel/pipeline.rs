@@ -38,9 +38,6 @@ impl Scenario {
         if mesh.schedule == Schedule::Interleaved && mesh.chunks.get().saturating_mul(ranks) > layers {
             return above("stage_chunks", mesh.chunks, layers / ranks.max(1));
         }
-        if let Some(stage) = mesh.stage.filter(|stage| stage.get() > ranks) {
-            return above("stage", stage, ranks);
-        }
         let batches = self.gradient_accumulation.get();
         // `Schedule1F1B.__init__` asks for as many micro-batches as stages.
         if mesh.schedule == Schedule::OneForwardOneBackward && batches < ranks {

@@ -2,10 +2,10 @@
 
 use super::super::{
     Attention, Checkpointing, Compile, DataParallel, Ema, Held, KvCache, LossKernel, Method, Optimizer,
-    Padding, Recipe, Scenario, Stack, all_followed, unsupported,
+    Padding, Recipe, Scenario, Stack, all_followed, splittable, unsupported,
 };
 use crate::error::{Error, Field};
-use crate::model::{Activation, Family, Mixer};
+use crate::model::{Family, Mixer};
 
 /// Families of which PyTorch has run the plan.
 const fn has_names_of_llama(family: Family) -> bool {
@@ -43,20 +43,24 @@ impl Scenario {
     /// configuration for the number of heads.
     fn check_split_model(&self) -> Result<(), Error> {
         let a = &self.model.architecture;
-        let is_followed = has_names_of_llama(a.family)
-            && a.is_gated()
-            && a.activation == Activation::OneKernel
-            && !(a.output_bias || a.mlp_bias)
-            && !(a.embedding_dropout || a.residual_dropout || a.attention_dropout)
-            && (a.experts.is_none() && a.latent.is_none() && a.positions.is_none())
-            && !a.has_other_layers();
-        if !is_followed {
-            return Err(unsupported(
+        let positions = a.positions.map(|positions| positions.to_string()).unwrap_or_default();
+        let experts = a.experts.map(|experts| experts.count.to_string()).unwrap_or_default();
+        let latent = a.latent.map(|latent| latent.rank.to_string()).unwrap_or_default();
+        all_followed(&[
+            (
+                has_names_of_llama(a.family),
                 "family",
                 a.family.key(),
                 &["llama", "mistral", "qwen2", "qwen3", "gemma"],
-            ));
-        }
+            ),
+            (!a.embedding_dropout, "embd_drop", "1", &["0"]),
+            (!a.residual_dropout, "resid_drop", "1", &["0"]),
+            (!a.attention_dropout, "attn_drop", "1", &["0"]),
+            (a.experts.is_none(), "experts", &experts, &["0"]),
+            (a.latent.is_none(), "latent", &latent, &["0"]),
+            (a.positions.is_none(), "positions", &positions, &["0"]),
+        ])?;
+        all_followed(&splittable(a))?;
         // `SequenceParallel` has to be said of each norm; the plan has two a layer. Masks are made for as many tokens as the first layer
         // reads, which here is a part of the sequence (`create_causal_mask`).
         let reaches = a.window.is_some_and(|window| self.sequence_length >= window);
@@ -72,10 +76,10 @@ impl Scenario {
         let (parallel, settings) = (&self.parallel, &self.optimizer_settings);
         let is_sharded = parallel.data_ways() > 1;
         // `parallelize_module` and then `fully_shard` leave the two ends of a tie as parameters of their own.
-        let is_untied = is_sharded && self.model.architecture.tied;
+        let breaks_tie = is_sharded && self.model.architecture.tied;
         let checks = [
             (parallel.data == DataParallel::Fsdp2, "dp", parallel.data.key(), &["fsdp2", "megatron"][..]),
-            (!is_untied, "tie_word_embeddings", "1", &["0"]),
+            (!breaks_tie, "tied", "1", &["0"]),
             (
                 is_sharded || self.recipe != Recipe::FsdpMixed,
                 "recipe",

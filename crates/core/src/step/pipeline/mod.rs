@@ -11,7 +11,7 @@ use std::ops::Range;
 
 use super::Looked;
 use super::blocks::{Blocks, kind_of};
-use super::fullest::{fullest, peak};
+use super::stages::{Rank, Walked, by_load, fullest, kinds, peak};
 use crate::account::Account;
 use crate::ledger::{Category, Dims, InstantSet, Module, Name, What};
 use crate::model::{LayerRange, Parameter, Place, parameters};
@@ -20,32 +20,14 @@ use crate::plan::Pass;
 use crate::rules::LayerKind;
 use crate::scenario::Scenario;
 use crate::tape::Storage;
-use crate::timeline::LayerTotals;
 use crate::units::{Bytes, Dtype};
 use stage::Stage;
-use weights::Weights;
-
-/// What one kind of rank holds and needs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rank {
-    /// The first stage of the kind, from 1.
-    pub stage: u64,
-    /// How many stages are of the kind.
-    pub stages: u64,
-    /// Layers that it holds.
-    pub layers: u64,
-    /// Whether it holds the embedding.
-    pub has_embedding: bool,
-    /// Whether it holds final norm, head and loss.
-    pub has_head: bool,
-    /// The most that is requested at once.
-    pub peak: Bytes,
-}
+use weights::Kinds;
 
 /// The kinds of rank, the most loaded first.
 pub(crate) fn ranks(scenario: &Scenario) -> Vec<Rank> {
     let shared = Shared::of(scenario);
-    let mut ranks: Vec<Rank> = shared
+    let ranks = shared
         .kinds()
         .into_iter()
         .map(|(rank, stages)| {
@@ -60,15 +42,14 @@ pub(crate) fn ranks(scenario: &Scenario) -> Vec<Rank> {
             }
         })
         .collect();
-    ranks.sort_by_key(|rank| std::cmp::Reverse(rank.peak));
-    ranks
+    by_load(ranks)
 }
 
 /// What is alive at every instant on the stage that is asked for, or on that which needs most.
-pub(super) fn walk(scenario: &Scenario, looked: Looked) -> (Account, Vec<LayerTotals>) {
+pub(super) fn walk(scenario: &Scenario, looked: Looked) -> Walked {
     let shared = Shared::of(scenario);
-    if let Some(stage) = scenario.parallel.mesh.stage {
-        return shared.account(stage.get().saturating_sub(1).min(shared.pipeline.ranks - 1), looked);
+    if let Some(stage) = scenario.parallel.mesh.looked_at() {
+        return shared.account(stage, looked);
     }
     let all = shared.kinds().into_iter().map(|(rank, _)| shared.account(rank, looked));
     fullest(all).unwrap_or_else(|| shared.account(0, looked))
@@ -107,18 +88,12 @@ impl<'s> Shared<'s> {
         }
     }
 
-    /// The first rank of each kind, from 0, and how many are of it. Of equal ranks the first has most micro-batches in flight.
+    /// The first rank of each kind, from 0, and how many are of it.
     fn kinds(&self) -> Vec<(u64, u64)> {
-        let mut kinds: Vec<(Vec<ChunkKind>, u64, u64)> = Vec::with_capacity(4);
-        for rank in 0..self.pipeline.ranks {
+        kinds(self.pipeline.ranks, |rank| {
             let chunks = self.pipeline.chunks_of(rank);
-            let of: Vec<ChunkKind> = chunks.iter().map(|chunk| self.kind(chunk)).collect();
-            match kinds.iter_mut().find(|(known, ..)| *known == of) {
-                Some((_, _, count)) => *count += 1,
-                None => kinds.push((of, rank, 1)),
-            }
-        }
-        kinds.into_iter().map(|(_, rank, count)| (rank, count)).collect()
+            chunks.iter().map(|chunk| self.kind(chunk)).collect::<Vec<_>>()
+        })
     }
 
     fn kind(&self, chunk: &Chunk) -> ChunkKind {
@@ -161,42 +136,41 @@ impl<'s> Shared<'s> {
     }
 
     /// What is alive at every instant on a rank: at each the chunk that needs most runs. Chunks of a kind need the same while they run, so
-    /// that of their moments the one counts beside which most waits.
-    fn account(&self, rank: u64, looked: Looked) -> (Account, Vec<LayerTotals>) {
+    /// that of their moments the heaviest counts.
+    fn account(&self, rank: u64, looked: Looked) -> Walked {
         let chunks = self.pipeline.chunks_of(rank);
-        let weights = Weights::of(self, &chunks);
-        let weight = |moment: &Moment| weights.of_moment(moment);
-        let moments = self.pipeline.moments(rank, &weight);
-        let mut result: Option<(Account, Vec<LayerTotals>)> = None;
-        for kind in weights.kinds() {
+        let kinds = Kinds::of(self, &chunks);
+        let moments = self.pipeline.moments(rank, &kinds.weights(self, &chunks));
+        let of_kind = |kind: usize, has_gradients: bool| {
             let heaviest = |moments: &[Moment], is_wanted: &dyn Fn(&Moment) -> bool| {
-                let of_kind =
-                    moments.iter().filter(|moment| weights.kind(moment) == kind && is_wanted(moment));
-                of_kind.max_by_key(|moment| weight(moment)).cloned()
+                let wanted =
+                    moments.iter().filter(|moment| kinds.running(moment) == kind && is_wanted(moment));
+                wanted.max_by_key(|moment| moment.weight).cloned()
             };
-            let Some(forward) = heaviest(&moments.forward, &|_| true) else { continue };
-            for has_gradients in [false, true] {
-                let is_wanted = |moment: &Moment| moment.kind().1 == has_gradients;
-                let Some(backward) = heaviest(&moments.backward, &is_wanted) else { continue };
-                let (account, layers) = Stage::new(self, &chunks, forward.clone(), backward).account(looked);
-                match &mut result {
-                    Some((known, known_layers)) => {
-                        known.take_larger(&account);
-                        for (layer, other) in known_layers.iter_mut().zip(layers) {
-                            if other.backward.sum() > layer.backward.sum() {
-                                layer.backward = other.backward;
-                            }
-                        }
+            let forward = heaviest(&moments.forward, &|_| true)?;
+            let backward = heaviest(&moments.backward, &|moment| moment.kind().1 == has_gradients)?;
+            Some(Stage::new(self, &chunks, forward, backward).account(looked))
+        };
+        let walked = kinds.each().flat_map(|kind| [false, true].map(|has| of_kind(kind, has)));
+        let mut result: Option<(Bytes, Walked)> = None;
+        for (account, layers) in walked.flatten() {
+            let own = peak(&account);
+            match &mut result {
+                Some((most, known)) => {
+                    known.0.take_larger(&account);
+                    // The layers of the chunk at which the rank is fullest.
+                    if own > *most {
+                        (*most, known.1) = (own, layers);
                     }
-                    None => result = Some((account, layers)),
                 }
+                None => result = Some((own, (account, layers))),
             }
         }
-        if let Some((account, _)) = result.as_mut().filter(|_| chunks.iter().any(|chunk| chunk.is_last)) {
-            account.take_larger(&Stage::idle(self, &chunks).joined());
+        let nothing = || Account::new(&self.pass.architecture, &[], Dtype::Fp32, InstantSet::TRAINING);
+        let (mut account, layers) = result.map_or_else(|| (nothing(), Vec::new()), |(_, walked)| walked);
+        if chunks.iter().any(|chunk| chunk.is_last) {
+            account.take_larger(&Stage::joined(self, &chunks));
         }
-        result.unwrap_or_else(|| {
-            (Account::new(&self.pass.architecture, &[], Dtype::Fp32, InstantSet::TRAINING), Vec::new())
-        })
+        (account, layers)
     }
 }

@@ -6,7 +6,7 @@ use super::Shared;
 use crate::account::{Account, Registered};
 use crate::ledger::{Category, Dims, Instant, InstantSet, Module, Name, What};
 use crate::model::Parameter;
-use crate::parallel::pipeline::{Chunk, Moment};
+use crate::parallel::pipeline::{Chunk, ChunkWeight, Moment};
 use crate::rules::LayerKind;
 use crate::step::blocks::{Kind, LayerBlocks};
 use crate::step::layers::{Kept, Layers};
@@ -14,6 +14,7 @@ use crate::step::{FORWARD_AND_BACKWARD, Looked, inputs, updated};
 use crate::tape::{Run, Storage};
 use crate::timeline::LayerTotals;
 use crate::totals::Totals;
+use crate::units::Bytes;
 
 /// A chunk with its slots in the account.
 struct Placed<'a> {
@@ -34,31 +35,7 @@ pub(super) struct Stage<'a> {
     backward: Moment,
 }
 
-/// What a chunk is beside another one that runs.
-#[derive(Clone, Copy)]
-pub(super) struct Beside {
-    /// Bytes that a micro-batch keeps in it until its backward.
-    pub(super) kept: u64,
-    /// Whether what it was handed stays beside that.
-    pub(super) is_received: bool,
-    /// Bytes of its gradients.
-    pub(super) gradients: u64,
-}
-
 impl<'a> Stage<'a> {
-    /// A rank on which nothing runs or waits.
-    pub(super) fn idle(shared: &'a Shared<'a>, chunks: &'a [Chunk]) -> Self {
-        let moment = Moment {
-            running: 0,
-            others: vec![0; chunks.len()],
-            has_gradients: vec![false; chunks.len()],
-            logits: 0,
-            sent: 0,
-            outputs: 0,
-        };
-        Self::new(shared, chunks, moment.clone(), moment)
-    }
-
     pub(super) fn new(
         shared: &'a Shared<'a>,
         chunks: &'a [Chunk],
@@ -106,23 +83,24 @@ impl<'a> Stage<'a> {
         Some((self.placed.get(at)?, self.chunks.get(at)?))
     }
 
-    /// What a chunk is beside another one that runs.
-    pub(super) fn beside(&self, at: usize) -> Beside {
-        let mut kept: u64 = 0;
-        if let Some(placed) = self.placed.get(at) {
-            for block in [&placed.embedding, &placed.head].into_iter().flatten() {
-                let block = block.block();
-                kept = kept.saturating_add(block.bytes(block.kept_for_backward()).get());
-            }
-            kept = kept.saturating_add(placed.layers.kept_bytes().get());
-        }
+    /// What a chunk weighs while another one runs.
+    pub(super) fn weight_of(&self, at: usize) -> ChunkWeight {
+        let (Some(placed), Some(chunk), Some(range)) =
+            (self.placed.get(at), self.chunks.get(at), self.ranges.get(at))
+        else {
+            return ChunkWeight::default();
+        };
+        let ends = [&placed.embedding, &placed.head].into_iter().flatten().map(Registered::block);
+        let ends: Bytes = ends.map(|block| block.bytes(block.kept_for_backward())).sum();
         let inputs = inputs::inputs(self.shared.scenario, &self.shared.pass);
         let held = inputs.iter().filter(|input| !is_batch(&input.storage) && input.until > Instant::Loss);
-        kept =
-            held.map(|input| input.storage.bytes().times(input.copies).get()).fold(kept, u64::saturating_add);
-        let gradients = self.ranges.get(at).map_or(0, |range| self.account.bytes_of_gradients(range).get());
-        let both = self.chunks.get(at).zip(self.placed.get(at));
-        Beside { kept, is_received: both.is_some_and(|both| received((both, &1)) > 0), gradients }
+        let held: Bytes = held.map(|input| input.storage.bytes().times(input.copies)).sum();
+        let received = if is_received(chunk, placed) { self.message_bytes() } else { 0 };
+        let waiting = placed.layers.kept_bytes() + ends + held;
+        ChunkWeight {
+            waiting: waiting.get().saturating_add(received),
+            gradients: self.account.bytes_of_gradients(range).get(),
+        }
     }
 
     /// Bytes of what stages send each other for a micro-batch.
@@ -181,19 +159,16 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// Each moment of the run with the moment of the schedule that it stands for.
-    fn instants(&self) -> impl Iterator<Item = (Instant, Moment)> + use<> {
-        let (forward, backward) = (self.forward.clone(), self.backward.clone());
-        FORWARD_AND_BACKWARD.into_iter().map(move |instant| {
-            let is_forward = matches!(instant, Instant::Forward | Instant::Loss);
-            (instant, if is_forward { forward.clone() } else { backward.clone() })
-        })
+    /// The moment of the schedule that an instant stands for.
+    fn moment(&self, instant: Instant) -> &Moment {
+        if is_forward(instant) { &self.forward } else { &self.backward }
     }
 
     /// What micro-batches keep that wait for their backward, and what the one that runs is given.
     fn waiting(&mut self) {
         let inputs = inputs::inputs(self.shared.scenario, &self.shared.pass);
-        for (instant, moment) in self.instants() {
+        for instant in FORWARD_AND_BACKWARD {
+            let moment = if is_forward(instant) { &self.forward } else { &self.backward };
             let waiting: u64 = moment.others.iter().sum();
             for input in inputs.iter().filter(|input| !is_batch(&input.storage)) {
                 let own = u64::from(input.until >= instant);
@@ -214,18 +189,22 @@ impl<'a> Stage<'a> {
     /// What was received, what has been sent and is still named, and the logits of all micro-batches so far.
     fn messages(&mut self) {
         let logits = self.shared.logits();
-        for (instant, moment) in self.instants() {
-            let waiting: u64 = self.chunks.iter().zip(&self.placed).zip(&moment.others).map(received).sum();
+        for instant in FORWARD_AND_BACKWARD {
+            let moment = self.moment(instant);
+            let chunks = self.chunks.iter().zip(&self.placed).zip(&moment.others);
+            let waiting: u64 = chunks
+                .filter(|((chunk, placed), _)| is_received(chunk, placed))
+                .map(|(_, &count)| count)
+                .sum();
             let Some((placed, chunk)) = self.running() else { return };
-            let is_backward = !matches!(instant, Instant::Forward | Instant::Loss);
-            let own = received(((chunk, placed), &1));
+            let own = u64::from(is_received(chunk, placed));
             // The losses name the graphs of all micro-batches, and these, at their ends, what was received (`_internal_losses`).
             let last =
                 self.chunks.iter().zip(&moment.others).find(|(chunk, _)| chunk.is_last && !chunk.is_first);
             let done = last
                 .map_or(0, |(last, others)| moment.logits.saturating_sub(others + u64::from(last == chunk)));
             // Backward of the chunk's last layer has the gradient that came as its own.
-            let came = is_backward && !chunk.is_last && instant != Instant::BackwardFirstVisited;
+            let came = !is_forward(instant) && !chunk.is_last && instant != Instant::BackwardFirstVisited;
             let is_running_head = instant == Instant::Loss && chunk.is_last;
             let held = [
                 (self.message(What::Received, false), waiting + own + done),
@@ -240,7 +219,8 @@ impl<'a> Stage<'a> {
 
     /// Gradients of earlier micro-batches.
     fn gradients(&mut self) {
-        for (instant, moment) in self.instants() {
+        for instant in FORWARD_AND_BACKWARD {
+            let moment = if is_forward(instant) { &self.forward } else { &self.backward };
             for (range, _) in self.ranges.iter().zip(&moment.has_gradients).filter(|&(_, &has)| has) {
                 self.account.add_gradients_among(instant, range);
             }
@@ -309,13 +289,19 @@ impl<'a> Stage<'a> {
     }
 
     /// The end of the schedule, when the last stage joins all logits, which then are there twice.
-    pub(super) fn joined(mut self) -> Account {
-        self.always();
-        self.account.add_gradients(Instant::BackwardEmbedding);
-        let logits = self.shared.logits();
-        let copies = self.shared.pipeline.batches.saturating_mul(2);
-        self.account.add_held(Instant::BackwardEmbedding, &[(logits, copies)]);
-        self.account
+    pub(super) fn joined(shared: &'a Shared<'a>, chunks: &'a [Chunk]) -> Account {
+        let mut stage = Self::idle(shared, chunks);
+        stage.always();
+        stage.account.add_gradients(Instant::BackwardEmbedding);
+        let copies = shared.pipeline.batches.saturating_mul(2);
+        stage.account.add_held(Instant::BackwardEmbedding, &[(shared.logits(), copies)]);
+        stage.account
+    }
+
+    /// A rank on which nothing runs or waits.
+    pub(super) fn idle(shared: &'a Shared<'a>, chunks: &'a [Chunk]) -> Self {
+        let none = Moment::none(chunks.len());
+        Self::new(shared, chunks, none.clone(), none)
     }
 }
 
@@ -330,11 +316,15 @@ fn of_kinds<'b>(blocks: &'b [LayerBlocks], order: &[LayerKind]) -> Vec<(Kind, &'
     blocks.iter().filter_map(of_kind).collect()
 }
 
-/// Of so many micro-batches of a chunk the received tensors that its layers don't keep themselves, as a checkpoint does.
-fn received(((chunk, placed), &count): ((&Chunk, &Placed<'_>), &u64)) -> u64 {
-    if chunk.is_first || placed.layers.first_keeps_input(1) { 0 } else { count }
+/// Whether a chunk was handed something that its layers don't keep themselves, as a checkpoint does.
+fn is_received(chunk: &Chunk, placed: &Placed<'_>) -> bool {
+    !chunk.is_first && !placed.layers.first_keeps_input(1)
 }
 
 fn is_batch(storage: &Storage) -> bool {
     storage.name.module == Module::Batch
+}
+
+const fn is_forward(instant: Instant) -> bool {
+    matches!(instant, Instant::Forward | Instant::Loss)
 }

@@ -5,9 +5,12 @@
 //! which repeats: what is alive doesn't grow from one round of micro-batches to the next, but for logits and sent gradients, which are
 //! added. PARALLEL section 7.
 
+mod run;
+
 use std::ops::Range;
 
 use crate::scenario::{Scenario, Schedule};
+use run::Run;
 
 /// Rounds of micro-batches after which an interleaved schedule repeats: one to fill the pipeline and two to run.
 const ROUNDS: u64 = 3;
@@ -59,16 +62,51 @@ pub(crate) struct Moment {
     pub(crate) sent: u64,
     /// Outputs that have been sent and are still named.
     pub(crate) outputs: u64,
+    /// Bytes of all that lies outside of the chunk that runs: what tells apart the moments of equal chunks. Of a schedule with one
+    /// chunk, where there is no choice, 0.
+    pub(crate) weight: u128,
+}
+
+/// What a chunk weighs while another one runs, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ChunkWeight {
+    /// What each of its micro-batches holds that waits for its backward.
+    pub(crate) waiting: u64,
+    /// Its gradients.
+    pub(crate) gradients: u64,
+}
+
+/// What the parts of a moment weigh, in bytes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Weights {
+    pub(crate) chunks: Vec<ChunkWeight>,
+    /// What stages send each other for a micro-batch.
+    pub(crate) message: u64,
+    /// The logits of a micro-batch.
+    pub(crate) logits: u64,
 }
 
 impl Moment {
+    /// Of a rank with so many chunks, on which nothing runs or waits.
+    pub(crate) fn none(chunks: usize) -> Self {
+        Self {
+            running: 0,
+            others: vec![0; chunks],
+            has_gradients: vec![false; chunks],
+            logits: 0,
+            sent: 0,
+            outputs: 0,
+            weight: 0,
+        }
+    }
+
     /// The chunk that runs, and whether its gradients are there: that decides what is alive inside of it.
     pub(crate) fn kind(&self) -> (usize, bool) {
         (self.running, self.has_gradients.get(self.running).copied().unwrap_or_default())
     }
 }
 
-/// Of each chunk the forwards and the backwards among which memory is largest.
+/// Of each chunk, without and with its gradients, the forward and the backward beside which most is alive.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Moments {
     pub(crate) forward: Vec<Moment>,
@@ -98,12 +136,12 @@ impl Pipeline {
         (0..self.chunks).map(|chunk| of_stage(chunk * self.ranks + rank)).collect()
     }
 
-    /// What a rank runs, as far as it matters; `weight` says how much of a moment lies outside of the chunk that runs, in bytes.
-    pub(crate) fn moments(&self, rank: u64, weight: &dyn Fn(&Moment) -> u64) -> Moments {
+    /// What a rank runs, as far as it matters.
+    pub(crate) fn moments(&self, rank: u64, weights: &Weights) -> Moments {
         match self.schedule {
             Schedule::GPipe => self.all_forwards_first(rank),
             Schedule::OneForwardOneBackward => self.in_turn(rank),
-            Schedule::Interleaved => self.interleaved(rank, weight),
+            Schedule::Interleaved => self.interleaved(rank, weights),
         }
     }
 
@@ -114,12 +152,10 @@ impl Pipeline {
     /// A moment of a rank with one chunk.
     fn moment(&self, rank: u64, others: u64, has_gradients: bool, logits: u64) -> Moment {
         Moment {
-            running: 0,
             others: vec![others],
             has_gradients: vec![has_gradients],
             logits: if self.is_last(rank) { logits } else { 0 },
-            sent: 0,
-            outputs: 0,
+            ..Moment::none(1)
         }
     }
 
@@ -156,7 +192,7 @@ impl Pipeline {
 
     /// `ScheduleInterleaved1F1B` (`_get_1f1b_rank_ops`, `_get_warmup_ops`). Sends of outputs are waited for after the backward of the same
     /// micro-batch, sends of gradients at the end of the schedule (`_add_wait_send`): until then both are named.
-    fn interleaved(&self, rank: u64, weight: &dyn Fn(&Moment) -> u64) -> Moments {
+    fn interleaved(&self, rank: u64, weights: &Weights) -> Moments {
         let chunks = self.chunks.max(1);
         let rounds = (self.batches / self.ranks).max(1);
         let each = (self.batches / rounds).max(1);
@@ -165,7 +201,7 @@ impl Pipeline {
         let left_out = self.batches.saturating_sub(simulated);
         let all = chunks.saturating_mul(simulated);
         let warm_up = warm_up.min(all);
-        let mut run = Run::new(self, rank, weight);
+        let mut run = Run::new(self.chunks_of(rank), weights);
         let index = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
         let mut forwards = 0;
         for backwards in 0..all {
@@ -177,102 +213,10 @@ impl Pipeline {
             }
             run.backward(index(chunks - 1 - (backwards / each) % chunks));
             // From here on each backward lets go of more than the gradient that it sends.
-            if forwards == all && run.done.iter().all(|&done| done) {
+            if forwards == all && run.has_all_gradients() {
                 break;
             }
         }
         run.moments(left_out)
-    }
-}
-
-/// A rank on its way through a schedule.
-struct Run<'w> {
-    weight: &'w dyn Fn(&Moment) -> u64,
-    chunks: Vec<Chunk>,
-    in_flight: Vec<u64>,
-    done: Vec<bool>,
-    logits: u64,
-    sent: u64,
-    /// The forwards and backwards that weigh most, of each chunk without and with gradients.
-    forward: Vec<Moment>,
-    backward: Vec<Moment>,
-}
-
-impl<'w> Run<'w> {
-    fn new(pipeline: &Pipeline, rank: u64, weight: &'w dyn Fn(&Moment) -> u64) -> Self {
-        let chunks = pipeline.chunks_of(rank);
-        Self {
-            weight,
-            in_flight: vec![0; chunks.len()],
-            done: vec![false; chunks.len()],
-            chunks,
-            logits: 0,
-            sent: 0,
-            forward: Vec::new(),
-            backward: Vec::new(),
-        }
-    }
-
-    fn is(&self, chunk: usize, of: impl Fn(&Chunk) -> bool) -> bool {
-        self.chunks.get(chunk).is_some_and(of)
-    }
-
-    /// The moment at which a chunk runs, while so many of its own wait.
-    fn now(&self, running: usize) -> Moment {
-        let with_outputs = self.in_flight.iter().zip(&self.chunks).filter(|(_, chunk)| !chunk.is_last);
-        Moment {
-            running,
-            others: self.in_flight.clone(),
-            has_gradients: self.done.clone(),
-            logits: self.logits,
-            sent: self.sent,
-            outputs: with_outputs.map(|(count, _)| *count).sum(),
-        }
-    }
-
-    fn forward(&mut self, chunk: usize) {
-        self.logits += u64::from(self.is(chunk, |chunk| chunk.is_last));
-        let now = self.now(chunk);
-        keep(&mut self.forward, now, self.weight);
-        if let Some(count) = self.in_flight.get_mut(chunk) {
-            *count += 1;
-        }
-    }
-
-    fn backward(&mut self, chunk: usize) {
-        if let Some(count) = self.in_flight.get_mut(chunk) {
-            *count = count.saturating_sub(1);
-        }
-        let mut now = self.now(chunk);
-        // The output of the chunk that runs is named too.
-        now.outputs += u64::from(!self.is(chunk, |chunk| chunk.is_last));
-        keep(&mut self.backward, now, self.weight);
-        if let Some(done) = self.done.get_mut(chunk) {
-            *done = true;
-        }
-        self.sent += u64::from(!self.is(chunk, |chunk| chunk.is_first));
-    }
-
-    /// What was looked at, with the logits and sent gradients of as many micro-batches more.
-    fn moments(self, left_out: u64) -> Moments {
-        let has_last = self.chunks.iter().any(|chunk| chunk.is_last);
-        let sending = self.chunks.iter().filter(|chunk| !chunk.is_first).count() as u64;
-        let longer = |mut moments: Vec<Moment>| {
-            for moment in &mut moments {
-                moment.logits += if has_last { left_out } else { 0 };
-                moment.sent = moment.sent.saturating_add(left_out.saturating_mul(sending));
-            }
-            moments
-        };
-        Moments { forward: longer(self.forward), backward: longer(self.backward) }
-    }
-}
-
-/// Keeps a moment if none of the same chunk, whose gradients are there or not as well, weighs as much.
-fn keep(moments: &mut Vec<Moment>, moment: Moment, weight: &dyn Fn(&Moment) -> u64) {
-    match moments.iter_mut().find(|kept| kept.kind() == moment.kind()) {
-        Some(kept) if weight(kept) < weight(&moment) => *kept = moment,
-        Some(_) => {}
-        None => moments.push(moment),
     }
 }

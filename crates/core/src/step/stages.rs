@@ -1,0 +1,59 @@
+//! The ranks of a pipeline: which of its stages are of a kind, and which needs most.
+
+use std::cmp::Reverse;
+
+use crate::account::Account;
+use crate::ledger::Instant;
+use crate::timeline::LayerTotals;
+use crate::units::Bytes;
+
+/// What one kind of rank holds and needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rank {
+    /// The first stage of the kind, from 1.
+    pub stage: u64,
+    /// How many stages are of the kind.
+    pub stages: u64,
+    /// Layers that it holds.
+    pub layers: u64,
+    /// Whether it holds the embedding.
+    pub has_embedding: bool,
+    /// Whether it holds final norm, head and loss.
+    pub has_head: bool,
+    /// The most that is requested at once.
+    pub peak: Bytes,
+}
+
+/// What is alive at every instant on a rank, and while each of its layers runs.
+pub(super) type Walked = (Account, Vec<LayerTotals>);
+
+/// The first stage of each kind, from 0, and how many are of it; stages of the same key need the same or, as fewer micro-batches are in
+/// flight on later ones, less.
+pub(super) fn kinds<K: PartialEq>(stages: u64, key: impl Fn(u64) -> K) -> Vec<(u64, u64)> {
+    let mut kinds: Vec<(K, u64, u64)> = Vec::with_capacity(4);
+    for stage in 0..stages {
+        let of = key(stage);
+        match kinds.iter_mut().find(|(known, ..)| *known == of) {
+            Some((_, _, count)) => *count += 1,
+            None => kinds.push((of, stage, 1)),
+        }
+    }
+    kinds.into_iter().map(|(_, stage, count)| (stage, count)).collect()
+}
+
+/// The first of the ranks with the largest peak; none of none.
+pub(super) fn fullest(ranks: impl Iterator<Item = Walked>) -> Option<Walked> {
+    let with_peaks = ranks.map(|rank| (peak(&rank.0), rank));
+    with_peaks.reduce(|most, other| if other.0 > most.0 { other } else { most }).map(|(_, rank)| rank)
+}
+
+/// The most loaded first.
+pub(super) fn by_load(mut ranks: Vec<Rank>) -> Vec<Rank> {
+    ranks.sort_by_key(|rank| Reverse(rank.peak));
+    ranks
+}
+
+/// The most that is alive at once.
+pub(super) fn peak(account: &Account) -> Bytes {
+    Instant::ALL.into_iter().map(|instant| account.totals(instant).sum()).max().unwrap_or_default()
+}
