@@ -4,10 +4,14 @@
 
 use vram::accuracy::{Report, Row, read_file};
 
+fn rows(file: &str) -> Vec<Row> {
+    let path = format!("{}/../../tests/goldens/{file}", env!("CARGO_MANIFEST_DIR"));
+    Report::of(&read_file(&path).unwrap()).rows
+}
+
 #[test]
 fn runs_with_adapters_of_every_method_are_exact_at_their_peak() {
-    let path = format!("{}/../../tests/goldens/peft.jsonl", env!("CARGO_MANIFEST_DIR"));
-    let rows: Vec<Row> = Report::of(&read_file(&path).unwrap()).rows;
+    let rows = rows("peft.jsonl");
     assert!(rows.len() >= 43, "{}", rows.len());
     for row in rows {
         let within = |figure: &str, limit: f64| {
@@ -21,5 +25,24 @@ fn runs_with_adapters_of_every_method_are_exact_at_their_peak() {
         for figure in ["forward", "backward", "optimizer_step"] {
             within(figure, 0.007);
         }
+    }
+}
+
+/// Copies of modules beside adapters of another dtype, and the head over labels that PEFT copies by itself, over plain and quantised bases.
+#[test]
+fn copies_of_modules_keep_their_dtype() {
+    let rows = rows("saves.jsonl");
+    assert_eq!(rows.len(), 13);
+    for row in rows {
+        let within = |figure: &str, limit: f64| {
+            let error = row.error(figure).map(f64::abs);
+            assert!(error.is_some_and(|error| error <= limit), "{} {figure} {:?}", row.id, row.errors);
+        };
+        for figure in ["params", "grads", "optimizer_states"] {
+            within(figure, 0.0);
+        }
+        within("optimizer_step", 0.000_6);
+        within("backward", 0.003);
+        within("peak_requested", 0.002_5);
     }
 }

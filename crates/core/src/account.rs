@@ -55,7 +55,7 @@ impl Account {
     pub(crate) fn new(
         architecture: &Architecture,
         parameters: &[Parameter],
-        gradient: Dtype,
+        gradient: &dyn Fn(Name) -> Dtype,
         present: InstantSet,
     ) -> Self {
         let mut account = Self {
@@ -67,8 +67,12 @@ impl Account {
         };
         for parameter in parameters {
             let name = Name { gradient: true, ..parameter.name };
-            let storage =
-                Storage { name, category: Category::Gradients, dims: parameter.dims, dtype: gradient };
+            let storage = Storage {
+                name,
+                category: Category::Gradients,
+                dims: parameter.dims,
+                dtype: gradient(parameter.name),
+            };
             let slot = account.slot(storage);
             let copies = parameter.copies(architecture);
             account.gradients.push(Gradient { name, slot, place: parameter.place, copies });

@@ -1,8 +1,9 @@
 //! Which of the model's own parameters are trained, part by part and layer by layer, and how far down backward has to go for them.
 
-use crate::ledger::{Module, Name, What};
+use crate::ledger::{Module, Name, Part, What};
 use crate::model::{LayerRange, Parameter, Place, parameters};
 use crate::scenario::{Checkpointing, Optimizer, Scenario, TrainedKinds};
+use crate::units::Dtype;
 
 /// Which of a model's own parameters are trained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,8 +32,8 @@ pub(crate) struct Trains {
 enum Kinds {
     /// Those that the scenario says.
     Of(TrainedKinds),
-    /// The embedding's and the head's weight alone: PEFT's copies of them, whose names they have.
-    Vocabulary,
+    /// PEFT's copies of modules alone, which have the modules' names.
+    Copies,
 }
 
 impl Trained {
@@ -54,8 +55,10 @@ impl Trained {
         let hooks_embedding = hooks_embedding(scenario);
         if scenario.lora.is_on() {
             let saves = scenario.lora.saves;
-            let (embedding, head) = (saves.has_embedding(), saves.has_head());
-            return Self { embedding, head, kinds: Kinds::Vocabulary, hooks_embedding, ..Self::NONE };
+            // With `TaskType.SEQ_CLS` PEFT adds the head over labels to `modules_to_save`.
+            let has_labels = scenario.architecture().labels.is_some();
+            let (embedding, head) = (saves.has_embedding(), saves.has_head() || has_labels);
+            return Self { embedding, head, kinds: Kinds::Copies, hooks_embedding, ..Self::NONE };
         }
         if scenario.optimizer == Optimizer::BAdam {
             // Of the layers that take turns the first needs most: backward goes down to it.
@@ -148,6 +151,13 @@ impl Trains {
     }
 }
 
+impl Scenario {
+    /// Dtype of one of the tensors that are trained: a copy of a module (`modules_to_save`) keeps the module's, beside adapters of another.
+    pub(crate) fn trained_dtype(&self, name: Name) -> Dtype {
+        if self.lora.is_on() && is_copy(name) { self.weight() } else { self.trained() }
+    }
+}
+
 /// Checkpointing needs a gradient to reach the first layer (`enable_input_require_grads`); `prepare_model_for_kbit_training` sees to it
 /// for the older way alone (`peft/utils/other.py`).
 fn hooks_embedding(scenario: &Scenario) -> bool {
@@ -163,10 +173,15 @@ fn is_of(kinds: Kinds, name: Name) -> bool {
         Kinds::Of(TrainedKinds::All) => true,
         Kinds::Of(TrainedKinds::Norms) => is_norm(name.module),
         Kinds::Of(TrainedKinds::Biases) => name.what == What::Bias,
-        Kinds::Vocabulary => {
-            matches!(name.module, Module::Embedding | Module::LmHead) && name.what == What::Weight
-        }
+        Kinds::Copies => is_copy(name),
     }
+}
+
+/// Whether a tensor that is trained beside a frozen model is a copy of one of its modules: embedding, projection to the vocabulary, or
+/// the head over labels (`peft/peft_model.py`, `PeftModelForSequenceClassification`: `classifier`, `score`).
+fn is_copy(name: Name) -> bool {
+    let is_saved = matches!(name.module, Module::Embedding | Module::LmHead | Module::Score);
+    is_saved && name.what == What::Weight && name.part == Part::Main
 }
 
 const fn is_norm(module: Module) -> bool {

@@ -18,6 +18,7 @@ const FILES: &[&str] = &[
     "tests/goldens/encoders.jsonl",
     "tests/goldens/frozen.jsonl",
     "tests/goldens/peft.jsonl",
+    "tests/goldens/saves.jsonl",
     "tests/goldens/quantised.jsonl",
     "tests/goldens/optimizers.jsonl",
     "tests/goldens/methods.jsonl",

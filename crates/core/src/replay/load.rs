@@ -62,7 +62,9 @@ impl Player<'_> {
         let model = &self.parameters.model;
         let mut all = self.held_in_order();
         if let Some(adapters) = &self.parameters.adapters {
-            all.extend(self.beside_parameters(adapters, &sizes(adapters, self.scenario.trained().size())));
+            let dtype = |parameter: &Parameter| self.scenario.trained_dtype(parameter.name).size();
+            let sizes = adapters.iter().map(|p| Bytes::new(p.elements()).times(dtype(p))).collect::<Vec<_>>();
+            all.extend(self.beside_parameters(adapters, &sizes));
         }
         for (part, other) in others::on_gpu(self.scenario) {
             let weights = others::weights(self.scenario, part, other);

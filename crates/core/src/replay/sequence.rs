@@ -4,12 +4,14 @@ use super::caching::{BlockId, CachingAllocator};
 use super::played::Played;
 use crate::ledger::{Category, Instant, What};
 use crate::model::Parameter;
-use crate::optimizer::{Held, Updated};
+use crate::optimizer::Held;
 use crate::plan::Pass;
 use crate::rules::{self, LayerKind};
 use crate::scenario::{Checkpointing, Optimizer, Scenario, ZeroGrad};
 use crate::step::inputs::{self, Input};
-use crate::step::{Blocks, LayerBlocks, Parameters, kind_of, kinds, reference_pass, rollout, updated};
+use crate::step::{
+    Blocks, LayerBlocks, Parameters, by_dtype, kind_of, kinds, reference_pass, rollout, updated,
+};
 use crate::tape::{Block, Mode, Run, Storage};
 use crate::units::Bytes;
 
@@ -210,32 +212,39 @@ impl<'a> Player<'a> {
         let architecture = self.scenario.architecture();
         let updated = updated(self.scenario, &architecture, trained);
         if is_first {
-            let with_states = self.parameters.with_states();
-            let mut states = Updated { parameters: with_states, ..updated }.states(self.scenario.optimizer);
-            if self.scenario.optimizer_dtype() != self.scenario.trained() {
-                states.insert(0, updated.copy(Category::MasterWeights, What::Master));
-            }
-            for size in self.side_by_side(with_states, &states) {
-                self.allocator.allocate(size);
+            for group in by_dtype(self.scenario, &architecture, self.parameters.with_states()) {
+                let mut states = group.states(self.scenario.optimizer);
+                if self.scenario.optimizer_dtype() != self.scenario.trained() {
+                    states.insert(0, updated.copy(Category::MasterWeights, What::Master));
+                }
+                for size in self.side_by_side(group.parameters, &states) {
+                    self.allocator.allocate(size);
+                }
             }
         }
         if self.scenario.updates_in_backward() {
             return;
         }
-        let mut temporaries = updated.step_temporaries(self.scenario.optimizer);
-        if self.scenario.optimizer_dtype() != self.scenario.trained() {
-            temporaries.insert(0, updated.copy(Category::Temporaries, What::GradientFp32));
-        }
         let mut taken = Vec::new();
-        for held in &temporaries {
-            let sizes = if held.each.is_empty() {
-                copies_of(held)
-            } else {
-                self.beside_parameters(trained, &held.each)
-            };
-            taken.extend(sizes.into_iter().map(|size| self.allocator.allocate(size)));
-            if self.scenario.replaces_gradients() {
-                self.zero_gradients();
+        for group in by_dtype(self.scenario, &architecture, trained) {
+            let mut temporaries = group.step_temporaries(self.scenario.optimizer);
+            if self.scenario.optimizer_dtype() != self.scenario.trained() {
+                temporaries.insert(0, updated.copy(Category::Temporaries, What::GradientFp32));
+            }
+            let mut of_one = Vec::new();
+            for held in &temporaries {
+                let (sizes, until) = if held.each.is_empty() {
+                    (copies_of(held), &mut of_one)
+                } else {
+                    (self.beside_parameters(group.parameters, &held.each), &mut taken)
+                };
+                until.extend(sizes.into_iter().map(|size| self.allocator.allocate(size)));
+                if self.scenario.replaces_gradients() {
+                    self.zero_gradients();
+                }
+            }
+            for memory in of_one {
+                self.allocator.free(memory);
             }
         }
         for memory in taken {

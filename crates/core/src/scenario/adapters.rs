@@ -232,7 +232,7 @@ impl Lora {
     }
 
     /// What PEFT refuses, or no run has shown.
-    pub(super) fn check(&self, a: &Architecture, has_one_dtype: bool) -> Result<(), Error> {
+    pub(super) fn check(&self, a: &Architecture) -> Result<(), Error> {
         if self.method.has_rank() && self.method != AdapterMethod::Lora && self.rank.is_none() {
             let (min, max) = super::limits::LORA_RANK;
             let field = Field::new("lora_rank");
@@ -241,10 +241,9 @@ impl Lora {
         if !self.is_on() {
             return Ok(());
         }
-        // Copies keep the weights' dtype, so that optimizer states would have two; a tied head's would be the embedding's, and of a head
-        // with an adapter beside it there is no copy.
+        // A tied head's copy would be the embedding's, and of a head with an adapter beside it there is no copy.
         let copies_adapted = self.saves.has_head() && self.targets.contains(Module::LmHead);
-        let is_plain = has_one_dtype && !a.tied && a.decoder.is_none() && !copies_adapted;
+        let is_plain = !a.tied && a.decoder.is_none() && !copies_adapted;
         if self.saves != ModulesToSave::None && (!is_plain || !self.method.has_rank()) {
             return Err(unsupported("modules_to_save", self.saves.key(), &[ModulesToSave::None.key()]));
         }

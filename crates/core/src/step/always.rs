@@ -1,6 +1,6 @@
 //! What is there from the beginning: weights, buffers, optimizer states, buckets, averages, and what a step is given.
 
-use super::{FORWARD_AND_BACKWARD, Parameters, Step, inputs, others, updated};
+use super::{FORWARD_AND_BACKWARD, Parameters, Step, by_dtype, inputs, others, updated};
 use crate::ledger::{Category, Instant, Module, What};
 use crate::optimizer::{Held, Updated};
 use crate::quantised;
@@ -17,7 +17,7 @@ impl Step<'_> {
                 name: parameter.name,
                 category: Category::Parameters,
                 dims: parameter.dims,
-                dtype: self.scenario.trained(),
+                dtype: self.scenario.trained_dtype(parameter.name),
             };
             self.account.add_storage(&Instant::ALL, storage, parameter.copies(architecture));
         }
@@ -37,38 +37,43 @@ impl Step<'_> {
         for (storage, copies) in inputs::buffers(self.scenario, self.pass) {
             self.account.add_storage(&Instant::ALL, storage, copies);
         }
-        if let Some(buckets) = self.buckets(parameters) {
+        for buckets in self.buckets(parameters) {
             self.hold(&Instant::ALL, &buckets);
         }
         if self.scenario.objective.method == Method::Generate {
             return;
         }
         let architecture = self.scenario.architecture();
-        let updated = updated(self.scenario, &architecture, parameters.updated());
         if self.scenario.optimizer_dtype() != self.scenario.trained() {
+            let updated = updated(self.scenario, &architecture, parameters.updated());
             let master = updated.copy(Category::MasterWeights, What::Master);
             self.hold(&Instant::ALL, &master);
         }
-        let updated = Updated { parameters: parameters.with_states(), ..updated };
-        for state in updated.states(self.scenario.optimizer) {
-            self.hold(&Instant::ALL, &state);
+        for updated in by_dtype(self.scenario, &architecture, parameters.with_states()) {
+            for state in updated.states(self.scenario.optimizer) {
+                self.hold(&Instant::ALL, &state);
+            }
         }
     }
 
     /// DDP's buckets, where gradients aren't views of them. They hold every gradient (`torch/csrc/distributed/c10d/reducer.cpp`,
     /// `initialize_buckets`). PARALLEL section 1.
-    fn buckets(&self, parameters: &Parameters) -> Option<Held> {
+    fn buckets(&self, parameters: &Parameters) -> Vec<Held> {
         let parallel = &self.scenario.parallel;
         let is_ddp = parallel.scheme().is_some_and(|data| !data.shards_weights()) && self.zero.is_none();
-        let trained = Updated {
-            architecture: &self.scenario.model.architecture,
-            parameters: parameters.trained(),
-            dtype: self.scenario.trained(),
-            settings: &self.scenario.optimizer_settings,
+        if !is_ddp || self.pass.grads_in_buckets {
+            return Vec::new();
+        }
+        // A bucket has gradients of one dtype (`compute_bucket_assignment_by_size`).
+        let architecture = &self.scenario.model.architecture;
+        let of_one_dtype = |updated: Updated<'_>| {
+            let dtype = updated.parameters.first().map(|first| self.scenario.trained_dtype(first.name));
+            let trained = Updated { dtype: dtype.unwrap_or(updated.dtype), ..updated };
+            let mut buckets = trained.copy(Category::Communication, What::Bucket);
+            buckets.storage.name.module = Module::Buckets;
+            buckets
         };
-        let mut buckets = trained.copy(Category::Communication, What::Bucket);
-        buckets.storage.name.module = Module::Buckets;
-        (is_ddp && !self.pass.grads_in_buckets).then_some(buckets)
+        by_dtype(self.scenario, architecture, parameters.trained()).map(of_one_dtype).collect()
     }
 
     /// A moving average of all weights, which begins as a copy of the model.

@@ -113,7 +113,7 @@ struct Stage<'a> {
 
 fn of_stage(rank: &RankPart, looked: Looked) -> Walked {
     let blocks = Blocks::of(rank);
-    let mut account = Account::new(&rank.architecture, &[], Dtype::Fp32, InstantSet::TRAINING);
+    let mut account = Account::new(&rank.architecture, &[], &|_| Dtype::Fp32, InstantSet::TRAINING);
     let embedding = blocks.embedding.as_ref().map(|block| account.register(block));
     let layers = {
         let layers = blocks.layers.iter().map(|blocks| (blocks.kind, blocks));

@@ -30,7 +30,7 @@ pub use stages::Rank;
 use stages::Walked;
 pub(crate) use trained::Parameters;
 pub(crate) use trained::trained_elements;
-pub(crate) use update::{hooks, paged, updated};
+pub(crate) use update::{by_dtype, hooks, paged, updated};
 
 use crate::account::{Account, Registered};
 use crate::ledger::Instant;
@@ -129,7 +129,8 @@ fn walk_call(scenario: &Scenario, looked: Looked, call: Call) -> Walked {
     let blocks = Blocks::of_policy(scenario, &pass);
     let present = rollout::present(scenario);
     let collectives = Collectives::of(scenario, parameters.trained());
-    let mut account = Account::new(architecture, parameters.gradients(), scenario.trained(), present);
+    let gradient = |name| scenario.trained_dtype(name);
+    let mut account = Account::new(architecture, parameters.gradients(), &gradient, present);
     let embedding = account.register(&blocks.embedding);
     let layers = Layers::register(&pass, &blocks.layers, collectives.as_ref(), &mut account);
     let head = account.register(&blocks.head);

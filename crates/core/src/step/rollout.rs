@@ -45,7 +45,7 @@ pub(crate) fn storages_at(scenario: &Scenario, policy: &Pass, instant: Instant) 
         return Vec::new();
     }
     let only = InstantSet::default().with(instant);
-    let mut account = Account::new(&policy.architecture, &[], policy.weight, only);
+    let mut account = Account::new(&policy.architecture, &[], &|_| policy.weight, only);
     match (instant, scenario.generation()) {
         (Instant::Scoring, _) => scoring(&mut account, scenario, policy),
         (_, Generation::Policy) => generation(&mut account, scenario, policy),

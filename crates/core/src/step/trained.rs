@@ -1,7 +1,7 @@
 //! Which parameters are trained: the model's, some of them, or the adapters'.
 
 use crate::ledger::{Name, Part};
-use crate::model::{self, Architecture, Parameter, parameters};
+use crate::model::{self, Architecture, Parameter, Place, parameters};
 use crate::parallel::deepspeed::Zero;
 use crate::parallel::{Shards, TensorParallel, local_architecture, owned};
 use crate::plan::Adapters;
@@ -51,7 +51,9 @@ impl Parameters {
         let adapters = Adapters::of(scenario).map(|adapters| {
             let beside = super::adapters::parameters(&model, &scenario.architecture(), &adapters);
             // `modules_to_save`: copies, trained in place of the model's own.
-            own.iter().copied().chain(beside).collect()
+            let (head, embedding): (Vec<Parameter>, Vec<Parameter>) =
+                own.iter().partition(|copy| copy.place == Place::Head);
+            embedding.into_iter().chain(beside).chain(head).collect()
         });
         let trained = adapters.as_ref().unwrap_or(&own);
         let shards = Shards::of(scenario);

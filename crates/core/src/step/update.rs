@@ -3,7 +3,7 @@
 use super::{Parameters, Step, tensor};
 use crate::ledger::{Category, Instant, Name, What};
 use crate::model::{Architecture, Parameter};
-use crate::optimizer::{Held, Updated};
+use crate::optimizer::{Held, Updated, larger};
 use crate::parallel::deepspeed::Zero;
 use crate::scenario::Scenario;
 use crate::units::{Bytes, Dtype};
@@ -24,7 +24,7 @@ impl Step<'_> {
         let updated = updated(self.scenario, &architecture, parameters.updated());
         let mut temporaries = match &self.pass.tensor {
             Some(split) => tensor::step_temporaries(split, &updated, self.scenario.optimizer),
-            None => updated.step_temporaries(self.scenario.optimizer),
+            None => step_temporaries(self.scenario, &architecture, parameters.updated()),
         };
         if self.scenario.optimizer_dtype() != self.scenario.trained() {
             temporaries.push(updated.copy(Category::Temporaries, What::GradientFp32));
@@ -33,6 +33,32 @@ impl Step<'_> {
             self.hold(&[instant], &held);
         }
     }
+}
+
+/// What `step()` makes where what is trained has one dtype, or two, which `torch.optim` updates one after the other
+/// (`_group_tensors_by_device_and_dtype`): each list of tensors keeps its name until the next dtype's is there.
+fn step_temporaries(scenario: &Scenario, architecture: &Architecture, parameters: &[Parameter]) -> Vec<Held> {
+    let made = |of: &[Parameter]| updated(scenario, architecture, of).step_temporaries(scenario.optimizer);
+    let dtype = |parameter: &Parameter| scenario.trained_dtype(parameter.name);
+    let (adapters, copies): (Vec<Parameter>, Vec<Parameter>) =
+        parameters.iter().partition(|parameter| dtype(parameter) == scenario.trained());
+    if copies.is_empty() || adapters.is_empty() {
+        return made(parameters);
+    }
+    let is_list = |held: &Held| !held.each.is_empty();
+    let lists = |of: &[Parameter]| made(of).into_iter().filter(is_list).collect::<Vec<Held>>();
+    let moment = |at: usize| {
+        let (earlier, later) =
+            (lists(&copies).into_iter().skip(at), lists(&adapters).into_iter().take(at + 1));
+        earlier.chain(later).collect()
+    };
+    let mut largest = (0..lists(&copies).len()).map(moment).fold(Vec::new(), larger);
+    // A loop goes through them in the model's order.
+    let runs =
+        by_dtype(scenario, architecture, parameters).map(|run| run.step_temporaries(scenario.optimizer));
+    let one_by_one = runs.map(|made| made.into_iter().filter(|held| !is_list(held)).collect());
+    largest.extend(one_by_one.fold(Vec::new(), larger));
+    largest
 }
 
 /// What the update of each parameter allocates where it runs inside backward; nothing where it doesn't.
@@ -68,19 +94,34 @@ pub(crate) fn paged(scenario: &Scenario) -> Bytes {
     if !scenario.optimizer.is_paged() {
         return Bytes::ZERO;
     }
-    updated(scenario, &scenario.architecture(), Parameters::of(scenario).updated()).paged(scenario.optimizer)
+    let (architecture, parameters) = (scenario.architecture(), Parameters::of(scenario));
+    let groups = by_dtype(scenario, &architecture, parameters.updated());
+    groups.map(|updated| updated.paged(scenario.optimizer)).sum()
 }
 
-/// The optimizer's view of the trained parameters.
+/// The same in runs of one dtype each, in the model's order.
+pub(crate) fn by_dtype<'a>(
+    scenario: &'a Scenario,
+    architecture: &'a Architecture,
+    parameters: &'a [Parameter],
+) -> impl Iterator<Item = Updated<'a>> {
+    let dtype = |parameter: &Parameter| scenario.trained_dtype(parameter.name);
+    let groups = parameters.chunk_by(move |a, b| dtype(a) == dtype(b));
+    groups.map(move |parameters| updated(scenario, architecture, parameters))
+}
+
+/// The optimizer's view of trained parameters of one dtype.
 pub(crate) fn updated<'a>(
     scenario: &'a Scenario,
     architecture: &'a Architecture,
     parameters: &'a [Parameter],
 ) -> Updated<'a> {
+    let has_master = scenario.optimizer_dtype() != scenario.trained();
+    let trained = parameters.first().map_or(scenario.trained(), |first| scenario.trained_dtype(first.name));
     Updated {
         architecture,
         parameters,
-        dtype: scenario.optimizer_dtype(),
+        dtype: if has_master { scenario.optimizer_dtype() } else { trained },
         settings: &scenario.optimizer_settings,
     }
 }

@@ -166,7 +166,7 @@ impl<'s> Shared<'s> {
                 None => result = Some((own, (account, layers))),
             }
         }
-        let nothing = || Account::new(&self.pass.architecture, &[], Dtype::Fp32, InstantSet::TRAINING);
+        let nothing = || Account::new(&self.pass.architecture, &[], &|_| Dtype::Fp32, InstantSet::TRAINING);
         let (mut account, layers) = result.map_or_else(|| (nothing(), Vec::new()), |(_, walked)| walked);
         if chunks.iter().any(|chunk| chunk.is_last) {
             account.take_larger(&Stage::joined(self, &chunks));

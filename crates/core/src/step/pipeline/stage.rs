@@ -45,7 +45,7 @@ impl<'a> Stage<'a> {
         let (parameters, ranges) = shared.parameters(chunks);
         let architecture = &shared.pass.architecture;
         let trained = shared.scenario.trained();
-        let mut account = Account::new(architecture, &parameters, trained, InstantSet::TRAINING);
+        let mut account = Account::new(architecture, &parameters, &|_| trained, InstantSet::TRAINING);
         let has_gradients = backward.has_gradients.get(backward.running).copied().unwrap_or_default();
         let blocks = if has_gradients { &shared.later } else { &shared.first };
         let placed = chunks
