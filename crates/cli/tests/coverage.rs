@@ -2,9 +2,19 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that fails is a test that panics")]
 
-use vram::accuracy::{Coverage, Report, read_file};
+use vram::accuracy::{Coverage, Report, read_file, read_measured};
 use vram_core::scenario::Optimizer;
-use vram_core::{Scenario, evidence};
+use vram_core::{Scenario, evidence, link};
+
+fn path(file: &str) -> String {
+    format!("{}/../../tests/{file}", env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The coverage by golden runs and runs on real GPUs of a file each.
+fn coverage(goldens: &str, measured: &str) -> Coverage {
+    let goldens = read_file(&path(goldens)).unwrap();
+    Coverage::of(&goldens, &Report::of(&goldens), &read_measured(&path(measured)).unwrap())
+}
 
 #[test]
 fn a_choice_is_backed_by_the_runs_that_use_it() {
@@ -27,4 +37,43 @@ fn a_choice_that_no_run_has_is_said_to_be_derived() {
     assert!(evidence::derived(&Scenario::default()).is_empty());
     let scenario = Scenario { optimizer: Optimizer::Lbfgs, ..Scenario::default() };
     assert_eq!(evidence::derived(&scenario), [("optimizer", "lbfgs".to_owned())]);
+}
+
+/// Nobody measured what is requested of these runs: there is no error to print, least of all none.
+#[test]
+fn what_was_not_measured_has_no_figure() {
+    let text = coverage("goldens/frozen.jsonl", "measured/megatron.jsonl").markdown();
+    let row = text.lines().find(|line| line.starts_with("| `megatron` |")).unwrap();
+    assert!(row.starts_with("| `megatron` | measured | 0 |  |  | 23 | 0.000 %"), "{row}");
+    assert!(text.contains("| `lbfgs` | derived, not measured | 0 |  |  | 0 |  |  |"), "{text}");
+    // A name for other fields is no choice of its own.
+    assert!(!text.contains("(\"spread\")"), "{text}");
+    let goldens = read_file(&path("measured/megatron.jsonl")).unwrap();
+    let report = Report::of(&goldens);
+    assert!(report.json()["summary"]["peak_requested"]["max"].is_null());
+    assert!(!report.by_group().contains("0.000 %  0.000 %  0.000 %"), "{}", report.by_group());
+}
+
+#[test]
+fn only_what_has_an_effect_is_said_to_be_derived() {
+    let derived = |link: &str| {
+        let reading = link::read(link);
+        assert_eq!(reading.problems, []);
+        evidence::derived(&reading.scenario)
+    };
+    // What BERT is trained with, by either of its names, on one GPU and on several.
+    for link in ["?model=bert-base-uncased&s=512", "?model=bert-base-uncased&s=512&gpus=2&dp=ddp"] {
+        assert_eq!(derived(link), []);
+        assert_eq!(derived(&format!("{link}&objective=masked_lm")), []);
+    }
+    // Whether host memory is page-locked matters to what is offloaded, which no run has shown.
+    let zero = "?model=qwen3-0.6b&gpus=2&dp=zero2&recipe=bf16-master&optimizer=adamw_fused&pin_memory=0";
+    assert_eq!(derived(zero), []);
+    let offloaded = derived(&format!("{zero}&offload_optimizer=1"));
+    assert_eq!(offloaded, [("offload_optimizer", "1".to_owned()), ("pin_memory", "0".to_owned())]);
+    // A teacher stands beside a distilled model alone; logits that were computed beforehand no run has shown.
+    assert_eq!(derived("?model=qwen3-0.6b&teacher=none"), []);
+    assert_eq!(derived("?model=qwen3-0.6b&objective=distillation&teacher=bf16"), []);
+    let without = derived("?model=qwen3-0.6b&objective=distillation&teacher=none");
+    assert_eq!(without, [("teacher", "none".to_owned())]);
 }

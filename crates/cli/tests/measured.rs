@@ -92,7 +92,7 @@ fn of_base(is_one: impl Fn(&Value) -> bool) -> MeasuredReport {
 
 fn assert_reached(report: &MeasuredReport, reached: [(&str, f64, f64); 3]) {
     for (figure, median, p90) in reached {
-        let spread = report.spread(figure);
+        let spread = report.spread(figure).unwrap();
         println!("{figure}: {spread:?}");
         assert!(spread.median <= median && spread.p90 <= p90, "{figure} {spread:?}");
     }

@@ -77,10 +77,10 @@ pub const fn worst_columns(lang: Lang) -> [&'static str; 2] {
 pub fn on_real_gpus(runs: usize, expressed: usize, lang: Lang) -> String {
     match lang {
         Lang::En => format!(
-            "Others published the memory of {runs} runs on one real GPU with everything that it depends on. {expressed} of them can be expressed; the others use fused losses, quantised weights or models that are not read yet."
+            "Others published the memory of {runs} runs on real GPUs, one or several, with everything that it depends on. {expressed} of them can be expressed; the others use fused losses, quantised weights or models that are not read yet."
         ),
         Lang::Zh => format!(
-            "另有 {runs} 个公开的单卡实测运行，其配置完整。其中 {expressed} 个可以表达；其余的用了融合损失、量化权重，或尚不支持的模型。"
+            "另有 {runs} 个公开的单卡或多卡实测运行，其配置完整。其中 {expressed} 个可以表达；其余的用了融合损失、量化权重，或尚不支持的模型。"
         ),
     }
 }

@@ -12,6 +12,8 @@ use super::measured::MeasuredRow;
 use super::report::{Report, Spread, percent_of};
 
 const FAMILY: &str = "family";
+/// A named way of spreading a run sets other fields, which are counted themselves; no link says it.
+const SETS_OTHERS: &str = "spread";
 
 /// A choice of a field.
 struct Choice {
@@ -20,9 +22,11 @@ struct Choice {
     /// Golden runs that use it.
     golden: usize,
     /// Their errors at the peak.
-    peak: Spread,
+    peak: Option<Spread>,
     /// Runs on real GPUs that use it.
     measured: usize,
+    /// Their errors of what the allocator counted.
+    allocated: Option<Spread>,
     /// Whether it goes with any of the runs, were it chosen there.
     is_accepted: bool,
 }
@@ -32,7 +36,7 @@ pub struct Coverage {
     choices: Vec<Choice>,
 }
 
-/// A run's scenario, and its error at the peak where there is one.
+/// A run's scenario, and its error at the peak where that was measured.
 type Run<'a> = (&'a Scenario, Option<f64>);
 
 impl Coverage {
@@ -44,20 +48,22 @@ impl Coverage {
             .filter(|(_, row)| row.errors.is_ok())
             .filter_map(|(golden, row)| Some((golden.scenario.as_ref().ok()?, row.error("peak_requested"))))
             .collect();
-        let real: Vec<Run<'_>> =
-            measured.iter().filter_map(|row| Some((&row.compared.as_ref().ok()?.scenario, None))).collect();
+        let real: Vec<Run<'_>> = measured
+            .iter()
+            .filter_map(|row| Some((&row.compared.as_ref().ok()?.scenario, row.error("allocated"))))
+            .collect();
         let choices = fields().flat_map(|key| words(key).into_iter().map(move |word| (key, word)));
         let choices = choices.map(|(key, word)| {
-            let runs = using(&golden, key, word);
-            let is_accepted =
-                !runs.is_empty() || golden.iter().any(|(scenario, _)| accepts(scenario, key, word));
+            let [golden_runs, real_runs] = [&golden, &real].map(|runs| using(runs, key, word));
+            let is_used = !golden_runs.is_empty() || !real_runs.is_empty();
             Choice {
-                is_accepted,
+                is_accepted: is_used || is_accepted(&golden, key, word),
                 key,
                 word,
-                golden: runs.len(),
-                peak: Spread::of(runs.iter().filter_map(|(_, error)| *error)),
-                measured: using(&real, key, word).len(),
+                golden: golden_runs.len(),
+                peak: Spread::of(golden_runs.iter().filter_map(|(_, error)| *error)),
+                measured: real_runs.len(),
+                allocated: Spread::of(real_runs.iter().filter_map(|(_, error)| *error)),
             }
         });
         Self { choices: choices.collect() }
@@ -90,24 +96,21 @@ impl Coverage {
             // Writing to a String can't fail.
             let _ = writeln!(
                 text,
-                "\n## {name}\n\n| choice | backed by | golden runs | median | max | real GPUs |"
+                "\n## {name}\n\n| choice | backed by | golden runs | median | max | real GPUs | median | max |"
             );
-            text += "|---|---|---:|---:|---:|---:|\n";
-            for Choice { word, golden, peak, measured, is_accepted, .. } in self.of_field(key) {
+            text += "|---|---|---:|---:|---:|---:|---:|---:|\n";
+            for Choice { word, golden, peak, measured, allocated, is_accepted, .. } in self.of_field(key) {
                 let backed = match (golden, measured) {
                     (1.., 1..) => "golden, measured",
                     (1.., 0) => "golden",
                     (0, 1..) => "measured",
                     (0, 0) if *is_accepted => "derived, not measured",
-                    (0, 0) => "refused beside every golden run",
+                    (0, 0) => "refused beside every run",
                 };
-                let cells =
-                    if *golden > 0 { [peak.median, peak.max].map(percent_of) } else { Default::default() };
-                let _ = writeln!(
-                    text,
-                    "| `{word}` | {backed} | {golden} | {} | {} | {measured} |",
-                    cells[0], cells[1]
-                );
+                let [peak, allocated] = [peak, allocated]
+                    .map(|of| [of.map(|of| of.median), of.map(|of| of.max)].map(percent_of).join(" | "));
+                let _ =
+                    writeln!(text, "| `{word}` | {backed} | {golden} | {peak} | {measured} | {allocated} |");
             }
         }
         text
@@ -120,7 +123,9 @@ impl Coverage {
 
 /// The fields with choices: the family first, then those of training.
 fn fields() -> impl Iterator<Item = &'static str> {
-    link::keys().filter(|key| !words(key).is_empty() && (*key == FAMILY || !link::is_dimension(key)))
+    link::keys()
+        .filter(|key| !words(key).is_empty() && (*key == FAMILY || !link::is_dimension(key)))
+        .filter(|key| *key != SETS_OTHERS)
 }
 
 /// What a field may be. Families and targets are more than what is listed as accepted.
@@ -130,6 +135,21 @@ fn words(key: &str) -> Vec<&'static str> {
         "lora_targets" => LoraTargets::KEYS.to_vec(),
         _ => link::words(key).to_vec(),
     }
+}
+
+/// Whether a choice goes with any run: by itself, or beside the one other choice that gives it an effect.
+fn is_accepted(runs: &[Run<'_>], key: &'static str, word: &str) -> bool {
+    runs.iter().any(|(scenario, _)| accepts(scenario, key, word))
+        || runs.iter().filter(|(scenario, _)| !link::matters(scenario, key)).any(|(scenario, _)| {
+            fields().flat_map(|other| words(other).into_iter().map(move |word| (other, word))).any(
+                |(other, chosen)| {
+                    let mut beside = (*scenario).clone();
+                    other != key
+                        && link::set(&mut beside, other, chosen).is_ok()
+                        && accepts(&beside, key, word)
+                },
+            )
+        })
 }
 
 /// Whether a scenario takes a choice, and it has an effect there.

@@ -8,7 +8,7 @@ use vram_core::units::Bytes;
 use vram_core::{Error, Estimate, Scenario};
 use vram_text::{Lang, error_sentence};
 
-use super::golden::{Unsupported, lines};
+use super::golden::{Golden, MEGATRON, Unsupported, lines, stages};
 use super::relative;
 use crate::asked::from_json;
 use crate::failure::{Failure, read};
@@ -41,6 +41,11 @@ pub const MEASURED_FIGURES: [Figure; 3] = [
     },
 ];
 
+const ONE_GPU: &str = "one GPU";
+const SEVERAL_GPUS: &str = "several GPUs";
+/// The kinds of run, in the order of the summary.
+pub(super) const GROUPS: [&str; 3] = [ONE_GPU, SEVERAL_GPUS, MEGATRON];
+
 /// What stays between steps.
 fn resident(estimate: &Estimate) -> Bytes {
     let stays = |entry: &&vram_core::ledger::Entry| entry.instants.contains_all(InstantSet::TRAINING);
@@ -54,6 +59,8 @@ pub struct MeasuredRow {
     pub id: String,
     /// Model, method and shape, for reading.
     pub run: String,
+    /// On one GPU, on several, or with Megatron-LM's own layers.
+    pub group: &'static str,
     /// Bytes, in the order of [`MEASURED_FIGURES`].
     pub measured: [Option<u64>; MEASURED_FIGURES.len()],
     /// Relative errors in the same order, and whether the device figure lies in the band; or why there is no scenario.
@@ -89,10 +96,6 @@ impl MeasuredRow {
     fn of(row: &Value, folder: &Path, oracle: &[Value]) -> Self {
         let text = |key: &str| row[key].as_str().unwrap_or("?").to_owned();
         let measured = MEASURED_FIGURES.map(|figure| row["measured"][figure.key].as_u64());
-        let compared = scenario(row, folder).and_then(|scenario| {
-            let estimate = vram_core::estimate_with_replay(&scenario).map_err(|error| unsupported(&error))?;
-            Ok(compare(scenario, &estimate, measured))
-        });
         let id = text("id");
         let same = oracle.iter().find(|step| step["id"] == id.as_str()).unwrap_or(&Value::Null);
         let stated = row["measured"].as_object().and_then(|all| all.iter().next());
@@ -102,35 +105,58 @@ impl MeasuredRow {
             id,
             run: text("run"),
             measured,
-            compared,
+            compared: scenario(row, folder).and_then(|scenario| compare(scenario, measured)),
+            group: if row["scenario"]["gpus"].as_u64() > Some(1) { SEVERAL_GPUS } else { ONE_GPU },
             assumptions: texts(&row["assumptions"]),
             off_because: row["off_because"].as_object().cloned().unwrap_or_default(),
         }
     }
+
+    /// A pipeline stage of Megatron-LM.
+    fn of_stage(stage: Golden) -> Self {
+        let allocated = stage.figure("peak_allocated");
+        let measured = [allocated, None, None];
+        Self {
+            id: stage.id,
+            run: stage.label,
+            group: MEGATRON,
+            measured,
+            compared: stage.scenario.and_then(|scenario| compare(scenario, measured)),
+            assumptions: Vec::new(),
+            off_because: Map::new(),
+            stated: allocated.map(|bytes| ("allocated".to_owned(), bytes)),
+            oracle: [None; 2],
+        }
+    }
 }
 
-/// Reads a table, a run a line, with `oracle.jsonl` beside it, and estimates every run that has a scenario.
+/// Reads a table, a run a line (of Megatron-LM one for each stage), with `oracle.jsonl` beside it, and estimates every run that has a scenario.
 ///
 /// # Errors
 /// [`Failure::File`]; [`Failure::Input`] for a line that is no JSON.
 pub fn read_measured(path: &str) -> Result<Vec<MeasuredRow>, Failure> {
     let folder = Path::new(path).parent().unwrap_or(Path::new("."));
     let oracle = lines(&folder.join("oracle.jsonl").to_string_lossy())?;
-    Ok(lines(path)?.iter().map(|row| MeasuredRow::of(row, folder, &oracle)).collect())
+    let rows = lines(path)?;
+    let of_row = |row| match stages(row) {
+        Some(stages) => stages.into_iter().map(MeasuredRow::of_stage).collect(),
+        None => vec![MeasuredRow::of(row, folder, &oracle)],
+    };
+    Ok(rows.iter().flat_map(of_row).collect())
 }
 
 fn compare(
     scenario: Scenario,
-    estimate: &Estimate,
     measured: [Option<u64>; MEASURED_FIGURES.len()],
-) -> Compared {
+) -> Result<Compared, Unsupported> {
+    let estimate = vram_core::estimate_with_replay(&scenario).map_err(|error| unsupported(&error))?;
     let mut errors = [None; MEASURED_FIGURES.len()];
     for ((error, figure), measured) in errors.iter_mut().zip(&MEASURED_FIGURES).zip(measured) {
-        *error = measured.map(|measured| relative((figure.ours)(estimate).get(), measured));
+        *error = measured.map(|measured| relative((figure.ours)(&estimate).get(), measured));
     }
     let [_, _, device] = measured;
     let band = estimate.device.low.get()..=estimate.device.high.get();
-    Compared { errors, is_in_band: device.map(|device| band.contains(&device)), scenario }
+    Ok(Compared { errors, is_in_band: device.map(|device| band.contains(&device)), scenario })
 }
 
 /// The scenario of a row: the keys of a scenario file, and `dimensions`, a model's name in the folder `models` beside the table.

@@ -8,7 +8,7 @@ use vram_core::units::Bytes;
 use vram_text::{Unit, format_bytes};
 
 use super::golden::Unsupported;
-use super::measured::{MEASURED_FIGURES, MeasuredRow};
+use super::measured::{GROUPS, MEASURED_FIGURES, MeasuredRow};
 use super::report::{Spread, percent, percent_of};
 use crate::failure::Failure;
 use crate::output::{Format, Table};
@@ -28,11 +28,11 @@ impl MeasuredReport {
 
     /// The largest absolute error of `max_memory_allocated`.
     pub fn worst(&self) -> f64 {
-        self.spread("allocated").max
+        self.spread("allocated").map_or(0.0, |spread| spread.max)
     }
 
-    /// Absolute errors of a figure.
-    pub fn spread(&self, figure: &str) -> Spread {
+    /// Absolute errors of a figure; none where nobody measured it.
+    pub fn spread(&self, figure: &str) -> Option<Spread> {
         Spread::of(self.expressed().filter_map(|row| row.error(figure)))
     }
 
@@ -67,7 +67,7 @@ impl MeasuredReport {
         let summary: Map<String, Value> = MEASURED_FIGURES
             .iter()
             .map(|figure| {
-                let Spread { median, p90, max, .. } = self.spread(figure.key);
+                let [median, p90, max] = cuts(self.spread(figure.key));
                 (figure.key.to_owned(), json!({ "median": median, "p90": p90, "max": max }))
             })
             .collect();
@@ -75,17 +75,20 @@ impl MeasuredReport {
     }
 
     fn summary(&self) -> Table {
-        let rows = MEASURED_FIGURES.iter().map(|figure| {
-            let Spread { median, p90, max, .. } = self.spread(figure.key);
-            let runs = self.expressed().filter(|row| row.error(figure.key).is_some()).count();
-            let mut cells = vec![figure.key.to_owned(), runs.to_string()];
-            cells.extend([median, p90, max].map(percent_of));
-            cells
+        let kinds =
+            GROUPS.iter().flat_map(|group| MEASURED_FIGURES.iter().map(move |figure| (*group, figure.key)));
+        let rows = kinds.filter_map(|(group, figure)| {
+            let of_group = self.expressed().filter(|row| row.group == group);
+            let errors: Vec<f64> = of_group.filter_map(|row| row.error(figure)).collect();
+            let spread = Spread::of(errors.iter().copied())?;
+            let mut cells = vec![group.to_owned(), figure.to_owned(), errors.len().to_string()];
+            cells.extend(cuts(Some(spread)).map(percent_of));
+            Some(cells)
         });
         Table {
-            header: titles(&["figure", "runs", "median", "p90", "max"]),
+            header: titles(&["runs on", "figure", "runs", "median", "p90", "max"]),
             rows: rows.collect(),
-            numbers: 1,
+            numbers: 2,
         }
     }
 
@@ -142,11 +145,12 @@ impl MeasuredReport {
         });
         format!(
             "## Against real GPUs\n\n\
-             What others measured on one real GPU, every run of `tests/measured/rows.jsonl`: {} runs, {} of them expressed. Each figure is \
-             compared with its own:\n\n{figures}\n\
+             What others measured on real GPUs: every run of `tests/measured/rows.jsonl` (one GPU) and `several_gpus.jsonl`, and every \
+             pipeline stage of `megatron.jsonl` (Megatron-LM on eight B200): {} runs, {} of them expressed. Each figure is compared with its \
+             own:\n\n{figures}\n\
              The columns `oracle` are the same step of the same model on the stack that is modelled ([oracle.md](oracle.md)). What lies \
              between them and the estimate is the estimator's; what lies between them and the card is other versions'.\n\n\
-             {}\n{}\n### Why a figure is off by more than 8 %\n\n{}\n\
+             {}\n{}\n### Why a figure is off\n\n{}\n\
              ### What was taken for granted\n\n{}\n### Real runs that are not expressed\n\nA run can have several reasons.\n\n{}\n{}",
             self.rows.len(),
             self.expressed().count(),
@@ -183,6 +187,11 @@ impl MeasuredReport {
             list
         })
     }
+}
+
+/// Median, nine in ten, largest.
+fn cuts(spread: Option<Spread>) -> [Option<f64>; 3] {
+    [spread.map(|of| of.median), spread.map(|of| of.p90), spread.map(|of| of.max)]
 }
 
 fn titles(titles: &[&str]) -> Vec<String> {

@@ -8,7 +8,7 @@ use vram_text::{Lang, accuracy as words};
 use super::golden::Unsupported;
 use super::measured::MEASURED_FIGURES;
 use super::measured_report::MeasuredReport;
-use super::report::{Report, Row, percent, percent_of};
+use super::report::{Report, Row, Spread, cuts, percent, percent_of};
 
 /// How many of the worst runs are named.
 const WORST: usize = 8;
@@ -16,7 +16,7 @@ const WORST: usize = 8;
 /// The panel.
 pub fn panel(report: &Report, measured: &MeasuredReport, lang: Lang) -> String {
     let peak = report.spread("peak_requested", |_| true);
-    let cuts = [peak.median, peak.p95, peak.max].map(percent_of);
+    let cuts = cuts(peak).map(percent_of);
     [
         paragraph(&words::how_it_is_known(report.rows.len(), report.supported(), &cuts, lang)),
         groups(report, lang),
@@ -78,9 +78,17 @@ fn groups(report: &Report, lang: Lang) -> String {
             let of = |figure| report.spread(figure, |row| row.group == group);
             let (peak, allocated, reserved) =
                 (of("peak_requested"), of("peak_allocated"), of("peak_reserved"));
+            let (median, max) = (|of: Spread| of.median, |of: Spread| of.max);
             let mut cells = vec![words::group(group, lang).to_owned(), format!("{supported} / {rows}")];
             cells.extend(
-                [peak.median, peak.max, allocated.max, reserved.median, reserved.p95].map(percent_of),
+                [
+                    peak.map(median),
+                    peak.map(max),
+                    allocated.map(max),
+                    reserved.map(median),
+                    reserved.map(|of| of.p95),
+                ]
+                .map(percent_of),
             );
             cells
         });

@@ -37,7 +37,7 @@ pub struct Report {
 }
 
 /// Median, percentiles and largest of absolute errors.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spread {
     /// Half are smaller.
     pub median: f64,
@@ -50,20 +50,14 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// Of absolute values; zeros where there are none.
-    pub(crate) fn of(errors: impl Iterator<Item = f64>) -> Self {
+    /// Of absolute values; none where nothing was measured.
+    pub(crate) fn of(errors: impl Iterator<Item = f64>) -> Option<Self> {
         let mut sorted: Vec<f64> = errors.map(f64::abs).collect();
         sorted.sort_by(f64::total_cmp);
-        let at = |hundredths: usize| {
-            sorted.get((sorted.len() * hundredths / 100).min(sorted.len().saturating_sub(1)))
-        };
-        let below = sorted.get(sorted.len().saturating_sub(1) / 2);
-        Self {
-            median: f64::midpoint(below.copied().unwrap_or_default(), at(50).copied().unwrap_or_default()),
-            p90: at(90).copied().unwrap_or_default(),
-            p95: at(95).copied().unwrap_or_default(),
-            max: sorted.last().copied().unwrap_or_default(),
-        }
+        let max = *sorted.last()?;
+        let at = |hundredths: usize| sorted.get(sorted.len() * hundredths / 100).copied().unwrap_or(max);
+        let below = sorted.get((sorted.len() - 1) / 2).copied().unwrap_or(max);
+        Some(Self { median: f64::midpoint(below, at(50)), p90: at(90), p95: at(95), max })
     }
 }
 
@@ -73,9 +67,9 @@ impl Report {
         Self { rows: goldens.iter().map(compare).collect() }
     }
 
-    /// The largest absolute error of `peak_requested`.
+    /// The largest absolute error of `peak_requested`; nothing is further off where it was not measured.
     pub fn worst_peak(&self) -> f64 {
-        self.spread("peak_requested", |_| true).max
+        self.spread("peak_requested", |_| true).map_or(0.0, |spread| spread.max)
     }
 
     /// Runs that could be expressed.
@@ -83,7 +77,7 @@ impl Report {
         self.rows.iter().filter(|row| row.errors.is_ok()).count()
     }
 
-    pub(super) fn spread(&self, figure: &str, which: impl Fn(&Row) -> bool) -> Spread {
+    pub(super) fn spread(&self, figure: &str, which: impl Fn(&Row) -> bool) -> Option<Spread> {
         Spread::of(self.rows.iter().filter(|row| which(row)).filter_map(|row| row.error(figure)))
     }
 
@@ -121,7 +115,7 @@ impl Report {
         summary.insert("rows".to_owned(), json!(self.rows.len()));
         summary.insert("supported".to_owned(), json!(self.supported()));
         for figure in FIGURES {
-            let Spread { median, p95, max, .. } = self.spread(figure, |_| true);
+            let [median, p95, max] = cuts(self.spread(figure, |_| true));
             summary.insert(figure.to_owned(), json!({ "median": median, "p95": p95, "max": max }));
         }
         json!({ "rows": rows, "summary": summary })
@@ -167,11 +161,7 @@ impl Report {
         let rows = groups.iter().map(|(group, (rows, supported))| {
             let mut cells = vec![(*group).to_owned(), rows.to_string(), supported.to_string()];
             for figure in ["peak_requested", "peak_allocated", "peak_reserved"] {
-                let Spread { median, p95, max, .. } = self.spread(figure, |row| row.group == *group);
-                let any = *supported > 0;
-                cells.extend(
-                    [median, p95, max].map(|error| if any { percent_of(error) } else { "–".to_owned() }),
-                );
+                cells.extend(cuts(self.spread(figure, |row| row.group == *group)).map(percent_of));
             }
             cells
         });
@@ -181,8 +171,9 @@ impl Report {
     fn figures(&self) -> Table {
         let header = ["figure", "median", "p95", "max"].map(str::to_owned).to_vec();
         let rows = FIGURES.iter().map(|figure| {
-            let Spread { median, p95, max, .. } = self.spread(figure, |_| true);
-            vec![(*figure).to_owned(), percent_of(median), percent_of(p95), percent_of(max)]
+            let mut cells = vec![(*figure).to_owned()];
+            cells.extend(cuts(self.spread(figure, |_| true)).map(percent_of));
+            cells
         });
         Table { header, rows: rows.collect(), numbers: 1 }
     }
@@ -229,6 +220,12 @@ pub(super) fn percent(error: f64) -> String {
     format!("{:+.3} %", error * 100.0)
 }
 
-pub(super) fn percent_of(error: f64) -> String {
-    format!("{:.3} %", error * 100.0)
+/// Nothing where there is nothing to say it of.
+pub(super) fn percent_of(error: Option<f64>) -> String {
+    error.map_or_else(String::new, |error| format!("{:.3} %", error * 100.0))
+}
+
+/// Median, 95 in 100, largest.
+pub(super) fn cuts(spread: Option<Spread>) -> [Option<f64>; 3] {
+    [spread.map(|of| of.median), spread.map(|of| of.p95), spread.map(|of| of.max)]
 }

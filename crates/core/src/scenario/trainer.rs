@@ -63,7 +63,7 @@ impl Trainer {
             trainer.apply(&mut after);
             after == *scenario
         };
-        let has_pairs = scenario.objective.method != Method::CausalLm;
+        let has_pairs = !scenario.objective.method.is_language_modelling();
         Some(Self::Trl)
             .filter(|trl| has_pairs && leaves(trl))
             .or_else(|| Self::ALL.iter().copied().find(leaves))

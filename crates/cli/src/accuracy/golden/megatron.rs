@@ -15,8 +15,11 @@ use vram_core::units::Count;
 use super::{Golden, Unsupported, number, unsupported};
 use crate::accuracy::FIGURES;
 
+/// The kind of run.
+pub(in crate::accuracy) const MEGATRON: &str = "Megatron-LM";
+
 /// One run for each stage that was measured; none where the row is of another kind.
-pub(super) fn stages(run: &Value) -> Option<Vec<Golden>> {
+pub(in crate::accuracy) fn stages(run: &Value) -> Option<Vec<Golden>> {
     let stages = run["measured_per_stage"].as_array()?;
     let text = |key: &str| run[key].as_str().unwrap_or("?").to_owned();
     let of_stage = |stage: &Value| {
@@ -36,7 +39,7 @@ pub(super) fn stages(run: &Value) -> Option<Vec<Golden>> {
                 run["micro_batch"],
                 run["seq_len"]
             ),
-            group: "Megatron-LM on B200".to_owned(),
+            group: MEGATRON.to_owned(),
             scenario: scenario(run, index),
             measured,
         }

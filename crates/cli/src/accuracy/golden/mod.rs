@@ -19,6 +19,8 @@ use vram_core::units::Count;
 use vram_core::{Error, Field, Scenario};
 use vram_text::{Lang, error_sentence};
 
+pub(super) use megatron::{MEGATRON, stages};
+
 use super::FIGURES;
 use crate::failure::{Failure, read};
 
@@ -47,7 +49,7 @@ pub struct Golden {
 /// [`Failure::File`]; [`Failure::Input`] for a line that is no JSON.
 pub fn read_file(path: &str) -> Result<Vec<Golden>, Failure> {
     let runs = lines(path)?;
-    Ok(runs.iter().flat_map(|run| megatron::stages(run).unwrap_or_else(|| vec![Golden::of(run)])).collect())
+    Ok(runs.iter().flat_map(|run| stages(run).unwrap_or_else(|| vec![Golden::of(run)])).collect())
 }
 
 /// A JSON value a line.
@@ -64,6 +66,11 @@ pub(super) fn lines(path: &str) -> Result<Vec<Value>, Failure> {
 }
 
 impl Golden {
+    /// One figure, where it was measured.
+    pub(super) fn figure(&self, figure: &str) -> Option<u64> {
+        FIGURES.iter().zip(self.measured).find(|(name, _)| **name == figure).and_then(|(_, bytes)| bytes)
+    }
+
     fn of(run: &Value) -> Self {
         let (train, text) = (&run["train"], |value: &Value| value.as_str().unwrap_or("?").to_owned());
         let label = format!(
@@ -191,7 +198,7 @@ fn scenario(run: &Value) -> Result<Scenario, Unsupported> {
     kernels::checkpointing(&run["variant"], &mut scenario)?;
     scenario.zero_grad = choice(train, "zero_grad", ZeroGrad::from_key)?;
     scenario.freezing = freezing::freezing(&train["freeze"])?;
-    scenario.objective = objective::objective(run)?;
+    scenario.objective = objective::objective(run, scenario.model.architecture.family)?;
     scenario.lora = adapters::lora(train, scenario.model.architecture.family)?;
     scenario.log_probs = word(&train["dpo"]["logps"], LogProbs::Selective, objective::log_probs)?;
     scenario.padding = word(&train["padding_mask"], Padding::None, padding)?;

@@ -1,6 +1,7 @@
 //! Objectives as golden files say them.
 
 use serde_json::Value;
+use vram_core::model::Family;
 use vram_core::scenario::{GenerationCache, LogProbs, Method, Objective, OtherModel, Place};
 use vram_core::units::Count;
 
@@ -15,7 +16,7 @@ pub(super) fn log_probs(word: &str) -> Option<LogProbs> {
     }
 }
 
-pub(super) fn objective(run: &Value) -> Result<Objective, Unsupported> {
+pub(super) fn objective(run: &Value, family: Family) -> Result<Objective, Unsupported> {
     let (dpo, variant) = (&run["train"]["dpo"], &run["variant"]);
     if !variant["grpo"].is_null() {
         return grpo(&run["train"], &variant["grpo"]);
@@ -27,7 +28,9 @@ pub(super) fn objective(run: &Value) -> Result<Objective, Unsupported> {
         return other(&variant["objective"]);
     }
     if dpo.is_null() {
-        return Ok(Objective::default());
+        // What an encoder with masks predicts is what they hide (`BertForMaskedLM`).
+        let method = if family.is_masked() { Method::MaskedLm } else { Method::CausalLm };
+        return Ok(Objective { method, ..Objective::default() });
     }
     let place = if dpo["ref"].is_null() { Place::None } else { word(&dpo["ref"], Place::None, place)? };
     Ok(Objective::dpo(place))

@@ -36,6 +36,12 @@ fn has_last_rank(scenario: &Scenario) -> bool {
     is_parallel(scenario) && !is_megatron(scenario) && !scenario.is_pipelined()
 }
 
+/// Only what stands in host memory is page-locked or not.
+fn offloads(scenario: &Scenario) -> bool {
+    let deepspeed = &scenario.parallel.deepspeed;
+    is_zero(scenario) && (deepspeed.offload_optimizer || deepspeed.offload_weights)
+}
+
 fn is_tensor_parallel(scenario: &Scenario) -> bool {
     is_parallel(scenario) && scenario.parallel.mesh.tensor > Count::ONE
 }
@@ -92,7 +98,7 @@ pub(super) const KEYS: &[Key] = &[
     number!("sub_group", limits::ELEMENTS, |s| s.parallel.deepspeed.sub_group).when(is_zero3),
     flag!("offload_optimizer", |s| s.parallel.deepspeed.offload_optimizer).when(is_zero),
     flag!("offload_param", |s| s.parallel.deepspeed.offload_weights).when(is_zero3),
-    flag!("pin_memory", |s| s.parallel.deepspeed.pinned).when(is_zero),
+    flag!("pin_memory", |s| s.parallel.deepspeed.pinned).when(offloads),
     flag!("last_rank", |s| s.parallel.is_last_rank).when(has_last_rank),
     number!("tp", limits::GPUS, |s| s.parallel.mesh.tensor).when(is_tensor_parallel),
     flag!("sequence_parallel", |s| s.parallel.mesh.sequence_parallel).when(is_tensor_parallel),

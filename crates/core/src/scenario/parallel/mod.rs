@@ -312,7 +312,7 @@ impl Scenario {
             self.check_update()?;
         }
         if is_on
-            && self.objective.method != Method::CausalLm
+            && !self.objective.method.is_language_modelling()
             && (shards_weights || self.objective.method != Method::Dpo)
         {
             return Err(unsupported("objective", self.objective.word(), &["causal_lm"]));
