@@ -27,12 +27,12 @@ the library's code, which its documentation cites; the page and the command then
 fn goldens() -> Done<Vec<Golden>> {
     let listed =
         fs::read_dir(path(GOLDENS)).map_err(|error| format!("{GOLDENS} could not be read: {error}."))?;
-    let files = listed.flatten().map(|entry| entry.path().to_string_lossy().into_owned());
-    let mut files: Vec<String> = files.filter(|file| file.ends_with(".jsonl")).collect();
+    let mut files: Vec<_> = listed.flatten().map(|entry| entry.path()).collect();
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "jsonl"));
     files.sort();
     let mut goldens = Vec::new();
     for file in &files {
-        goldens.extend(read_file(file).map_err(|failure| sentences(&failure))?);
+        goldens.extend(read_file(&file.to_string_lossy()).map_err(|failure| sentences(&failure))?);
     }
     Ok(goldens)
 }
