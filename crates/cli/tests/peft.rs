@@ -46,3 +46,23 @@ fn copies_of_modules_keep_their_dtype() {
         within("peak_requested", 0.002_5);
     }
 }
+
+/// Keys and values in front of each layer's, with and without an MLP that makes them, in several families.
+#[test]
+fn prefix_tuning_is_exact() {
+    let rows = rows("prefix.jsonl");
+    assert_eq!(rows.len(), 21);
+    for row in rows {
+        let within = |figure: &str, limit: f64| {
+            let error = row.error(figure).map(f64::abs);
+            assert!(error.is_some_and(|error| error <= limit), "{} {figure} {:?}", row.id, row.errors);
+        };
+        for figure in ["params", "grads", "optimizer_states"] {
+            within(figure, 0.0);
+        }
+        within("optimizer_step", 0.000_001);
+        for figure in ["forward", "backward", "peak_requested"] {
+            within(figure, 0.000_05);
+        }
+    }
+}

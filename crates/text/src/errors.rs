@@ -45,6 +45,7 @@ pub fn field_name(field: &Field, lang: Lang) -> String {
         "vocab_multiple" => Word::VocabularyMultiple,
         "peft" => Word::AdapterMethodLabel,
         "modules_to_save" => Word::ModulesToSaveLabel,
+        "prefix_projection" => Word::PrefixProjectionLabel,
         "peft_tokens" => Word::PromptTokensLabel,
         "labels" => Word::LabelsLabel,
         "reference" => Word::ReferenceLabel,

@@ -166,7 +166,8 @@ words! {
     AdaptersLabel: "Adapters (LoRA and its kin)", "适配器（LoRA 等）";
     AdapterMethodLabel: "Method", "方法";
     OtherModules: "By name", "按名称";
-    PromptTokensLabel: "Tokens of the soft prompt", "软提示的 token 数";
+    PromptTokensLabel: "Virtual tokens", "虚拟 token 数";
+    PrefixProjectionLabel: "Inner width of the MLP that makes the prefix (0: none)", "生成前缀的 MLP 的内部宽度（0：不用）";
     ModulesToSaveLabel: "Trained whole beside them", "另外完整训练";
     AdapterParameters: "Trained parameters", "可训练参数";
     LabelsLabel: "Classes", "类别数";

@@ -9,6 +9,10 @@ names! {
         Batch = "batch",
         /// A soft prompt.
         Prompt = "prompt_encoder",
+        /// The first linear layer of a prefix's encoder.
+        PrefixHidden = "prompt_encoder.transform.0",
+        /// The second one.
+        PrefixOutput = "prompt_encoder.transform.2",
         /// The random matrices that all of VeRA's adapters share.
         Vera = "vera",
         /// Token embedding.

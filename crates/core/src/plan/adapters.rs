@@ -4,6 +4,37 @@ use crate::ledger::{Dim, Module, Symbol};
 use crate::scenario::{AdapterMethod, Scenario, Targets};
 use crate::units::{Count, Dtype};
 
+/// Prefix tuning's keys and values of virtual tokens (`peft/utils/other.py`, `_prepare_prompt_learning_config`).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Prefix {
+    pub(crate) tokens: Dim,
+    /// Keys and values of all layers for one token.
+    pub(crate) all: Dim,
+    /// Those of one layer, keys alone: the width of what an MLP reads.
+    token: Dim,
+    /// The inner width of the MLP that makes them, where one does.
+    pub(crate) projection: Option<Dim>,
+}
+
+impl Prefix {
+    fn of(scenario: &Scenario) -> Option<Self> {
+        let (lora, a) = (scenario.lora, &scenario.model.architecture);
+        let token = a.kv_heads.get().saturating_mul(a.head_dim.get());
+        let all = token.saturating_mul(2).saturating_mul(a.layers.get());
+        (lora.method == AdapterMethod::Prefix).then(|| Self {
+            tokens: Dim::number(lora.tokens.get()),
+            all: Dim::number(all),
+            token: Dim::number(token),
+            projection: lora.prefix_projection.map(|width| Dim::number(width.get())),
+        })
+    }
+
+    /// Columns of the table that virtual tokens are looked up in.
+    pub(crate) fn looked_up(&self) -> Dim {
+        if self.projection.is_some() { self.token } else { self.all }
+    }
+}
+
 /// LoRA's adapters.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Adapters {
@@ -13,6 +44,8 @@ pub(crate) struct Adapters {
     pub(crate) has_dropout: bool,
     /// Tokens of a soft prompt.
     pub(crate) prompt: Option<Dim>,
+    /// Keys and values in front of each layer's.
+    pub(crate) prefix: Option<Prefix>,
     pub(crate) dtype: Dtype,
 }
 
@@ -25,6 +58,7 @@ impl Adapters {
             targets: lora.targets,
             has_dropout: lora.dropout,
             prompt: (lora.method == AdapterMethod::Prompt).then(|| Dim::number(lora.tokens.get())),
+            prefix: Prefix::of(scenario),
             dtype: scenario.trained(),
         })
     }

@@ -1,6 +1,6 @@
 //! The dimensions of a pass, each with its symbol.
 
-use super::Pass;
+use super::{Pass, Prefix};
 use crate::ledger::{Dim, Symbol};
 use crate::model::Architecture;
 
@@ -8,6 +8,19 @@ impl Pass {
     /// Tokens of a soft prompt.
     pub(crate) fn prompt(&self) -> Option<Dim> {
         self.adapters.and_then(|adapters| adapters.prompt)
+    }
+
+    /// Keys and values in front of each layer's.
+    pub(crate) fn prefix(&self) -> Option<Prefix> {
+        self.adapters.and_then(|adapters| adapters.prefix)
+    }
+
+    /// Keys that each query has: the sequence's, behind a prefix's.
+    pub(crate) fn keys(&self) -> Dim {
+        match self.prefix() {
+            Some(prefix) => Dim::number(self.sequence.saturating_add(prefix.tokens.value)),
+            None => self.sequence(),
+        }
     }
 
     /// Tokens of a sequence as the batch has them.

@@ -17,7 +17,7 @@ use crate::tape::{GradientSum, Storage};
 use crate::trained::Trained;
 use crate::units::{Bytes, Dtype};
 use adapters::prompt_length;
-pub(crate) use adapters::{Adapters, scales_input};
+pub(crate) use adapters::{Adapters, Prefix, scales_input};
 pub(crate) use dimensions::rotary_dim;
 pub(crate) use front::Front;
 

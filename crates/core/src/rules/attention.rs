@@ -26,6 +26,7 @@ pub(crate) struct Heads {
 impl Writer<'_> {
     /// The attention module on `x`, which the caller still holds: its output before dropout.
     pub(crate) fn attention(&mut self, x: Var, mixer: Mixer) -> Var {
+        let prefix = self.pass.prefix().map(|prefix| self.prefix_of_layer(&prefix));
         let mut gate = None;
         let heads = match self.pass.architecture.latent {
             Some(latent) => self.latent_heads(x, &latent),
@@ -38,6 +39,10 @@ impl Writer<'_> {
         };
         let caches_heads = self.pass.fills_cache && self.pass.architecture.latent.is_none();
         let heads = if caches_heads { self.through_cache(heads) } else { heads };
+        let heads = match prefix {
+            Some(prefix) => self.behind_prefix(heads, prefix),
+            None => heads,
+        };
         let is_eager = self.pass.attention == Attention::Eager;
         let output =
             if is_eager { self.eager_attention(heads) } else { self.sdpa(heads, mixer == Mixer::Window) };
@@ -183,7 +188,8 @@ impl Writer<'_> {
 
     /// `scaled_dot_product_attention` and the reshape of its output (`sdpa_attention_forward`).
     fn sdpa(&mut self, heads: Heads, is_windowed: bool) -> Var {
-        let has_mask = is_windowed || self.pass.is_padded();
+        // With more keys than queries, `is_causal` would mean another mask.
+        let has_mask = is_windowed || self.pass.is_padded() || self.pass.prefix().is_some();
         let compute = self.pass.compute();
         let is_older = self.pass.stack == Stack::Torch26;
         let has_groups = self.pass.architecture.kv_heads < self.pass.architecture.heads;
@@ -260,7 +266,7 @@ impl Writer<'_> {
         if repeats {
             let expanded = |what| Storage {
                 name: Name::gradient_of(Module::Attention, what),
-                ..self.temporary(Module::Attention, what, self.query_dims(), self.pass.compute())
+                ..self.temporary(Module::Attention, what, self.expanded_dims(), self.pass.compute())
             };
             steps.push(Step::Temporary(expanded(What::KeyExpanded)));
             steps.push(Step::Temporary(expanded(What::ValueExpanded)));
@@ -277,19 +283,32 @@ impl Writer<'_> {
             self.temporary(Module::Attention, What::Accumulator, self.query_dims(), Dtype::Fp32);
         let mut steps = vec![Step::Temporary(accumulator)];
         if self.pass.compute() == Dtype::Fp32 && repeats {
-            steps.push(Step::Temporary(accumulator));
-            steps.push(Step::Temporary(accumulator));
+            let expanded = Storage { dims: self.expanded_dims(), ..accumulator };
+            steps.push(Step::Temporary(expanded));
+            steps.push(Step::Temporary(expanded));
         }
-        let bias = has_mask.then(|| {
-            let sequence = self.pass.sequence();
-            let dims = Dims::new(&[self.pass.batch(), sequence, sequence]);
-            self.tape.constant(self.made(Module::Attention, What::MaskBias, dims, self.pass.compute()))
-        });
+        let bias = has_mask.then(|| self.mask_bias());
         let output = self.attention_kernel(heads, statistics, bias, steps);
         if let Some(bias) = bias {
             self.tape.drop(bias);
         }
         output
+    }
+
+    /// The mask in the dtype of the scores, each row padded to a multiple of 8 (`sdp_utils`, `preprocess_mask`, `pad_bias`).
+    fn mask_bias(&mut self) -> Var {
+        let keys = self.pass.keys();
+        let padded = keys.value.next_multiple_of(8);
+        let of = |keys| Dims::new(&[self.pass.batch(), self.pass.sequence(), keys]);
+        let made = |dims| self.made(Module::Attention, What::MaskBias, dims, self.pass.compute());
+        let (plain, wide) = (made(of(keys)), made(of(Dim::new(Symbol::PaddedSequence, padded))));
+        let bias = self.tape.constant(plain);
+        if padded == keys.value {
+            return bias;
+        }
+        let wide = self.tape.constant(wide);
+        self.tape.drop(bias);
+        wide
     }
 
     /// The memory-efficient kernel with a bias of all sequences, which is expanded to each of them: so is its gradient, before it is
@@ -323,7 +342,11 @@ impl Writer<'_> {
         let Heads { query, key, value } = heads;
         let output = self.made(Module::Attention, What::Output, self.value_dims(), self.pass.compute());
         let lse = self.tape.constant(self.made(Module::Attention, What::LogSumExp, statistics, Dtype::Fp32));
-        steps.extend([self.gradient(query), self.gradient(key), self.gradient(value)]);
+        // The kernel makes all three gradients, whichever are needed.
+        steps.extend([query, key, value].map(|var| match self.gradient(var) {
+            Step::Gradient(_, unneeded) if !self.tape.requires_grad(var) => Step::Temporary(unneeded),
+            needed => needed,
+        }));
         let mut saved = vec![query, key, value, lse];
         saved.extend(bias);
         let output = self.tape.operator_keeping_output(output, &saved, &steps);
@@ -335,7 +358,7 @@ impl Writer<'_> {
     /// `repeat_kv`: keys or values once for each query head. Of a single key head it is a view, whose gradient still has every head.
     /// Takes over the caller's `x`.
     pub(crate) fn repeat(&mut self, x: Var, what: What) -> Var {
-        let storage = self.made(Module::Attention, what, self.query_dims(), self.tape.dtype(x));
+        let storage = self.made(Module::Attention, what, self.expanded_dims(), self.tape.dtype(x));
         let gradient = self.gradient(x);
         let repeated = if self.pass.architecture.kv_heads.get() == 1 {
             let view = self.tape.view(x, &[], &[gradient]);
@@ -350,6 +373,11 @@ impl Writer<'_> {
 
     pub(crate) fn value_dims(&self) -> Dims {
         self.rows(&[self.pass.heads(), self.pass.value_dim()])
+    }
+
+    /// Keys or values, once for each query head.
+    fn expanded_dims(&self) -> Dims {
+        Dims::new(&[self.pass.batch(), self.pass.keys(), self.pass.heads(), self.pass.head_dim()])
     }
 
     pub(crate) fn query_dims(&self) -> Dims {

@@ -37,8 +37,7 @@ impl Writer<'_> {
     }
 
     fn score_dims(&self) -> Dims {
-        let sequence = self.pass.sequence();
-        Dims::new(&[self.pass.batch(), self.pass.heads(), sequence, sequence])
+        Dims::new(&[self.pass.batch(), self.pass.heads(), self.pass.sequence(), self.pass.keys()])
     }
 
     /// An operand of `matmul` in the layout and dtype that the batched product needs: a copy of a transposed or fp32 tensor.
@@ -46,6 +45,9 @@ impl Writer<'_> {
         let a = &self.pass.architecture;
         let is_repeated = a.kv_heads < a.heads && a.kv_heads.get() > 1 && what != What::Query;
         let is_contiguous = a.concatenates_rope() && what != What::Value || is_repeated;
+        // What is concatenated to a prefix is so head by head.
+        let is_cached = self.pass.prefix().is_some();
+        let is_contiguous = is_contiguous || is_cached && a.latent.is_none() && what != What::Query;
         // Of a single sequence, a tensor transposed to heads is a batch of matrices as it is.
         let is_contiguous = is_contiguous || self.pass.rows == 1;
         let compute = self.pass.compute();
@@ -60,7 +62,10 @@ impl Writer<'_> {
     fn scores(&mut self, query: Var, key: Var) -> Var {
         let raw = self.storage(What::Scores, self.score_dims(), self.pass.compute());
         let steps = [self.gradient(query), self.gradient(key)];
-        let raw = self.tape.operator(raw, &[query, key], &steps);
+        // Each operand is kept for the other one's gradient.
+        let needed = [(query, key), (key, query)].into_iter().filter(|&(_, of)| self.tape.requires_grad(of));
+        let saved: Vec<Var> = needed.map(|(var, _)| var).collect();
+        let raw = self.tape.operator(raw, &saved, &steps);
         let mut scores = self.map(raw, Module::Attention, What::MaskedScores, &[]);
         self.tape.drop(raw);
         if self.pass.architecture.attention_softcap {
@@ -118,7 +123,7 @@ impl Writer<'_> {
         let module = Module::Attention;
         let dtype = self.tape.dtype(scores);
         let (dims, rows) = (self.score_dims(), self.rows(&[self.pass.heads()]));
-        let one_more = Dim::number(self.pass.sequence.saturating_add(1));
+        let one_more = Dim::number(self.pass.keys().value.saturating_add(1));
         let wide = Dims::new(&[self.pass.batch(), self.pass.heads(), self.pass.sequence(), one_more]);
         let sinks = self.parameter_gradient(Module::Sinks, What::Weight, &[self.pass.heads()]);
         let combined = self.storage(What::MaskedScores, wide, dtype);

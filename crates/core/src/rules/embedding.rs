@@ -26,6 +26,7 @@ pub(crate) fn embedding(pass: &Pass, mode: Mode) -> Block {
         let output = writer.image_embedding(&front.of.image);
         return writer.tape.finish(None, output, false);
     }
+    let prefix = pass.prefix().map(|prefix| (pass.of_prefix(&prefix), prefix));
     let mut writer = Writer::new(pass, mode, pass.trained.embedding());
     if let Some(image) = pass.architecture.image {
         let output = writer.image_embedding(&image);
@@ -34,6 +35,11 @@ pub(crate) fn embedding(pass: &Pass, mode: Mode) -> Block {
     if pass.architecture.family.is_masked() {
         let output = writer.bert_embedding();
         return writer.tape.finish(None, output, false);
+    }
+    if let Some((of_prefix, prefix)) = &prefix {
+        writer.pass = of_prefix;
+        writer.prefix_of_layers(prefix);
+        writer.pass = pass;
     }
     let a = &pass.architecture;
     let ids = (a.family == Family::Opt).then(|| writer.ids(Module::PositionEmbedding));

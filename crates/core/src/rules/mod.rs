@@ -30,6 +30,7 @@ mod mlp;
 mod norm;
 mod objective;
 mod preference;
+mod prefix;
 mod prompt;
 mod quantised;
 mod recurrent;

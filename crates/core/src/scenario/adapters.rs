@@ -22,6 +22,8 @@ choices! {
         Ia3 = "ia3",
         /// A soft prompt in front of the sequence (arXiv:2104.08691).
         Prompt = "prompt",
+        /// Keys and values of virtual tokens in front of each layer's own (prefix tuning, arXiv:2101.00190).
+        Prefix = "prefix",
     }
 }
 
@@ -33,7 +35,12 @@ impl AdapterMethod {
 
     /// Whether it stands beside modules.
     pub const fn has_targets(self) -> bool {
-        !matches!(self, Self::Prompt)
+        !self.has_tokens()
+    }
+
+    /// Whether it trains virtual tokens, which PEFT makes in fp32, whatever the model's dtype.
+    pub const fn has_tokens(self) -> bool {
+        matches!(self, Self::Prompt | Self::Prefix)
     }
 }
 
@@ -226,7 +233,7 @@ impl Lora {
             AdapterMethod::Lora | AdapterMethod::RsLora | AdapterMethod::Dora => {
                 self.rank.or(Some(Count::new(16)))
             }
-            AdapterMethod::Ia3 | AdapterMethod::Prompt => None,
+            AdapterMethod::Ia3 | AdapterMethod::Prompt | AdapterMethod::Prefix => None,
         };
         self.method = method;
     }

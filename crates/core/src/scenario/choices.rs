@@ -194,8 +194,10 @@ pub struct Lora {
     pub dropout: bool,
     /// Whether copies of the embedding and of the projection to the vocabulary are trained too.
     pub saves: ModulesToSave,
-    /// Tokens of a soft prompt.
+    /// Tokens of a soft prompt or of a prefix.
     pub tokens: Count,
+    /// The inner width of the MLP that makes a prefix (`prefix_projection`, `encoder_hidden_size`); none: it is trained as it is.
+    pub prefix_projection: Option<Count>,
     /// Dtype of the adapters.
     pub adapters: AdapterDtype,
     /// Dtype of the frozen weights.
@@ -212,6 +214,7 @@ impl Default for Lora {
             dropout: false,
             saves: ModulesToSave::None,
             tokens: Count::new(20),
+            prefix_projection: None,
             adapters: AdapterDtype::Fp32,
             base: BaseDtype::Recipe,
         }

@@ -1,8 +1,8 @@
 //! What can be asked for, but no library does or no run has shown.
 
 use super::{
-    AdapterMethod, Attention, KvCache, LoraTargets, Method, Optimizer, Padding, Scenario, Stack, Targets,
-    divides, limits, unsupported,
+    AdapterMethod, Attention, Checkpointing, KvCache, LoraTargets, Method, Optimizer, Padding, Scenario,
+    Stack, Targets, divides, limits, unsupported,
 };
 use crate::error::{Error, Field};
 use crate::model::{Family, Tower};
@@ -53,13 +53,24 @@ impl Scenario {
         self.lora.check(a)
     }
 
-    /// A soft prompt is read by a decoder beside a sequence that its positions have room for; pairs and caches no run has shown.
+    /// A soft prompt is read by a decoder beside a sequence that its positions have room for; pairs and caches no run has shown. A prefix
+    /// stands before keys and values of one width in every layer, and PEFT refuses it where layers are checkpointed.
     fn check_prompt(&self) -> Result<(), Error> {
-        if self.lora.method != AdapterMethod::Prompt {
+        if !self.lora.method.has_tokens() {
             return Ok(());
         }
         let a = &self.model.architecture;
-        if a.has_own_objective() {
+        if self.lora.method == AdapterMethod::Prefix {
+            if self.checkpointing != Checkpointing::Off {
+                return Err(unsupported("checkpointing", self.checkpointing.key(), &["off"]));
+            }
+            let has_keys = a.latent.is_none() && a.recurrent.is_none() && a.tower.is_none();
+            let has_places = a.has_rope() || a.positions.is_some();
+            if !has_keys || !has_places || self.stack != Stack::Current {
+                return Err(unsupported("peft", self.lora.method.key(), &["lora", "prompt"]));
+            }
+        }
+        if a.has_own_objective() || a.decoder.is_some() && self.lora.method == AdapterMethod::Prefix {
             return Err(unsupported("peft", self.lora.method.key(), &["lora"]));
         }
         if self.objective.method != Method::CausalLm {

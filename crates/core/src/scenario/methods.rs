@@ -1,6 +1,6 @@
 //! Optimizers that decide what is trained, or when: LOMO, AdaLOMO, BAdam, LISA; and what no run has shown of them.
 
-use super::{AdapterMethod, Checkpointing, FrozenLayers, Method, Optimizer, Scenario, unsupported};
+use super::{Checkpointing, FrozenLayers, Method, Optimizer, Scenario, unsupported};
 use crate::error::Error;
 use crate::units::Dtype;
 
@@ -38,7 +38,7 @@ impl Scenario {
             let given = self.freezing.layers.key();
             return Err(unsupported("freeze_layers", given, &["none", "first", "all_but_last"]));
         }
-        let is_frozen = self.freezing.is_on() || self.lora.method == AdapterMethod::Prompt;
+        let is_frozen = self.freezing.is_on() || self.lora.method.has_tokens();
         if (is_fused || is_by_block) && !(fits && !has_master && !is_frozen) {
             return Err(unsupported("optimizer", self.optimizer.key(), &["adamw_foreach", "sgd"]));
         }

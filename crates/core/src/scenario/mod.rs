@@ -219,8 +219,7 @@ impl Scenario {
     /// Dtype of what is trained, of its gradients and, but for master weights, of the optimizer's states.
     pub fn trained(&self) -> Dtype {
         match (self.lora.is_on(), self.lora.adapters) {
-            // PEFT makes soft prompts in fp32, whatever the model's dtype.
-            _ if self.lora.method == AdapterMethod::Prompt => Dtype::Fp32,
+            _ if self.lora.method.has_tokens() => Dtype::Fp32,
             (true, AdapterDtype::Fp32) => Dtype::Fp32,
             (true, AdapterDtype::Bf16) => Dtype::Bf16,
             _ => self.stored(),

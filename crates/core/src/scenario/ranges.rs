@@ -33,6 +33,7 @@ impl Scenario {
             ("vllm_share", Some(self.objective.rollout.share), limits::PERCENT),
             ("lora_rank", self.lora.rank, limits::LORA_RANK),
             ("peft_tokens", Some(self.lora.tokens), limits::SEQUENCE_LENGTH),
+            ("prefix_projection", self.lora.prefix_projection, limits::WIDTH),
             ("quant_group", Some(self.quantisation.group_size), limits::QUANT_GROUP),
             ("vocab", Some(a.vocabulary), limits::VOCABULARY),
             ("vocab_multiple", self.vocabulary.multiple_of, limits::VOCABULARY),

@@ -3,7 +3,7 @@
 
 use crate::ledger::{Dim, Dims, Module, Name, Symbol, What};
 use crate::model::{Architecture, LayerRange, Parameter, Place};
-use crate::plan::{Adapters, scales_input};
+use crate::plan::{Adapters, Prefix, scales_input};
 use crate::scenario::AdapterMethod;
 
 /// What a method trains beside a model's own parameters.
@@ -14,6 +14,9 @@ pub(super) fn parameters(
 ) -> Vec<Parameter> {
     if let Some(tokens) = adapters.prompt {
         return vec![prompt(tokens, architecture)];
+    }
+    if let Some(prefix) = adapters.prefix {
+        return of_prefix(&prefix);
     }
     let targeted = model.iter().filter(|parameter| {
         // The linear layer before BERT's projection to the vocabulary is one like those in the layers.
@@ -43,7 +46,7 @@ pub(super) fn parameters(
                 let width = if scales_input(parameter.name.module) { columns } else { rows };
                 all.push(beside(What::Ia3Scale, &[width]));
             }
-            AdapterMethod::Prompt => {}
+            AdapterMethod::Prompt | AdapterMethod::Prefix => {}
             AdapterMethod::Lora | AdapterMethod::RsLora | AdapterMethod::Dora => {
                 all.push(beside(What::LoraA, &[adapters.rank, columns]));
                 all.push(beside(What::LoraB, &[rows, adapters.rank]));
@@ -51,6 +54,30 @@ pub(super) fn parameters(
                     all.push(beside(What::Magnitude, &[rows]));
                 }
             }
+        }
+    }
+    all
+}
+
+/// `PrefixEncoder.embedding`, and `transform` where an MLP makes the prefix.
+fn of_prefix(prefix: &Prefix) -> Vec<Parameter> {
+    let of = |module, what, dims: &[Dim]| Parameter {
+        name: Name::of(module, what),
+        place: Place::Embedding,
+        layers: LayerRange::ALL,
+        dims: Dims::new(dims),
+        matrix: match dims {
+            [rows, columns] => Some((rows.value, columns.value)),
+            _ => None,
+        },
+    };
+    let mut all = vec![of(Module::Prompt, What::Weight, &[prefix.tokens, prefix.looked_up()])];
+    if let Some(inner) = prefix.projection {
+        let layers =
+            [(Module::PrefixHidden, inner, prefix.looked_up()), (Module::PrefixOutput, prefix.all, inner)];
+        for (module, rows, columns) in layers {
+            all.push(of(module, What::Weight, &[rows, columns]));
+            all.push(of(module, What::Bias, &[rows]));
         }
     }
     all

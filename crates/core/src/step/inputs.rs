@@ -20,6 +20,11 @@ pub(crate) struct Input {
 pub(crate) fn buffers(scenario: &Scenario, pass: &Pass) -> Vec<(Storage, u64)> {
     let a = &pass.architecture;
     let mut buffers = vera(scenario, a);
+    if scenario.lora.method.has_tokens() {
+        // `PeftModel.prompt_tokens`.
+        let tokens = Dims::new(&[Dim::number(scenario.lora.tokens.get())]);
+        buffers.push((storage(Module::Prompt, What::TokenIds, tokens, Dtype::Int64), 1));
+    }
     if a.has_rope() {
         let frequencies = rope_frequencies(a);
         buffers.push((frequencies, 1));
@@ -105,6 +110,12 @@ pub(crate) fn inputs(scenario: &Scenario, pass: &Pass) -> Vec<Input> {
         let storage = storage(Module::Prompt, What::Labels, dims, Dtype::Int64);
         inputs.push(Input { storage, copies: 1, until: Instant::Loss });
     }
+    if pass.prefix().is_some() && scenario.padding != Padding::None {
+        // `torch.cat((prefix_attention_mask, attention_mask))`, of ones in fp32.
+        let dims = Dims::new(&[pass.batch(), pass.keys()]);
+        let storage = storage(Module::Prompt, What::Mask, dims, Dtype::Fp32);
+        inputs.push(Input { storage, copies: 1, until: Instant::Loss });
+    }
     inputs.extend(masks(scenario, pass));
     if pass.architecture.decoder.is_some() {
         inputs.extend(relative_positions(pass));
@@ -188,22 +199,22 @@ fn mask(pass: &Pass, is_windowed: bool) -> Option<Storage> {
     if !a.mixers().any(is_of_it) {
         return None;
     }
-    let sequence = pass.sequence();
-    let of_batch = Dims::new(&[pass.batch(), sequence, sequence]);
+    let (sequence, keys) = (pass.sequence(), pass.keys());
+    let of_batch = Dims::new(&[pass.batch(), sequence, keys]);
     let reaches = a.window.is_some_and(|window| pass.sequence >= window.get());
     // Without padding an encoder's attention is not masked at all but for windows.
     let is_encoder = a.family.is_masked() || a.decoder.is_some() || a.image.is_some();
     if is_encoder && !pass.is_padded() && !(is_windowed && reaches) {
         return None;
     }
-    let is_always_made = a.family.always_makes_mask();
+    let is_always_made = a.family.always_makes_mask() || pass.prefix().is_some();
     let (dims, dtype) = if pass.attention == Attention::Eager {
         (of_batch, pass.weight)
     } else if pass.padding == Padding::Padded {
         (of_batch, Dtype::Bool)
     } else if is_windowed && reaches || is_always_made {
         // A mask of ones is joined with the window, which then is one for each sequence.
-        let of_all = Dims::new(&[sequence, sequence]);
+        let of_all = Dims::new(&[sequence, keys]);
         (if pass.padding == Padding::Ones { of_batch } else { of_all }, Dtype::Bool)
     } else {
         return None;

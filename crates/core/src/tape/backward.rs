@@ -132,6 +132,7 @@ impl Tape {
             Step::MadeByForward(kept, is_tied) => {
                 self.become_parameters(self.storage_of(kept), is_tied, made);
             }
+            Step::Wait => self.hold(incoming),
             Step::Become(_, is_tied) => self.become_parameters(incoming, is_tied, made),
             Step::Until(var, storage) => {
                 let id = self.allocate(storage);

@@ -200,13 +200,16 @@ impl Tape {
         let forward = self.returned.unwrap_or(self.events.len());
         let autocast = self.left_autocast.unwrap_or_else(|| self.empty_cache());
         let mut incoming = None;
-        if self.mode.records() && self.variables[usize::from(output.0)].requires_grad {
+        let follows = self.variables[usize::from(output.0)].requires_grad;
+        if self.mode.records() && follows {
             let id = self.place(self.gradient_of(output));
             self.variables[usize::from(output.0)].pending = Some(id);
             if self.mode == Mode::Reentrant {
                 self.hold(id);
             }
             incoming = Some(id);
+        }
+        if self.mode.records() && (follows || self.expected.is_some()) {
             self.backward();
         }
         if self.mode == Mode::Reentrant {

@@ -137,6 +137,7 @@ impl Tape {
             | Step::Scratch(_)
             | Step::Raw(_)
             | Step::Adapter(_)
+            | Step::Wait
             | Step::Leaf => true,
         }
     }

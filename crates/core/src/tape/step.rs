@@ -59,6 +59,8 @@ pub(crate) enum Step {
     Until(Var, Storage),
     /// Hands its own incoming gradient on: views, sums, identity.
     Pass(Var),
+    /// Holds its own incoming gradient to the end of backward, where a node that forward made before the block takes it.
+    Wait,
     /// Hands its own incoming gradient on to a node that takes several at once (`cat`, `stack`).
     Join(Var),
     /// Allocates the gradient of a parameter, unless it is frozen.

@@ -165,6 +165,7 @@ fn adapters() -> impl Strategy<Value = Lora> {
             rank: if method.has_rank() { rank } else { None },
             method,
             tokens: Count::new(tokens),
+            prefix_projection: (dropout && method == AdapterMethod::Prefix).then(|| Count::new(tokens * 8)),
             saves,
             targets,
             dropout,

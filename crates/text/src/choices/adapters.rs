@@ -12,6 +12,7 @@ pub const fn adapter_method(method: AdapterMethod, lang: Lang) -> &'static str {
         AdapterMethod::Dora => "DoRA",
         AdapterMethod::Vera => "VeRA",
         AdapterMethod::Ia3 => lang.pick("(IA)³", "(IA)³"),
+        AdapterMethod::Prefix => lang.pick("prefix tuning", "前缀微调（prefix tuning）"),
         AdapterMethod::Prompt => lang.pick("prompt tuning", "提示微调（prompt tuning）"),
     }
 }

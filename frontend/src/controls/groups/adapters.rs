@@ -46,10 +46,16 @@ pub(super) fn AdaptersGroup() -> impl IntoView {
                 />
                 <Select key="lora_dropout" label=Word::LoraDropoutLabel choices=switch />
             </Show>
-            <Show when=move || method.get() == Some(AdapterMethod::Prompt)>
+            <Show when=move || method.get().is_some_and(AdapterMethod::has_tokens)>
                 <div class="control">
                     <label for="peft_tokens">{move || store.word(Word::PromptTokensLabel)}</label>
                     <NumberField key="peft_tokens" label=Word::PromptTokensLabel is_main=true />
+                </div>
+            </Show>
+            <Show when=move || method.get() == Some(AdapterMethod::Prefix)>
+                <div class="control">
+                    <label for="prefix_projection">{move || store.word(Word::PrefixProjectionLabel)}</label>
+                    <NumberField key="prefix_projection" label=Word::PrefixProjectionLabel is_main=true />
                 </div>
             </Show>
             <Select key="lora_dtype" label=Word::LoraDtypeLabel choices=of!(AdapterDtype, adapter_dtype) />

@@ -46,6 +46,9 @@ fn other(given: &Value, train: &Value, family: Family) -> Result<Lora, Unsupport
     if !given["tokens"].is_null() {
         lora.tokens = number(given, "tokens")?;
     }
+    if !given["projection"].is_null() {
+        lora.prefix_projection = Some(number(given, "projection")?);
+    }
     if !given["targets"].is_null() {
         lora.targets = targets(&given["targets"], family)?;
     }

@@ -7,7 +7,7 @@ use crate::scenario::{
 };
 
 /// The words for the method; a rank of LoRA's own says that too.
-const METHODS: &[&str] = &["off", "lora", "rslora", "dora", "vera", "ia3", "prompt"];
+const METHODS: &[&str] = &["off", "lora", "rslora", "dora", "vera", "ia3", "prompt", "prefix"];
 
 pub(super) const KEYS: &[Key] = &[
     // Before the fields that it sets, so that these win.
@@ -42,7 +42,9 @@ pub(super) const KEYS: &[Key] = &[
     choice!("modules_to_save", ModulesToSave, |s| s.lora.saves).when(|s| s.lora.saves != ModulesToSave::None),
     flag!("lora_dropout", |s| s.lora.dropout),
     number!("peft_tokens", limits::SEQUENCE_LENGTH, |s| s.lora.tokens)
-        .when(|s| s.lora.method == AdapterMethod::Prompt || s.lora.tokens != Lora::default().tokens),
+        .when(|s| s.lora.method.has_tokens() || s.lora.tokens != Lora::default().tokens),
+    optional!("prefix_projection", limits::WIDTH, |s| s.lora.prefix_projection)
+        .when(|s| s.lora.method == AdapterMethod::Prefix),
     choice!("lora_dtype", AdapterDtype, |s| s.lora.adapters),
     choice!("base_dtype", BaseDtype, |s| s.lora.base),
 ];
