@@ -2,24 +2,24 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that fails is a test that panics")]
 
-use vram::accuracy::{Coverage, Report, read_file, read_measured};
-use vram_core::scenario::Optimizer;
-use vram_core::{Scenario, evidence, link};
+mod common;
 
-fn path(file: &str) -> String {
-    format!("{}/../../tests/{file}", env!("CARGO_MANIFEST_DIR"))
-}
+use std::collections::BTreeSet;
+
+use common::{goldens, path};
+use vram::accuracy::{Coverage, Report, read_measured};
+use vram_core::scenario::{Evidence, Optimizer};
+use vram_core::{Scenario, evidence, link};
 
 /// The coverage by golden runs and runs on real GPUs of a file each.
 fn coverage(goldens: &str, measured: &str) -> Coverage {
-    let goldens = read_file(&path(goldens)).unwrap();
+    let goldens = common::goldens(goldens);
     Coverage::of(&goldens, &Report::of(&goldens), &read_measured(&path(measured)).unwrap())
 }
 
 #[test]
 fn a_choice_is_backed_by_the_runs_that_use_it() {
-    let goldens =
-        read_file(&format!("{}/../../tests/goldens/peft.jsonl", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let goldens = goldens("goldens/peft.jsonl");
     let report = Report::of(&goldens);
     let coverage = Coverage::of(&goldens, &report, &[]);
     let (table, derived) = (coverage.markdown(), coverage.derived());
@@ -48,8 +48,7 @@ fn what_was_not_measured_has_no_figure() {
     assert!(text.contains("| `lbfgs` | derived, not measured | 0 |  |  | 0 |  |  |"), "{text}");
     // A name for other fields is no choice of its own.
     assert!(!text.contains("(\"spread\")"), "{text}");
-    let goldens = read_file(&path("measured/megatron.jsonl")).unwrap();
-    let report = Report::of(&goldens);
+    let report = Report::of(&goldens("measured/megatron.jsonl"));
     assert!(report.json()["summary"]["peak_requested"]["max"].is_null());
     assert!(!report.by_group().contains("0.000 %  0.000 %  0.000 %"), "{}", report.by_group());
 }
@@ -76,4 +75,19 @@ fn only_what_has_an_effect_is_said_to_be_derived() {
     assert_eq!(derived("?model=qwen3-0.6b&objective=distillation&teacher=bf16"), []);
     let without = derived("?model=qwen3-0.6b&objective=distillation&teacher=none");
     assert_eq!(without, [("teacher", "none".to_owned())]);
+}
+
+#[test]
+fn an_optimizer_that_is_said_to_be_backed_by_runs_has_one() {
+    let files =
+        ["optimizers.jsonl", "goldens.jsonl", "goldens_parallel.jsonl", "more.jsonl", "methods.jsonl"];
+    let with_a_run: BTreeSet<Optimizer> = files
+        .iter()
+        .flat_map(|file| goldens(&format!("goldens/{file}")))
+        .filter_map(|golden| golden.scenario.ok().map(|scenario| scenario.optimizer))
+        .collect();
+    for &optimizer in Optimizer::ALL {
+        let has_one = with_a_run.contains(&optimizer);
+        assert_eq!(has_one, optimizer.evidence() == Evidence::Golden, "{}", optimizer.key());
+    }
 }

@@ -1,26 +1,23 @@
-//! The estimator beside PyTorch, on the project's copy of the golden runs.
+//! The golden runs on one GPU, by their groups; and what is counted of them. Every other file is held by `corpora`.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails is a test that panics")]
+#![expect(clippy::unwrap_used, reason = "a test that fails is a test that panics")]
+
+mod common;
 
 use std::collections::BTreeMap;
 
+use common::{goldens, path};
 use serde_json::Value;
-use vram::accuracy::{FIGURES, Golden, Report, Row, read_file};
+use vram::accuracy::{FIGURES, Golden, Report, Row};
 use vram_core::estimate_with_replay;
 
 /// Runs that the scenario can express.
 const SUPPORTED: usize = 380;
 
-fn path(file: &str) -> String {
-    format!("{}/../../tests/goldens/{file}", env!("CARGO_MANIFEST_DIR"))
-}
-
 /// The runs of a file, each beside its line.
-fn runs(file: &str) -> Vec<(Value, Row)> {
-    let goldens: Vec<Golden> = read_file(&path(file)).expect("the project has this file");
-    let report = Report::of(&goldens);
+fn runs(file: &str) -> Vec<(Value, Golden)> {
     let text = std::fs::read_to_string(path(file)).unwrap();
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).zip(report.rows).collect()
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).zip(goldens(file)).collect()
 }
 
 /// Largest errors of a group of runs, as fractions: median, 95 in 100, all.
@@ -68,7 +65,7 @@ fn assert_within(name: &str, rows: &[&Row], limits: &[Limits]) {
 /// Run with `--nocapture` to see the groups.
 #[test]
 fn every_group_of_runs_is_within_its_limits_and_states_are_exact() {
-    let rows: Vec<Row> = runs("goldens.jsonl").into_iter().map(|(_, row)| row).collect();
+    let rows = Report::of(&goldens("goldens/goldens.jsonl")).rows;
     let supported: Vec<&Row> = rows.iter().filter(|row| row.errors.is_ok()).collect();
     assert!(supported.len() >= SUPPORTED, "{}", supported.len());
     for row in &supported {
@@ -94,37 +91,12 @@ fn every_group_of_runs_is_within_its_limits_and_states_are_exact() {
     assert_within("all", &supported, &ALLOCATOR);
 }
 
-/// Most are models of some hundred MiB, of which a few blocks that count whole are a larger part.
-#[test]
-fn our_own_runs_are_within_half_a_percent_at_their_peak_and_t5_within_one() {
-    for (_, row) in runs("more.jsonl") {
-        assert!(row.errors.is_ok(), "{} {:?}", row.id, row.errors);
-        let limit = if row.label.starts_with("t5") { 0.01 } else { 0.005 };
-        assert!(row.error("peak_requested").unwrap().abs() <= limit, "{} {:?}", row.id, row.errors);
-        assert!(row.error("peak_allocated").unwrap().abs() <= 0.06, "{} {:?}", row.id, row.errors);
-    }
-}
-
-/// Small models of every family with settings at random: what no one has looked at before.
-#[test]
-fn runs_with_settings_at_random_are_exact_but_for_a_few() {
-    let rows: Vec<Row> = runs("random.jsonl").into_iter().map(|(_, row)| row).collect();
-    let rows: Vec<&Row> = rows.iter().collect();
-    assert!(rows.iter().all(|row| row.errors.is_ok()));
-    assert_within(
-        "settings at random",
-        &rows,
-        &[limits("peak_requested", 0.000_05, 0.001, 0.018), limits("peak_reserved", 0.008, 0.101, 0.281)],
-    );
-}
-
 /// The band around a replay's reserved memory is to hold for 95 in 100 runs.
 #[test]
 fn reserved_memory_lies_in_its_band_for_95_in_100_runs() {
     let (mut inside, mut all) = (0, 0);
     for file in ["goldens.jsonl", "more.jsonl", "random.jsonl"] {
-        let goldens: Vec<Golden> = read_file(&path(file)).unwrap();
-        for (golden, (run, _)) in goldens.iter().zip(runs(file)) {
+        for (run, golden) in runs(&format!("goldens/{file}")) {
             let (Ok(scenario), Some(measured)) =
                 (&golden.scenario, run["measured"]["peak_reserved"].as_u64())
             else {
@@ -139,90 +111,10 @@ fn reserved_memory_lies_in_its_band_for_95_in_100_runs() {
     assert!(inside * 100 >= all * 95, "{inside} of {all}");
 }
 
-/// Runs on several GPUs, seen from one rank.
-#[test]
-fn sharded_and_replicated_runs_are_exact_on_each_rank() {
-    let rows: Vec<Row> = runs("goldens_parallel.jsonl").into_iter().map(|(_, row)| row).collect();
-    for group in ["ddp", "fsdp1", "fsdp2", "ga", "rank"] {
-        let rows: Vec<&Row> = rows.iter().filter(|row| row.group == group).collect();
-        for row in &rows {
-            assert!(row.errors.is_ok(), "{} {:?}", row.id, row.errors);
-            for figure in ["params", "grads", "optimizer_states"] {
-                // Fused AdamW of FSDP1 counts no steps of parameters of which a rank's run of the flat one has nothing.
-                let most = if group == "fsdp1" { 0.000_001 } else { 0.0 };
-                assert!(row.error(figure).is_none_or(|error| error.abs() <= most), "{} {figure}", row.id);
-            }
-        }
-        assert_within(group, &rows, &[limits("peak_requested", 0.000_01, 0.000_15, 0.000_4)]);
-    }
-}
-
-/// PARALLEL sections 10 and 12: optimizers of bitsandbytes and torchao, inside backward, with an average of the weights.
-#[test]
-fn low_bit_optimizers_and_updates_inside_backward_are_exact() {
-    let rows: Vec<Row> = runs("goldens_parallel.jsonl").into_iter().map(|(_, row)| row).collect();
-    for group in ["opts", "oib"] {
-        let rows: Vec<&Row> = rows.iter().filter(|row| row.group == group).collect();
-        assert!(rows.iter().all(|row| row.errors.is_ok()), "{group}");
-        assert_within(group, &rows, &[limits("peak_requested", 0.000_01, 0.000_05, 0.000_05)]);
-    }
-}
-
-/// PARALLEL section 9: NF4 with and without double quantisation, LLM.int8, k-bit preparation, autocast, adapters in fp32 and bf16.
-#[test]
-fn runs_over_a_quantised_base_are_exact() {
-    let rows: Vec<Row> = runs("goldens_parallel.jsonl")
-        .into_iter()
-        .filter(|(run, _)| run["group"] == "qlora")
-        .map(|(_, row)| row)
-        .filter(|row| row.errors.is_ok())
-        .collect();
-    assert!(rows.len() >= 38, "{}", rows.len());
-    assert_states_and_peaks("quantised base", &rows, 0.000_02);
-}
-
-/// Small models of eleven families with settings at random: bases in NF4, FP4 and 8 bits, few tokens and many, odd dimensions, padding,
-/// eager attention, accumulation, both ways of checkpointing.
-#[test]
-fn small_models_over_a_quantised_base_are_within_a_percent() {
-    let rows: Vec<Row> = runs("quantised.jsonl").into_iter().map(|(_, row)| row).collect();
-    assert!(rows.len() >= 60 && rows.iter().all(|row| row.errors.is_ok()));
-    for row in &rows {
-        // Under autocast biases of 8-bit layers take the dtype that each of their inputs has, StarCoder2's not all the same one.
-        assert!(row.error("params").unwrap().abs() <= 0.001, "{} {:?}", row.id, row.errors);
-        for figure in ["grads", "optimizer_states"] {
-            assert_eq!(row.error(figure), Some(0.0), "{} {figure}", row.id);
-        }
-    }
-    let rows: Vec<&Row> = rows.iter().collect();
-    assert_within(
-        "settings at random, quantised base",
-        &rows,
-        &[limits("peak_requested", 0.000_05, 0.005, 0.009), limits("peak_allocated", 0.002, 0.01, 0.014)],
-    );
-}
-
-/// States to the byte, every phase and the peak within `limit`.
-fn assert_states_and_peaks(name: &str, rows: &[Row], limit: f64) {
-    for row in rows {
-        for figure in ["params", "grads", "optimizer_states"] {
-            assert_eq!(row.error(figure), Some(0.0), "{} {figure}", row.id);
-        }
-    }
-    let rows: Vec<&Row> = rows.iter().collect();
-    let figures = ["forward", "backward", "optimizer_step", "peak_requested"];
-    assert_within(name, &rows, &figures.map(|figure| limits(figure, 0.000_01, limit, limit)));
-    assert_within(
-        name,
-        &rows,
-        &[limits("peak_allocated", 0.001, 0.007, 0.007), limits("peak_reserved", 0.005, 0.02, 0.022)],
-    );
-}
-
 #[test]
 fn a_case_that_has_no_scenario_is_counted_and_never_skipped() {
     for (file, rows) in [("goldens.jsonl", 380), ("goldens_parallel.jsonl", 263)] {
-        let report = Report::of(&read_file(&path(file)).unwrap()).json();
+        let report = Report::of(&goldens(&format!("goldens/{file}"))).json();
         assert_eq!(report["summary"]["rows"], rows);
         assert_eq!(report["rows"].as_array().unwrap().len(), rows);
         let supported =

@@ -1,0 +1,403 @@
+//! Each corpus with its limits: what was reached. Better figures are welcome; a limit is never loosened.
+
+use vram_core::model::Family;
+use vram_core::scenario::{Attention, Checkpointing, Compile, Optimizer, Schedule};
+
+use super::{ByFamily, Corpus, LessNear, Limit};
+
+const STATES: &[&str] = &["params", "grads", "optimizer_states"];
+/// DeepSpeed empties `.grad` when it has copied a gradient into a buffer of its own.
+const OF_DEEPSPEED: &[&str] = &["params", "optimizer_states"];
+
+const NONE: Corpus = Corpus {
+    file: "",
+    groups: &[],
+    about: "",
+    runs: 1,
+    exact: STATES,
+    limits: &[],
+    less_near: None,
+    by_family: None,
+};
+
+/// All runs are that near.
+const fn all(figure: &'static str, max: f64) -> Limit {
+    Limit { figure, median: f64::INFINITY, p95: f64::INFINITY, max }
+}
+
+const fn spread(figure: &'static str, median: f64, p95: f64, max: f64) -> Limit {
+    Limit { figure, median, p95, max }
+}
+
+const fn phases(max: f64) -> [Limit; 4] {
+    [all("forward", max), all("backward", max), all("optimizer_step", max), all("peak_requested", max)]
+}
+
+pub(super) const CORPORA: &[Corpus] = &[
+    Corpus {
+        file: "goldens/decoders.jsonl",
+        about: "decoders from their config.json, settings at random",
+        runs: 243,
+        limits: &[all("peak_requested", 0.006_8)],
+        less_near: Some(LessNear {
+            which: |s| {
+                s.attention == Attention::Eager
+                    && s.checkpointing != Checkpointing::Off
+                    && s.model.architecture.window.is_some()
+            },
+            why: "the mask of the layers that the first one is not of goes earlier than is counted",
+            max: &[("peak_requested", 0.017)],
+        }),
+        by_family: Some(ByFamily { families: 22, runs: 8, median: 0.000_3 }),
+        ..NONE
+    },
+    Corpus {
+        file: "goldens/families.jsonl",
+        about: "families with keys of their own",
+        runs: 83,
+        limits: &[all("peak_requested", 0.000_1)],
+        by_family: Some(ByFamily { families: 3, runs: 20, median: 0.000_02 }),
+        ..NONE
+    },
+    Corpus {
+        file: "goldens/hybrids.jsonl",
+        about: "layers that carry a state in place of attention",
+        runs: 35,
+        limits: &[all("peak_requested", 0.000_3)],
+        less_near: Some(LessNear {
+            which: |s| {
+                let a = &s.model.architecture;
+                a.family == Family::Mamba2 && a.recurrent.is_some_and(|of| s.sequence_length <= of.chunk)
+            },
+            why: "of a sequence that is one chunk, what the loop over chunks makes isn't followed",
+            max: &[("peak_requested", 0.005_9)],
+        }),
+        by_family: Some(ByFamily { families: 2, runs: 8, median: 0.000_05 }),
+        ..NONE
+    },
+    Corpus {
+        file: "goldens/encoders.jsonl",
+        about: "encoders, ViT, LLaVA",
+        runs: 58,
+        limits: &[
+            spread("peak_requested", 0.000_06, 0.002_4, 0.002_4),
+            all("forward", 0.01),
+            all("backward", 0.01),
+            all("optimizer_step", 0.01),
+        ],
+        less_near: Some(LessNear {
+            which: |s| s.model.architecture.tower.is_some(),
+            why: "of a vision tower's unused layers forward keeps what backward never needs",
+            max: &[("forward", 0.013)],
+        }),
+        ..NONE
+    },
+    Corpus {
+        file: "goldens/more.jsonl",
+        about: "runs of our own, most of some hundred MiB, of which a few blocks that count whole are a larger part",
+        runs: 290,
+        limits: &[all("peak_requested", 0.000_2), all("peak_allocated", 0.06)],
+        less_near: Some(LessNear {
+            which: |s| s.model.architecture.decoder.is_some(),
+            why: "what the two stacks of T5 share is counted for the whole of backward",
+            max: &[("peak_requested", 0.005_3)],
+        }),
+        ..NONE
+    },
+    Corpus {
+        file: "goldens/random.jsonl",
+        about: "small models of every family, settings at random: what no one has looked at before",
+        runs: 296,
+        limits: &[
+            spread("peak_requested", 0.000_05, 0.001, 0.018),
+            spread("peak_reserved", 0.008, 0.101, 0.281),
+        ],
+        ..NONE
+    },
+    Corpus {
+        file: "goldens/frozen.jsonl",
+        about: "parts frozen",
+        runs: 38,
+        limits: &phases(0.000_5),
+        ..NONE
+    },
+    Corpus {
+        file: "goldens/peft.jsonl",
+        about: "PEFT's methods",
+        runs: 43,
+        limits: &[
+            all("peak_requested", 0.000_2),
+            all("forward", 0.007),
+            all("backward", 0.000_2),
+            all("optimizer_step", 0.000_05),
+        ],
+        ..NONE
+    },
+    Corpus {
+        file: "goldens/saves.jsonl",
+        about: "PEFT's copies of modules beside adapters of another dtype, and of the head over labels, plain and quantised bases",
+        runs: 13,
+        limits: &[all("optimizer_step", 0.000_6), all("backward", 0.003), all("peak_requested", 0.002_5)],
+        ..NONE
+    },
+    Corpus {
+        file: "goldens/prefix.jsonl",
+        about: "prefix tuning: keys and values in front of each layer's, with and without an MLP that makes them",
+        runs: 21,
+        limits: &[
+            all("optimizer_step", 0.000_001),
+            all("forward", 0.000_05),
+            all("backward", 0.000_05),
+            all("peak_requested", 0.000_05),
+        ],
+        ..NONE
+    },
+    Corpus {
+        file: "goldens/goldens_parallel.jsonl",
+        groups: &["qlora"],
+        about: "NF4, double quantisation, LLM.int8, k-bit preparation (PARALLEL section 9)",
+        runs: 38,
+        limits: &[
+            spread("forward", 0.000_01, 0.000_02, 0.000_02),
+            spread("backward", 0.000_01, 0.000_02, 0.000_02),
+            spread("optimizer_step", 0.000_01, 0.000_02, 0.000_02),
+            spread("peak_requested", 0.000_01, 0.000_02, 0.000_02),
+            spread("peak_allocated", 0.001, 0.007, 0.007),
+            spread("peak_reserved", 0.005, 0.02, 0.022),
+        ],
+        ..NONE
+    },
+    Corpus {
+        file: "goldens/quantised.jsonl",
+        about: "eleven small families over NF4, FP4 and 8 bits, settings at random",
+        runs: 60,
+        exact: &["grads", "optimizer_states"],
+        limits: &[
+            // Under autocast biases of 8-bit layers take the dtype that each of their inputs has, StarCoder2's not all the same one.
+            all("params", 0.001),
+            spread("peak_requested", 0.000_05, 0.005, 0.009),
+            spread("peak_allocated", 0.002, 0.01, 0.014),
+        ],
+        ..NONE
+    },
+    Corpus {
+        file: "goldens/optimizers.jsonl",
+        about: "one step of every optimizer's own code",
+        runs: 132,
+        exact: &["optimizer_states"],
+        limits: &[all("optimizer_step", 0.009), all("peak_requested", 0.001_3), all("peak_allocated", 0.024)],
+        ..NONE
+    },
+    Corpus {
+        file: "goldens/goldens_parallel.jsonl",
+        groups: &["opts", "oib"],
+        about: "low-bit, paged and in-backward optimizers on models of 1 and 8 B, moving averages (PARALLEL sections 10, 12)",
+        runs: 21,
+        limits: &phases(0.000_01),
+        ..NONE
+    },
+    Corpus {
+        file: "goldens/methods.jsonl",
+        about: "LOMO, AdaLOMO, BAdam by their authors' code, LISA as a loop over PyTorch's AdamW",
+        runs: 27,
+        exact: &[],
+        limits: &[
+            all("params", 0.000_001),
+            all("grads", 0.000_001),
+            all("optimizer_states", 0.000_001),
+            all("optimizer_step", 0.000_001),
+            all("forward", 0.000_26),
+            all("backward", 0.000_26),
+            all("peak_requested", 0.000_05),
+            all("peak_allocated", 0.009_2),
+        ],
+        less_near: Some(LessNear {
+            which: |s| s.optimizer == Optimizer::AdaLomo && s.model.architecture.tied,
+            why: "of a tied weight's update by AdaLOMO it isn't known what it finds already freed",
+            max: &[("backward", 0.008), ("peak_requested", 0.008)],
+        }),
+        ..NONE
+    },
+    Corpus {
+        file: "goldens/goldens_parallel.jsonl",
+        groups: &["liger", "loss"],
+        about: "losses and Liger's kernels",
+        runs: 26,
+        limits: &phases(0.000_05),
+        ..NONE
+    },
+    Corpus {
+        file: "goldens/goldens_parallel.jsonl",
+        groups: &["compile"],
+        about: "compiled layers and models",
+        runs: 5,
+        limits: &phases(0.000_2),
+        ..NONE
+    },
+    Corpus {
+        file: "goldens/kernels.jsonl",
+        about: "losses, kernels, compilation, checkpointing: small models, of which a few blocks are a larger part",
+        runs: 64,
+        limits: &phases(0.005),
+        less_near: Some(LessNear {
+            which: |s| s.kernels.compile != Compile::Off && s.checkpointing != Checkpointing::Off,
+            why: "what of a compiled layer's kept tensors is let go during its backward is not followed",
+            max: &[("backward", 0.03), ("peak_requested", 0.03)],
+        }),
+        ..NONE
+    },
+    Corpus {
+        file: "goldens/objectives.jsonl",
+        about: "the objectives' loops, written after TRL's and transformers' forward",
+        runs: 48,
+        limits: &[all("backward", 0.001_2), all("peak_requested", 0.005), all("forward", 0.025)],
+        ..NONE
+    },
+    Corpus {
+        file: "goldens/goldens_parallel.jsonl",
+        groups: &["rl"],
+        about: "group-relative loops",
+        runs: 7,
+        limits: &[all("forward", 0.000_3), all("peak_requested", 0.000_2)],
+        ..NONE
+    },
+    Corpus {
+        file: "goldens/goldens_parallel.jsonl",
+        groups: &["gen"],
+        about: "generation",
+        runs: 6,
+        exact: &["params"],
+        limits: &[all("peak_requested", 0.000_05)],
+        ..NONE
+    },
+    Corpus {
+        file: "goldens/goldens_parallel.jsonl",
+        groups: &["ddp"],
+        about: "one rank of DDP and of ZeroRedundancyOptimizer",
+        runs: 23,
+        limits: &[all("peak_requested", 0.000_005)],
+        ..NONE
+    },
+    Corpus {
+        file: "goldens/goldens_parallel.jsonl",
+        groups: &["fsdp2"],
+        about: "one rank of FSDP2",
+        runs: 62,
+        limits: &[spread("peak_requested", 0.000_01, 0.000_15, 0.000_4)],
+        ..NONE
+    },
+    Corpus {
+        file: "goldens/goldens_parallel.jsonl",
+        groups: &["ga"],
+        about: "accumulation with and without synchronisation",
+        runs: 6,
+        limits: &[all("peak_requested", 0.000_1)],
+        ..NONE
+    },
+    Corpus {
+        file: "goldens/goldens_parallel.jsonl",
+        groups: &["rank"],
+        about: "other ranks than the first",
+        runs: 4,
+        limits: &[all("peak_requested", 0.000_05)],
+        ..NONE
+    },
+    Corpus {
+        file: "goldens/goldens_parallel.jsonl",
+        groups: &["v26"],
+        about: "torch 2.6 with transformers 4.51",
+        limits: &[all("peak_requested", 0.000_001)],
+        ..NONE
+    },
+    Corpus {
+        file: "goldens/goldens_parallel.jsonl",
+        groups: &["fsdp1"],
+        about: "one rank of FSDP1",
+        runs: 12,
+        exact: &["params", "grads"],
+        limits: &[
+            // Fused AdamW counts no steps of parameters of which a rank's run of the flat one has nothing.
+            all("optimizer_states", 0.000_001),
+            all("peak_requested", 0.000_002),
+        ],
+        ..NONE
+    },
+    Corpus {
+        file: "goldens/goldens_parallel.jsonl",
+        groups: &["ds"],
+        about: "DeepSpeed's ZeRO on large models",
+        runs: 15,
+        exact: OF_DEEPSPEED,
+        limits: &[all("peak_requested", 0.000_03)],
+        ..NONE
+    },
+    Corpus {
+        file: "goldens/deepspeed.jsonl",
+        about: "DeepSpeed's ZeRO with small buckets, few tokens, other ranks, accumulation, overlap, sub-groups, limits on gathered weights",
+        runs: 24,
+        exact: OF_DEEPSPEED,
+        limits: &[spread("peak_requested", 0.000_01, 0.01, 0.000_01)],
+        less_near: Some(LessNear {
+            which: |s| s.zero_stage() == Some(3),
+            why: "the coordinator holds some gathered weights longer than its order says, it isn't known which: all are below",
+            max: &[("peak_requested", 0.015)],
+        }),
+        ..NONE
+    },
+    Corpus {
+        file: "goldens/goldens_parallel.jsonl",
+        groups: &["tp"],
+        about: "tensor parallelism: Llama and Qwen2.5 of 3 to 70 B, 2 to 8 ways, up to 64 GPUs (PARALLEL section 6)",
+        runs: 19,
+        limits: &[all("peak_requested", 0.000_003)],
+        ..NONE
+    },
+    Corpus {
+        file: "goldens/tensor_parallel.jsonl",
+        about: "tensor parallelism: fifteen small families, other precisions, optimizers, kernels, odd vocabularies and ways",
+        runs: 84,
+        limits: &[all("peak_requested", 0.000_6)],
+        ..NONE
+    },
+    Corpus {
+        file: "goldens/goldens_parallel.jsonl",
+        groups: &["pp"],
+        about: "stages of Llama in torch.distributed.pipelining",
+        runs: 12,
+        limits: &[spread("peak_requested", 0.000_01, 0.001, 0.001)],
+        ..NONE
+    },
+    Corpus {
+        file: "goldens/pipeline.jsonl",
+        about: "stages of small models in torch.distributed.pipelining",
+        runs: 12,
+        limits: &[spread("peak_requested", 0.000_1, 0.004, 0.000_1)],
+        less_near: Some(LessNear {
+            which: |s| s.parallel.mesh.schedule == Schedule::Interleaved,
+            why: "an interleaved stage receives ahead",
+            max: &[("peak_requested", 0.004)],
+        }),
+        ..NONE
+    },
+    Corpus {
+        file: "goldens/goldens_parallel.jsonl",
+        groups: &["cp"],
+        about: "rings of context parallelism",
+        runs: 6,
+        limits: &[all("peak_requested", 0.000_2)],
+        ..NONE
+    },
+    Corpus {
+        file: "measured/megatron.jsonl",
+        about: "Megatron-LM on eight B200, each stage of 19 ways; the best published estimator is within 1.4 %",
+        runs: 23,
+        exact: &[],
+        limits: &[spread("peak_allocated", 0.000_005, 0.000_23, 0.000_05)],
+        less_near: Some(LessNear {
+            which: |s| s.model.architecture.latent.is_some(),
+            why: "of the experts behind latent attention some MiB aren't found",
+            max: &[("peak_allocated", 0.000_23)],
+        }),
+        ..NONE
+    },
+];
