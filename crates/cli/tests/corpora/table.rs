@@ -141,6 +141,19 @@ pub(super) const CORPORA: &[Corpus] = &[
         ..NONE
     },
     Corpus {
+        file: "goldens/sharded_adapters.jsonl",
+        about: "LoRA beside weights that FSDP2 and FSDP1 shard",
+        runs: 82,
+        exact: &["grads", "optimizer_states"],
+        limits: &[
+            // FSDP1 flattens a layer's frozen weights: of a layer that the ranks don't divide a few elements more are there.
+            all("params", 0.000_002),
+            spread("peak_requested", 0.000_02, 0.001_5, 0.003),
+            all("forward", 0.011),
+        ],
+        ..NONE
+    },
+    Corpus {
         file: "goldens/prefix.jsonl",
         about: "prefix tuning: keys and values in front of each layer's, with and without an MLP that makes them",
         runs: 21,

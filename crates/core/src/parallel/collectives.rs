@@ -14,7 +14,7 @@ use super::{Shards, TensorParallel};
 use crate::ledger::{Category, Module, What};
 use crate::model::{Parameter, Place};
 use crate::rules::LayerKind;
-use crate::scenario::{GradientSync, ReduceDtype, Reshard, Scenario};
+use crate::scenario::{DataParallel, GradientSync, ReduceDtype, Reshard, Scenario};
 use crate::tape::Storage;
 use crate::units::{Bytes, Count, Dtype};
 
@@ -25,11 +25,18 @@ pub(crate) type Kinds = Vec<(LayerKind, u64)>;
 pub(crate) type Held = (Storage, u64);
 
 /// Parameters that are gathered and reduced together.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Group {
-    elements: u64,
+    /// What is gathered, with its padding, and its dtype. Weights of several dtypes are gathered as bytes
+    /// (`_get_all_gather_input_metadatas`).
+    weights: u64,
+    gathered_as: Dtype,
+    /// What a rank casts, or copies to the GPU, to gather it.
+    cast: u64,
+    /// What has gradients, without and with its padding.
+    trained: u64,
     padded: u64,
-    /// What one rank holds, parameter by parameter.
+    /// What one rank holds of that, parameter by parameter.
     shard: u64,
 }
 
@@ -52,6 +59,9 @@ pub(crate) struct Collectives {
     /// Weights stay gathered from one micro-batch to the next (`set_reshard_after_backward(False)`).
     stays_gathered: bool,
     is_offloaded: bool,
+    /// FSDP1 wraps each matrix of an adapter by itself (PEFT's `fsdp_auto_wrap_policy`): the next layer's weights are gathered when backward
+    /// comes to the adapter that forward has run first, and the layer has nothing to reduce.
+    pub(crate) wraps_adapters: bool,
     /// The training loop computes the loss itself, outside of what FSDP wraps: the last layer's buffer is gone by then, and nothing is
     /// gathered before the gradient of the logits is there.
     loss_is_outside: bool,
@@ -68,26 +78,75 @@ pub(crate) struct Collectives {
     sparse: Group,
 }
 
+/// Parameters of one dtype, all together.
+struct Uniform {
+    elements: u64,
+    stored: Dtype,
+    gathered: Dtype,
+}
+
+impl Group {
+    fn of(
+        scenario: &Scenario,
+        shards: Shards,
+        [frozen, trained]: [&[Parameter]; 2],
+        is_in: &dyn Fn(&Parameter) -> bool,
+    ) -> Self {
+        let sum = |parameters: &[Parameter], of: &dyn Fn(&Parameter) -> u64| {
+            parameters.iter().filter(|parameter| is_in(parameter)).map(of).fold(0, u64::saturating_add)
+        };
+        let padded = |parameters: &[Parameter]| {
+            if shards.is_flat() {
+                let elements = sum(parameters, &Parameter::elements);
+                elements.div_ceil(shards.ways()).saturating_mul(shards.ways())
+            } else {
+                sum(parameters, &|parameter| shards.padded_elements(parameter))
+            }
+        };
+        let of_frozen =
+            Uniform { elements: padded(frozen), stored: scenario.stored(), gathered: scenario.weight() };
+        let of_trained =
+            Uniform { elements: padded(trained), stored: scenario.trained(), gathered: scenario.gathered() };
+        let reduced = of_trained.elements;
+        let mut parts = vec![of_frozen];
+        if !wraps_adapters(scenario) {
+            parts.push(of_trained);
+        }
+        parts.retain(|part| part.elements > 0);
+        let dtype = parts.first().map_or(Dtype::Uint8, |part| part.gathered);
+        let is_uniform = parts.iter().all(|part| part.gathered == dtype);
+        let size = |part: &Uniform| if is_uniform { 1 } else { part.gathered.size() };
+        let is_cast = |part: &&Uniform| part.stored != part.gathered || scenario.parallel.is_offloaded();
+        let share = |part: &Uniform| (part.elements / shards.ways().max(1)).saturating_mul(size(part));
+        Self {
+            weights: parts
+                .iter()
+                .map(|part| part.elements.saturating_mul(size(part)))
+                .fold(0, u64::saturating_add),
+            gathered_as: if is_uniform { dtype } else { Dtype::Uint8 },
+            cast: parts.iter().filter(is_cast).map(share).fold(0, u64::saturating_add),
+            trained: sum(trained, &Parameter::elements),
+            padded: reduced,
+            shard: sum(trained, &|parameter| shards.padded(parameter).elements()),
+        }
+    }
+}
+
+/// Whether adapters are gathered and reduced matrix by matrix.
+fn wraps_adapters(scenario: &Scenario) -> bool {
+    scenario.parallel.scheme() == Some(DataParallel::Fsdp1) && scenario.lora.is_on()
+}
+
 impl Collectives {
-    /// None where weights aren't sharded, nor cast by FSDP.
-    pub(crate) fn of(scenario: &Scenario, parameters: &[Parameter]) -> Option<Self> {
+    /// None where weights aren't sharded, nor cast by FSDP. What is frozen is gathered, but has no gradients.
+    pub(crate) fn of(scenario: &Scenario, frozen: &[Parameter], trained: &[Parameter]) -> Option<Self> {
         let parallel = &scenario.parallel;
-        let (stored, compute) = (scenario.stored(), scenario.weight());
+        let (stored, compute) = (scenario.trained(), scenario.gathered());
         let is_plain = parallel.shards() == 1 && stored == compute;
         let shards = Shards::among(scenario).filter(|_| !is_plain)?;
         let has_experts = scenario.model.architecture.experts.is_some();
-        let group = |is_in: &dyn Fn(&Parameter) -> bool| {
-            let mut group = Group::default();
-            for parameter in parameters.iter().filter(|parameter| is_in(parameter)) {
-                group.elements = group.elements.saturating_add(parameter.elements());
-                group.padded = group.padded.saturating_add(shards.padded_elements(parameter));
-                group.shard = group.shard.saturating_add(shards.padded(parameter).elements());
-            }
-            if shards.is_flat() {
-                group.padded = group.elements.div_ceil(shards.ways()).saturating_mul(shards.ways());
-            }
-            group
-        };
+        let group =
+            |is_in: &dyn Fn(&Parameter) -> bool| Group::of(scenario, shards, [frozen, trained], is_in);
         let is_last = scenario.gradient_accumulation == Count::ONE;
         let tensor = TensorParallel::of(scenario);
         Some(Self {
@@ -100,8 +159,9 @@ impl Collectives {
                 && !is_last
                 && parallel.sync == GradientSync::LastMicroBatch,
             is_offloaded: parallel.is_offloaded(),
+            wraps_adapters: wraps_adapters(scenario),
             loss_is_outside: tensor.is_some(),
-            beside_root: tensor.map_or(0, |split| split.beside_gradients(parameters)),
+            beside_root: tensor.map_or(0, |split| split.beside_gradients(trained)),
             ways: shards.ways(),
             is_flat: shards.is_flat(),
             reshards: parallel.reshard == Reshard::AfterForward,
@@ -113,11 +173,7 @@ impl Collectives {
             },
             root: group(&|p| !p.is_in_layer()),
             dense: group(&|p| matches!(p.place, Place::Layer | Place::DenseLayer)),
-            sparse: if has_experts {
-                group(&|p| matches!(p.place, Place::Layer | Place::SparseLayer))
-            } else {
-                Group::default()
-            },
+            sparse: group(&|p| has_experts && matches!(p.place, Place::Layer | Place::SparseLayer)),
         })
     }
 
@@ -130,12 +186,12 @@ impl Collectives {
     }
 
     fn gathered(&self, module: Module, group: Group) -> Storage {
-        Self::storage(module, What::Gathered, group.padded, self.compute)
+        Self::storage(module, What::Gathered, group.weights, group.gathered_as)
     }
 
     fn gather_buffer(&self, module: Module, group: Group) -> Storage {
-        let elements = if self.is_flat { 0 } else { group.padded };
-        Self::storage(module, What::GatherBuffer, elements, self.compute)
+        let elements = if self.is_flat { 0 } else { group.weights };
+        Self::storage(module, What::GatherBuffer, elements, group.gathered_as)
     }
 
     /// What a reduce-scatter takes. FSDP1 gives it the flat gradient itself where that has its dtype.
@@ -154,10 +210,30 @@ impl Collectives {
 
     /// Layers whose weights are gathered beside the one that runs.
     fn kept(&self, layers: &Layers<'_>) -> Vec<Held> {
-        let gathered = |collectives: &Self, group| collectives.gathered(Module::Layer, group);
-        let before = if self.reshards { Vec::new() } else { self.of_layers(layers.before, gathered) };
-        let after = if self.stays_gathered { self.of_layers(layers.after, gathered) } else { Vec::new() };
-        [before, after].concat()
+        let before = if self.reshards { &[] } else { layers.before };
+        let after = if self.stays_gathered { layers.after } else { &[] };
+        let layers = [before, after].concat();
+        let mut kept = self.of_layers(&layers, |_, group| self.gathered(Module::Layer, group));
+        if self.wraps_adapters {
+            kept.extend(self.of_layers(&layers, Self::gathered_adapters));
+        }
+        kept
+    }
+
+    fn gathered_adapters(&self, group: Group) -> Storage {
+        Self::storage(Module::Layer, What::Gathered, group.padded, self.compute)
+    }
+
+    /// The weights of the layer that runs. Of adapters that are wrapped by themselves one at a time is gathered, which is left out, or all
+    /// stay.
+    fn own(&self, kind: LayerKind) -> Vec<Held> {
+        let group = self.group(kind);
+        let adapters = (self.wraps_adapters && !self.reshards).then(|| self.gathered_adapters(group));
+        [self.gathered(Module::Layer, group)]
+            .into_iter()
+            .chain(adapters)
+            .map(|storage| (storage, 1))
+            .collect()
     }
 
     /// Gradients of whole weights that earlier micro-batches have left: FSDP2 keeps them in the dtype in which they will be reduced.
@@ -167,9 +243,9 @@ impl Collectives {
         }
         let dtype = if self.is_flat { self.compute } else { self.reduce };
         let mut held = self.of_layers(all, |_, group| {
-            Self::storage(Module::Layer, What::UnshardedGradients, group.elements, dtype)
+            Self::storage(Module::Layer, What::UnshardedGradients, group.trained, dtype)
         });
-        let of_root = self.root.elements.saturating_add(self.beside_root);
+        let of_root = self.root.trained.saturating_add(self.beside_root);
         held.push((Self::storage(Module::Root, What::UnshardedGradients, of_root, dtype), 1));
         held
     }
@@ -185,10 +261,38 @@ impl Collectives {
             (self.gather_buffer(Module::Root, self.root), 1),
             (self.gather_buffer(Module::Layer, group), 1),
         ];
-        if (self.stored != self.compute || self.is_offloaded) && !self.is_flat {
-            let cast = group.padded / self.ways.max(1);
-            held.push((Self::storage(Module::Layer, What::ShardCast, cast, self.compute), 1));
+        held.extend(self.cast(kind));
+        held
+    }
+
+    /// What a rank casts or copies of its shards to gather a layer's weights.
+    fn cast(&self, kind: LayerKind) -> Option<Held> {
+        let group = self.group(kind);
+        let cast = Self::storage(Module::Layer, What::ShardCast, group.cast, group.gathered_as);
+        (group.cast > 0 && !self.is_flat).then_some((cast, 1))
+    }
+
+    /// While a layer's weights are gathered for its forward: the buffer of the one before is still there.
+    pub(crate) fn gathering(&self, kind: LayerKind, before: LayerKind, layers: &Layers<'_>) -> Vec<Held> {
+        let mut held = self.kept(layers);
+        held.push(self.root_gathered());
+        if !self.stays_gathered && !self.is_flat {
+            held.extend([before, kind].map(|kind| (self.gather_buffer(Module::Layer, self.group(kind)), 1)));
+            held.extend(self.cast(kind));
         }
+        held
+    }
+
+    /// While the weights of the layer that backward visits next are gathered.
+    pub(crate) fn gathering_next(
+        &self,
+        kind: LayerKind,
+        next: Option<LayerKind>,
+        previous: Option<LayerKind>,
+        layers: &Layers<'_>,
+    ) -> Vec<Held> {
+        let mut held = self.in_backward(kind, next, previous, layers);
+        held.extend(next.filter(|_| self.reshards).and_then(|next| self.cast(next)));
         held
     }
 
@@ -196,7 +300,8 @@ impl Collectives {
     pub(crate) fn in_forward(&self, kind: LayerKind, layers: &Layers<'_>) -> Vec<Held> {
         let group = self.group(kind);
         let mut held = self.kept(layers);
-        held.extend([self.root_gathered(), (self.gathered(Module::Layer, group), 1)]);
+        held.push(self.root_gathered());
+        held.extend(self.own(kind));
         if !self.stays_gathered {
             held.push((self.gather_buffer(Module::Layer, group), 1));
         }
@@ -246,7 +351,8 @@ impl Collectives {
         layers: &Layers<'_>,
     ) -> Vec<Held> {
         let mut held = self.kept(layers);
-        held.extend([self.root_gathered(), (self.gathered(Module::Layer, self.group(kind)), 1)]);
+        held.push(self.root_gathered());
+        held.extend(self.own(kind));
         held.extend(next.and_then(|kind| self.prefetched(kind)));
         // FSDP1's is handed to another stream and freed. The micro-batches before the last reduce nothing.
         let keeps_input = !self.is_flat && self.earlier != Earlier::Whole;
@@ -303,7 +409,7 @@ impl Collectives {
         let each = self.root.padded / self.ways.max(1);
         let mut moments = Vec::with_capacity(2);
         let flat = root(What::FlatGradient, self.root.padded, self.compute);
-        let gradients = root(What::UnshardedGradients, self.root.elements, self.compute);
+        let gradients = root(What::UnshardedGradients, self.root.trained, self.compute);
         let input = (self.reduce_input(Module::Root, self.root), 1);
         let output = root(What::ReduceOutput, each, self.reduce);
         if self.is_flat {

@@ -72,6 +72,9 @@ impl Shards {
 
     /// The part of a parameter that this rank updates, without padding.
     pub(crate) fn local(&self, parameter: &Parameter) -> Parameter {
+        if self.is_flat {
+            return self.flat(parameter);
+        }
         let chunk = self.chunk(parameter);
         let before = if self.is_last_rank { chunk.saturating_mul(self.ways - 1) } else { 0 };
         self.of_rows(parameter, self.rows(parameter).saturating_sub(before).min(chunk))

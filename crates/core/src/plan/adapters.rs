@@ -59,7 +59,7 @@ impl Adapters {
             has_dropout: lora.dropout,
             prompt: (lora.method == AdapterMethod::Prompt).then(|| Dim::number(lora.tokens.get())),
             prefix: Prefix::of(scenario),
-            dtype: scenario.trained(),
+            dtype: scenario.gathered(),
         })
     }
 

@@ -211,9 +211,15 @@ impl Scenario {
         if self.is_cast_to_fp32() { Dtype::Fp32 } else { self.loaded() }
     }
 
-    /// Dtype in which a rank holds what is trained between steps: FSDP's mixed precision gathers 16-bit copies of fp32 shards.
+    /// Dtype in which a rank holds the model between steps: FSDP's mixed precision gathers 16-bit copies of fp32 shards.
     pub fn stored(&self) -> Dtype {
-        if self.recipe == Recipe::FsdpMixed && !self.lora.is_on() { Dtype::Fp32 } else { self.weight() }
+        let is_loaded_as_16_bit = self.lora.is_on() && self.lora.base == BaseDtype::Bf16;
+        if self.recipe == Recipe::FsdpMixed && !is_loaded_as_16_bit { Dtype::Fp32 } else { self.weight() }
+    }
+
+    /// Dtype of what is trained while it is used, and of its gradients until they are reduced: FSDP's mixed precision casts adapters too.
+    pub(crate) fn gathered(&self) -> Dtype {
+        if self.recipe == Recipe::FsdpMixed { self.weight() } else { self.trained() }
     }
 
     /// Dtype of what is trained, of its gradients and, but for master weights, of the optimizer's states.

@@ -12,7 +12,7 @@ impl Step<'_> {
     /// Weights, buffers, optimizer states.
     pub(super) fn always(&mut self, parameters: &Parameters) {
         let architecture = &self.pass.architecture;
-        for parameter in parameters.adapters.iter().flatten() {
+        for parameter in parameters.of_adapters() {
             let storage = Storage {
                 name: parameter.name,
                 category: Category::Parameters,

@@ -27,44 +27,72 @@ impl Layers<'_> {
     }
 
     pub(super) fn collectives_in_forward(&self, index: u64) -> Vec<Held> {
+        self.collectives_in_phase_of_forward(index, self.forward_phase(index))
+    }
+
+    fn collectives_in_phase_of_forward(&self, index: u64, phase: Phase) -> Vec<Held> {
         let (Some(collectives), Some(kind)) = (self.collectives, self.kind_at(index)) else {
             return Vec::new();
         };
         let (before, after) = self.beside(index);
-        collectives.in_forward(kind, &parallel::Layers { before: &before, after: &after })
+        let layers = parallel::Layers { before: &before, after: &after };
+        match index.checked_sub(1).and_then(|before| self.kind_at(before)) {
+            Some(before) if phase == Phase::Gathering => collectives.gathering(kind, before, &layers),
+            _ => collectives.in_forward(kind, &layers),
+        }
     }
 
-    pub(super) fn collectives_in_backward(&self, index: u64, phase: Phase) -> Vec<Held> {
+    pub(super) fn collectives_in_backward(&self, index: u64) -> Vec<Held> {
+        self.collectives_in_phase(index, self.phase(index))
+    }
+
+    fn collectives_in_phase(&self, index: u64, phase: Phase) -> Vec<Held> {
         let (Some(collectives), Some(kind)) = (self.collectives, self.kind_at(index)) else {
             return Vec::new();
         };
         let (before, after) = self.beside(index);
         let layers = parallel::Layers { before: &before, after: &after };
         let next = index.checked_sub(1).and_then(|index| self.kind_at(index));
+        let previous = self.kind_at(index + 1);
         match phase {
-            Phase::Running => {
-                let previous = self.kind_at(index + 1);
-                collectives.in_backward(kind, next, previous, &layers)
-            }
+            Phase::Gathering => collectives.gathering_next(kind, next, previous, &layers),
+            Phase::Running | Phase::Finishing => collectives.in_backward(kind, next, previous, &layers),
+            Phase::Beginning => collectives.in_backward(kind, None, previous, &layers),
             Phase::Reducing => collectives.reducing(kind, next, &layers),
         }
     }
 
-    /// Whether more is alive while a layer runs backward or when its gradients are reduced.
+    /// Whether more is alive while a layer's weights are gathered for its forward, or when it runs. The first layer's are gathered while the
+    /// embedding's output is there (`Step::gathering_first`).
+    pub(super) fn forward_phase(&self, index: u64) -> Phase {
+        let Some(layer) = self.at(index).filter(|_| self.collectives.is_some() && index > 0) else {
+            return Phase::Running;
+        };
+        let bytes = |phase| {
+            layer.running().block().bytes(&layer.alive_in_forward(phase))
+                + parallel::bytes(&self.collectives_in_phase_of_forward(index, phase))
+        };
+        first_of_largest([Phase::Running, Phase::Gathering], bytes)
+    }
+
+    /// Whether more is alive while weights are gathered for backward, while a layer runs backward or when its gradients are reduced.
     pub(super) fn phase(&self, index: u64) -> Phase {
         let (Some(collectives), Some(layer)) = (self.collectives, self.at(index)) else {
             return Phase::Running;
         };
         // Of several micro-batches the last one alone reduces, when less is alive.
-        if collectives.earlier == Earlier::Whole {
-            return Phase::Running;
+        let reduces = collectives.earlier != Earlier::Whole;
+        let bytes = |phase| {
+            if phase == Phase::Reducing && !reduces {
+                return Bytes::ZERO;
+            }
+            layer.block().bytes(&layer.alive_in_backward(phase))
+                + parallel::bytes(&self.collectives_in_phase(index, phase))
+        };
+        if collectives.wraps_adapters {
+            return first_of_largest([Phase::Beginning, Phase::Finishing], bytes);
         }
-        let block = layer.block();
-        let running = block.bytes(&block.at_peak(layer.run))
-            + parallel::bytes(&self.collectives_in_backward(index, Phase::Running));
-        let reducing = block.bytes(&block.handed_on())
-            + parallel::bytes(&self.collectives_in_backward(index, Phase::Reducing));
-        if running >= reducing { Phase::Running } else { Phase::Reducing }
+        first_of_largest([Phase::Running, Phase::Reducing, Phase::Gathering], bytes)
     }
 
     pub(super) fn held_in_forward(&self, index: u64) -> Totals {
@@ -72,7 +100,7 @@ impl Layers<'_> {
     }
 
     pub(super) fn held_in_backward(&self, index: u64) -> Totals {
-        totals(&self.collectives_in_backward(index, self.phase(index)))
+        totals(&self.collectives_in_backward(index))
     }
 
     /// What a layer of a kind leaves of its gradients when they have been reduced, where they are sharded.
@@ -83,6 +111,12 @@ impl Layers<'_> {
         totals.add(Category::Gradients, bytes);
         Some(totals)
     }
+}
+
+fn first_of_largest<const N: usize>(phases: [Phase; N], bytes: impl Fn(Phase) -> Bytes) -> Phase {
+    let all = phases.into_iter().map(|phase| (bytes(phase), phase));
+    all.reduce(|most, other| if other.0 > most.0 { other } else { most })
+        .map_or(Phase::Running, |(_, phase)| phase)
 }
 
 /// Some storages by category.

@@ -10,6 +10,8 @@ use crate::trained::Trained;
 
 /// The model's parameters, those of them that are trained, and the adapters' where only these are.
 pub(crate) struct Parameters {
+    /// What this rank allocates of the model, where it is sharded.
+    shards: Option<Vec<Parameter>>,
     /// What this rank allocates of what is trained, where it is sharded.
     padded: Option<Vec<Parameter>>,
     /// What gradients are until the optimizer takes them, where that isn't what the rank allocates of what is trained.
@@ -57,7 +59,11 @@ impl Parameters {
         });
         let trained = adapters.as_ref().unwrap_or(&own);
         let shards = Shards::of(scenario);
-        let padded = shards.map(|shards| trained.iter().map(|p| shards.padded(p)).collect());
+        let padded_of = |parameters: &[Parameter]| {
+            let shards = shards?;
+            Some(parameters.iter().map(|parameter| shards.padded(parameter)).collect::<Vec<_>>())
+        };
+        let (of_model, padded) = (padded_of(&model), padded_of(trained));
         let local = match scenario.parallel.scheme() {
             Some(DataParallel::DdpZero1) => {
                 let ranks = scenario.parallel.gpus.get();
@@ -66,24 +72,23 @@ impl Parameters {
             }
             _ => shards.map(|shards| trained.iter().map(|p| shards.local(p)).collect()),
         };
-        let (padded, local) = match Zero::of(scenario) {
+        let (shards, padded, local) = match Zero::of(scenario) {
             Some(zero) => {
                 let updated = if zero.settings.offload_optimizer { 0 } else { zero.partition() };
                 // ZeRO-3's part is no parameter of the model.
-                (padded.or((zero.stage == 3).then(Vec::new)), Some(vec![Zero::updated(updated)]))
+                let none = || (zero.stage == 3).then(Vec::new);
+                (none(), none(), Some(vec![Zero::updated(updated)]))
             }
-            None => (padded, local),
-        };
-        // What lives in host memory is none of the GPU's.
-        let (padded, local) = if scenario.parallel.is_offloaded() {
-            (Some(Vec::new()), Some(Vec::new()))
-        } else {
-            (padded, local)
+            // What lives in host memory is none of the GPU's.
+            None if scenario.parallel.is_offloaded() => {
+                (Some(Vec::new()), Some(Vec::new()), Some(Vec::new()))
+            }
+            None => (of_model, padded, local),
         };
         let tensor = TensorParallel::of(scenario).filter(|split| !split.is_sharded());
         let is_tied = architecture.tied;
         let gradients = tensor.map(|split| trained.iter().map(|p| split.gradient(p, is_tied)).collect());
-        Self { padded, gradients, local, model, adapters, own, with_states }
+        Self { shards, padded, gradients, local, model, adapters, own, with_states }
     }
 
     pub(crate) fn trained(&self) -> &[Parameter] {
@@ -92,7 +97,18 @@ impl Parameters {
 
     /// What this rank allocates of the model.
     pub(crate) fn of_model(&self) -> &[Parameter] {
-        self.padded.as_deref().unwrap_or(&self.model)
+        self.shards.as_deref().unwrap_or(&self.model)
+    }
+
+    /// What this rank allocates of the adapters; none where the model itself is trained.
+    pub(crate) fn of_adapters(&self) -> &[Parameter] {
+        if self.adapters.is_some() { self.allocated() } else { &[] }
+    }
+
+    /// The model's parameters that aren't trained, whole.
+    pub(crate) fn frozen(&self) -> Vec<Parameter> {
+        let is_trained = |parameter: &&Parameter| self.trained().iter().any(|own| own.name == parameter.name);
+        self.model.iter().filter(|parameter| !is_trained(parameter)).copied().collect()
     }
 
     /// What this rank allocates of what is trained: whole tensors, or shards with their padding.

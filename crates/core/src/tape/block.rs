@@ -1,8 +1,10 @@
 //! A finished block: its storages and the order in which forward and backward allocate and free them.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use super::{Storage, StorageId};
+use crate::ledger::What;
 use crate::totals::Totals;
 use crate::units::Bytes;
 
@@ -123,16 +125,32 @@ impl Block {
 
     /// What is alive in the block at its largest moment of a run.
     pub(crate) fn at_peak(&self, run: Run) -> Alive {
+        self.at_peak_among(run, 0..usize::MAX)
+    }
+
+    /// The event of a run with which the last gradient of such parameters is made.
+    pub(crate) fn last_gradient_of(&self, run: Run, what: What) -> Option<usize> {
+        let is_gradient = |event: &Event| {
+            let storage = self.storages.get(event.storage().index());
+            let is_it = storage.is_some_and(|storage| storage.name.gradient && storage.name.what == what);
+            is_it && matches!(event, Event::Allocate(_))
+        };
+        self.begin(run).1.iter().rposition(is_gradient)
+    }
+
+    /// The same among the moments after so many events.
+    pub(crate) fn at_peak_among(&self, run: Run, moments: Range<usize>) -> Alive {
         let (mut alive, events) = self.begin(run);
         let mut now = self.bytes(&alive).get();
-        let (mut most, mut most_at) = (now, 0);
+        let (mut most, mut most_at) = (now, moments.start);
         for (index, event) in events.iter().enumerate().filter(|(_, event)| !self.is_held(run, **event)) {
             match *event {
                 Event::Allocate(id) => now = now.saturating_add(self.size(id)),
                 Event::Free(id) => now = now.saturating_sub(self.size(id)),
             }
-            if now > most {
-                (most, most_at) = (now, index + 1);
+            let moment = index + 1;
+            if moment == moments.start || moments.contains(&moment) && now > most {
+                (most, most_at) = (now, moment);
             }
         }
         let until_then = events.get(..most_at).unwrap_or_default();
@@ -182,6 +200,13 @@ impl Block {
     pub(crate) fn handed_on(&self) -> Alive {
         let mut alive = self.left_by_backward();
         put(&mut alive, self.ends.result, true);
+        alive
+    }
+
+    /// What the block has when its backward begins: what was kept, and the gradient that the block after hands on.
+    pub(crate) fn before_backward(&self, kept: &Alive) -> Alive {
+        let mut alive = kept.clone();
+        put(&mut alive, self.ends.incoming, true);
         alive
     }
 

@@ -14,7 +14,10 @@ pub(crate) use spread::GPUS_OF_A_NODE;
 pub use spread::Spread;
 
 use super::choices::choices;
-use super::{Ema, Method, Recipe, Scenario, divides, in_range, limits, unsupported};
+use super::{
+    AdapterMethod, Ema, Method, ModulesToSave, QuantisedBase, Recipe, Scenario, all_followed, divides,
+    in_range, limits, unsupported,
+};
 use crate::error::Error;
 use crate::units::Count;
 
@@ -288,6 +291,28 @@ impl Scenario {
         Ok(())
     }
 
+    /// Adapters beside sharded weights, as far as PyTorch has been asked.
+    fn check_sharded_adapters(&self) -> Result<(), Error> {
+        if !self.lora.is_on() {
+            return Ok(());
+        }
+        // PEFT converts a layer's input to the adapter's dtype, which FSDP1's mixed precision has changed by then: PyTorch fails.
+        let is_cast_by_fsdp1 = self.parallel.data == DataParallel::Fsdp1 && self.recipe == Recipe::FsdpMixed;
+        let (method, base) = (self.lora.method, self.quantised_base());
+        all_followed(&[
+            (
+                matches!(method, AdapterMethod::Lora | AdapterMethod::RsLora),
+                "peft",
+                method.key(),
+                &["off", "lora", "rslora"],
+            ),
+            (!is_cast_by_fsdp1, "recipe", self.recipe.key(), &["fp32", "bf16", "bf16-mixed", "fp16-mixed"]),
+            (!self.parallel.stays_gathered, "stays_gathered", "1", &["0"]),
+            (base == QuantisedBase::None, "quantised_base", base.key(), &["none"]),
+            (self.lora.saves == ModulesToSave::None, "modules_to_save", self.lora.saves.key(), &["none"]),
+        ])
+    }
+
     fn check_what_is_sharded(&self, shards_weights: bool) -> Result<(), Error> {
         let parallel = &self.parallel;
         let is_on = parallel.is_on();
@@ -302,8 +327,8 @@ impl Scenario {
                 &["fp32", "bf16", "bf16-mixed", "fp16-mixed", "fsdp-mp"],
             ));
         }
-        if shards_weights && self.lora.is_on() {
-            return Err(unsupported("dp", parallel.data.key(), &["ddp"]));
+        if shards_weights {
+            self.check_sharded_adapters()?;
         }
         if shards_weights && self.freezing.is_on() {
             return Err(unsupported("dp", parallel.data.key(), &["ddp"]));

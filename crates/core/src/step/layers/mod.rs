@@ -19,7 +19,7 @@ use crate::model::Place;
 use crate::parallel::{Collectives, Earlier};
 use crate::plan::Pass;
 use crate::rules::LayerKind;
-use crate::tape::{Alive, Run};
+use crate::tape::Run;
 use crate::units::Bytes;
 
 /// The layers of a model.
@@ -31,13 +31,23 @@ pub(super) struct Layers<'a> {
     pub(super) collectives: Option<&'a Collectives>,
 }
 
-/// What a layer does in backward while most is alive.
+/// What happens to a layer while most is alive.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
+    /// Weights are being gathered: in forward its own, in backward those of the layer that backward visits next.
+    Gathering,
     /// It runs.
     Running,
+    /// It runs, until the last of its adapters' gradients is due; and from then on.
+    Beginning,
+    Finishing,
     /// It has run, and its gradients are being reduced.
     Reducing,
+}
+
+impl Phase {
+    pub(super) const ALL: [Self; 5] =
+        [Self::Gathering, Self::Running, Self::Beginning, Self::Finishing, Self::Reducing];
 }
 
 impl<'a> Layers<'a> {
@@ -107,9 +117,12 @@ impl<'a> Layers<'a> {
 
     /// What is alive while a layer runs forward.
     pub(super) fn bytes_in_forward(&self, index: u64) -> Bytes {
-        let running = self.at(index).map(|layer| layer.running().block());
+        let own = self.at(index).map(|layer| {
+            let block = layer.running().block();
+            block.bytes(&layer.alive_in_forward(self.forward_phase(index)))
+        });
         self.sum(&(0..index), |kind| kind.bytes_kept(Kept::InAutocast))
-            + running.map_or(Bytes::ZERO, |running| running.bytes(&running.at_peak(Run::Forward)))
+            + own.unwrap_or_default()
             + self.held_in_forward(index).sum()
     }
 
@@ -146,10 +159,7 @@ impl<'a> Layers<'a> {
     }
 
     fn in_backward(&self, index: u64, layer: &RegisteredLayer<'a>) -> Bytes {
-        let alive = match self.phase(index) {
-            Phase::Running => layer.block().at_peak(layer.run),
-            Phase::Reducing => layer.block().handed_on(),
-        };
+        let alive = layer.alive_in_backward(self.phase(index));
         self.sum(&(0..index), |kind| kind.bytes_kept(Kept::ForBackward))
             + layer.block().bytes(&alive)
             + layer.bytes_beside_backward()
@@ -263,7 +273,7 @@ impl<'a> Layers<'a> {
     pub(super) fn forward_of(&self, account: &mut Account, instant: Instant, index: u64) {
         if let Some(layer) = self.at(index) {
             let running = layer.running();
-            account.add(instant, running, &running.block().at_peak(Run::Forward), 1);
+            account.add(instant, running, &layer.alive_in_forward(self.forward_phase(index)), 1);
         }
         account.add_held(instant, &self.collectives_in_forward(index));
     }
@@ -273,16 +283,12 @@ impl<'a> Layers<'a> {
         self.kept(account, instant, &(0..index), Kept::ForBackward);
         self.left(account, instant, &(index + 1..self.count()));
         if let Some(layer) = self.at(index) {
-            let alive: Alive = match self.phase(index) {
-                Phase::Running => layer.block().at_peak(layer.run),
-                Phase::Reducing => layer.block().handed_on(),
-            };
-            account.add(instant, &layer.with_graph, &alive, 1);
+            account.add(instant, &layer.with_graph, &layer.alive_in_backward(self.phase(index)), 1);
             if let Some(first) = &layer.without_graph {
                 account.add(instant, first, &first.block().kept_by_nodes_alone(), 1);
             }
         }
-        account.add_held(instant, &self.collectives_in_backward(index, self.phase(index)));
+        account.add_held(instant, &self.collectives_in_backward(index));
     }
 
     /// What the last layer hands to another rank, or the gradient that comes back of it.

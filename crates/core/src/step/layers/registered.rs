@@ -1,6 +1,8 @@
 //! A kind of layer with its slots in the account, and what is kept of it.
 
+use super::Phase;
 use crate::account::Registered;
+use crate::ledger::What;
 use crate::step::blocks::Kind;
 use crate::tape::{Alive, Block, Run};
 use crate::units::Bytes;
@@ -28,13 +30,39 @@ impl RegisteredLayer<'_> {
         self.with_graph.block()
     }
 
-    pub(super) fn running(&self) -> &Registered<'_> {
+    pub(in crate::step) fn running(&self) -> &Registered<'_> {
         self.without_graph.as_ref().unwrap_or(&self.with_graph)
     }
 
     /// What the checkpoint holds: the layer's input, and outputs of the operators that it doesn't run again.
     pub(super) fn kept_by_checkpoint(&self) -> Alive {
         self.block().kept_by_checkpoint(self.offloads_input)
+    }
+
+    /// What is alive of it in forward.
+    pub(in crate::step) fn alive_in_forward(&self, phase: Phase) -> Alive {
+        let block = self.running().block();
+        if phase == Phase::Gathering { block.only_input() } else { block.at_peak(Run::Forward) }
+    }
+
+    /// The event of backward with which the gradient is made of the adapter that forward runs first.
+    fn last_adapter(&self) -> usize {
+        self.block().last_gradient_of(self.run, What::LoraA).unwrap_or_default()
+    }
+
+    /// And in backward.
+    pub(in crate::step) fn alive_in_backward(&self, phase: Phase) -> Alive {
+        let block = self.block();
+        match phase {
+            Phase::Gathering if self.without_graph.is_some() => {
+                block.before_backward(&self.kept_by_checkpoint())
+            }
+            Phase::Gathering => block.before_backward(block.kept_for_backward()),
+            Phase::Running => block.at_peak(self.run),
+            Phase::Beginning => block.at_peak_among(self.run, 0..self.last_adapter()),
+            Phase::Finishing => block.at_peak_among(self.run, self.last_adapter()..usize::MAX),
+            Phase::Reducing => block.handed_on(),
+        }
     }
 
     pub(super) fn bytes_kept(&self, kept: Kept) -> Bytes {
