@@ -12,6 +12,7 @@
 use std::collections::BTreeMap;
 
 use crate::ledger::{Category, Dim, Dims, Module, Name, Symbol, What};
+use crate::model::Parameter;
 use crate::parallel::Shards;
 use crate::parallel::deepspeed::Zero;
 use crate::scenario::{Checkpointing, DataParallel, GPUS_OF_A_NODE, Scenario};
@@ -116,18 +117,21 @@ impl Host {
         let architecture = scenario.architecture();
         let parameters = step::Parameters::of(scenario);
         let Some(shards) = Shards::among(scenario) else { return };
-        let dtype = scenario.stored();
-        for parameter in parameters.trained() {
-            let shard = shards.padded(parameter);
-            let copies = parameter.copies(&architecture);
-            let of = |gradient, category| Storage {
+        let mut pin = |parameter: &Parameter, gradient: bool, dtype: Dtype| {
+            let storage = Storage {
                 name: Name { gradient, ..parameter.name },
-                category,
-                dims: shard.dims,
+                category: if gradient { Category::Gradients } else { Category::Parameters },
+                dims: shards.padded(parameter).dims,
                 dtype,
             };
-            self.put(of(false, Category::Parameters), copies, true);
-            self.put(of(true, Category::Gradients), copies, true);
+            self.put(storage, parameter.copies(&architecture), true);
+        };
+        for parameter in parameters.frozen() {
+            pin(&parameter, false, scenario.stored());
+        }
+        for parameter in parameters.trained() {
+            pin(parameter, false, scenario.trained());
+            pin(parameter, true, scenario.trained());
         }
         let local: Vec<_> = parameters.trained().iter().map(|parameter| shards.local(parameter)).collect();
         for state in step::updated(scenario, &architecture, &local).states(scenario.optimizer) {
