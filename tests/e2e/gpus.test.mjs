@@ -34,6 +34,44 @@ test('a way of spreading the run sets its details, draws the mesh, and says what
   assert.deepEqual(page.errors, []);
 });
 
+test('of a pipeline the fullest stage is marked, or the one that is asked for', async () => {
+  const page = await open(browser, '?v=1&model=llama-3.1-8b&b=1&s=2048&gpus=4&pp=4&accumulation=8&recipe=bf16');
+  await unfold(page);
+  const marked = () => page.$$eval('.squares i', (squares) => squares.map((square) => square.classList.contains('own')).indexOf(true) + 1);
+  const fullest = Number(await page.textContent('#ranks tbody th'));
+  assert.equal(await marked(), fullest);
+  const whole = await peak(page);
+  // The other end of the pipeline needs less.
+  const other = fullest === 1 ? 4 : 1;
+  await page.fill('#stage', String(other));
+  await settled(page);
+  assert.equal(await marked(), other);
+  assert.ok((await peak(page)) < whole);
+  await page.fill('#stage', '0');
+  await settled(page);
+  assert.equal(await marked(), fullest);
+  assert.deepEqual(page.errors, []);
+});
+
+test('controls of several GPUs are there where they change something', async () => {
+  const page = await open(browser, '?v=1&model=llama-3.1-8b&b=1&s=2048');
+  await unfold(page);
+  const there = async (id) => (await page.$(`#${id}`)) !== null;
+  assert.ok(!(await there('dp')) && !(await there('tp')));
+  await page.selectOption('#spread', 'deepspeed');
+  await settled(page);
+  assert.ok((await there('sub_group')) && (await there('offload_optimizer')));
+  assert.ok(!(await there('tp')) && !(await there('pin_memory')) && !(await there('reshard')));
+  await page.selectOption('#offload_optimizer', '1');
+  await settled(page);
+  assert.ok(await there('pin_memory'));
+  await page.selectOption('#spread', 'fsdp2_tp');
+  await settled(page);
+  assert.ok((await there('tp')) && (await there('loss_parallel')) && (await there('reshard')));
+  assert.ok(!(await there('sub_group')) && !(await there('ep')) && !(await there('stage')));
+  assert.deepEqual(page.errors, []);
+});
+
 test('memory over the number of GPUs has a curve for each way, and the scenario stands in it', async () => {
   const page = await open(browser, '?v=1&model=llama-3.1-8b&b=1&s=2048&gpus=64&spread=fsdp2');
   await page.click('#scaling summary');

@@ -132,6 +132,15 @@ pub fn ranks(scenario: &Scenario) -> Result<Vec<Rank>, Error> {
     Ok(step::ranks(scenario))
 }
 
+/// The stage of the pipeline that an [`estimate`] is of, from 1: the one that is asked for, or the first of the fullest.
+///
+/// # Errors
+/// Those of [`estimate`] where a field can't be.
+pub fn stage(scenario: &Scenario) -> Result<u64, Error> {
+    let fullest = ranks(scenario)?.first().map_or(1, |rank| rank.stage);
+    Ok(scenario.parallel.mesh.looked_at().map_or(fullest, |stage| stage + 1))
+}
+
 /// An [`estimate`] with what a [`replay`] of two steps through the caching allocator says of allocated and reserved memory. It takes a
 /// millisecond or two instead of some 20 µs. Of a model with more layers than any has, the quick figures remain.
 ///

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that fails is a test that panics")]
 
-use vram_core::estimate::ranks;
+use vram_core::estimate::{ranks, stage};
 use vram_core::ledger::{Category, Instant};
 use vram_core::units::Bytes;
 use vram_core::{Error, Estimate, Field, Scenario, estimate, link, presets};
@@ -218,4 +218,12 @@ fn a_ring_keeps_no_second_output() {
     };
     let outputs = 32 * 4096 * 4096 * 2;
     assert_eq!(kept("ulysses") - kept("alltoall"), outputs);
+}
+
+#[test]
+fn the_stage_that_is_said_is_the_one_that_was_estimated() {
+    for fields in ["gpus=4&pp=4", "gpus=8&pp=2&tp=2", "gpus=2&pp=2&schedule=interleaved"] {
+        let said = stage(&scenario(fields)).unwrap();
+        assert_eq!(answer(&format!("{fields}&stage={said}")).at_peak(), answer(fields).at_peak(), "{fields}");
+    }
 }

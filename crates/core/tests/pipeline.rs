@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that fails is a test that panics")]
 
-use vram_core::estimate::{estimate, ranks};
+use vram_core::estimate::{estimate, ranks, stage};
 use vram_core::ledger::{Category, Instant};
 use vram_core::scenario::{Mesh, Recipe, Schedule};
 use vram_core::units::Count;
@@ -96,4 +96,18 @@ fn a_long_schedule_is_answered_as_a_short_one() {
     assert!(estimate(&kinds).is_ok());
     // Milliseconds with optimisation; a walk over all moments took minutes.
     assert!(started.elapsed().as_secs() < 10);
+}
+
+#[test]
+fn the_stage_that_is_said_is_the_one_that_was_estimated() {
+    for schedule in Schedule::ALL.iter().copied() {
+        let fullest = pipelined(4, schedule, 2);
+        let said = stage(&fullest).unwrap();
+        assert_eq!(said, ranks(&fullest).unwrap().first().unwrap().stage);
+        let mut asked = fullest.clone();
+        asked.parallel.mesh.stage = Some(Count::new(said.try_into().unwrap()));
+        assert_eq!(stage(&asked).unwrap(), said);
+        assert_eq!(estimate(&asked).unwrap().at_peak(), estimate(&fullest).unwrap().at_peak());
+    }
+    assert_eq!(stage(&Scenario::default()).unwrap(), 1);
 }

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use vram_text::{Lang, Word};
 
+use super::asked::Asked;
 use crate::state::Store;
 
 /// A choice: the word that the link uses, and the words that a reader sees.
@@ -23,8 +24,7 @@ pub(crate) fn Select(
     let value = Memo::new(move |_| store.field(key));
     let is_custom = move || value.with(|value| !choices(Lang::En).iter().any(|(word, _)| word == value));
     view! {
-        <div class="control">
-            <label for=key>{move || store.word(label)}</label>
+        <Asked key label>
             <select
                 id=key
                 prop:value=move || if is_custom() { "custom".to_owned() } else { value.get() }
@@ -46,7 +46,7 @@ pub(crate) fn Select(
                     <option value="custom" selected=true>{move || store.word(custom)}</option>
                 </Show>
             </select>
-        </div>
+        </Asked>
     }
 }
 
@@ -64,8 +64,7 @@ pub(crate) fn GroupedSelect(
     let store = expect_context::<Store>();
     let value = Memo::new(move |_| store.field(key));
     view! {
-        <div class="control">
-            <label for=key>{move || store.word(label)}</label>
+        <Asked key label>
             <select
                 id=key
                 prop:value=move || value.get()
@@ -93,6 +92,6 @@ pub(crate) fn GroupedSelect(
                         .collect_view()
                 }}
             </select>
-        </div>
+        </Asked>
     }
 }

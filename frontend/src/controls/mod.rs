@@ -1,5 +1,6 @@
 //! What a reader sets.
 
+mod asked;
 mod choice;
 mod combobox;
 mod groups;

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use vram_text::Word;
 
+use super::asked::Asked;
 use crate::state::Store;
 
 /// A slider with a number field beside it. Their ids are the link's key, and the key with `-number`.
@@ -22,9 +23,9 @@ pub(crate) fn Slider(key: &'static str, label: Word, steps: &'static [u32]) -> i
             store.set_field(key, &step.to_string());
         }
     };
+    let text = Signal::derive(move || store.word(label).to_owned());
     view! {
-        <div class="control">
-            <label for=key>{move || store.word(label)}</label>
+        <Asked key label>
             <div class="range">
                 <input
                     id=key
@@ -36,48 +37,37 @@ pub(crate) fn Slider(key: &'static str, label: Word, steps: &'static [u32]) -> i
                     aria-valuetext=move || value.get()
                     on:input=move_to
                 />
-                <NumberField key label />
+                <NumberField id=format!("{key}-number") key label=text />
             </div>
-        </div>
+        </Asked>
+    }
+}
+
+/// A number with its label; its id is the link's key.
+#[component]
+pub(crate) fn Number(key: &'static str, label: Word) -> impl IntoView {
+    let store = expect_context::<Store>();
+    let text = Signal::derive(move || store.word(label).to_owned());
+    view! {
+        <Asked key label>
+            <NumberField id=key key label=text />
+        </Asked>
     }
 }
 
 /// A field for a whole number.
 #[component]
 pub(crate) fn NumberField(
+    #[prop(into)] id: String,
     key: &'static str,
-    label: Word,
-    /// Whether it is the field's only control, and so has the key itself as its id.
-    #[prop(default = false)]
-    is_main: bool,
+    label: Signal<String>,
 ) -> impl IntoView {
     let store = expect_context::<Store>();
     let value = Memo::new(move |_| store.field(key));
     let is_invalid = move || store.problems.with(|problems| problems.contains_key(key));
     view! {
         <input
-            id=if is_main { key.to_owned() } else { format!("{key}-number") }
-            type="text"
-            inputmode="numeric"
-            autocomplete="off"
-            aria-label=move || store.word(label)
-            aria-invalid=move || is_invalid().then_some("true")
-            aria-describedby="problems"
-            prop:value=move || value.get()
-            on:input=move |event| store.set_field(key, &event_target_value(&event))
-        />
-    }
-}
-
-/// A field for a whole number whose words are not a fixed text; its id is the key.
-#[component]
-pub(crate) fn PlainNumber(key: &'static str, label: Signal<String>) -> impl IntoView {
-    let store = expect_context::<Store>();
-    let value = Memo::new(move |_| store.field(key));
-    let is_invalid = move || store.problems.with(|problems| problems.contains_key(key));
-    view! {
-        <input
-            id=key
+            id=id
             type="text"
             inputmode="numeric"
             autocomplete="off"

@@ -1,7 +1,7 @@
 //! The device mesh as a picture, and what one GPU of it holds.
 
 use leptos::prelude::*;
-use vram_core::estimate::{Rank, ranks};
+use vram_core::estimate::{Rank, ranks, stage};
 use vram_core::scenario::Parallel;
 use vram_text::{Word, format_bytes};
 
@@ -14,12 +14,13 @@ const SHOWN: u64 = 8;
 pub(crate) fn Mesh() -> impl IntoView {
     let store = expect_context::<Store>();
     let parallel = Memo::new(move |_| store.with_scenario(|scenario| scenario.parallel));
+    let own_stage = Memo::new(move |_| store.with_scenario(|scenario| stage(scenario).unwrap_or(1)));
     view! {
         <Show when=move || parallel.with(Parallel::is_on)>
             <section aria-labelledby="mesh-title">
                 <h2 id="mesh-title">{move || store.word(Word::MeshPicture)}</h2>
                 <div class="mesh">
-                    {move || squares(&parallel.get(), store.word(Word::MoreGpus))}
+                    {move || squares(&parallel.get(), own_stage.get(), store.word(Word::MoreGpus))}
                     <table id="mesh">
                         <thead>
                             <tr>
@@ -37,12 +38,13 @@ pub(crate) fn Mesh() -> impl IntoView {
     }
 }
 
-/// Replicas or shards from top to bottom, stages from left to right, and in each the GPUs that split its layers.
-fn squares(parallel: &Parallel, more: &'static str) -> impl IntoView + use<> {
+/// Replicas or shards from top to bottom, stages from left to right, and in each the GPUs that split its layers. A GPU that is not drawn is
+/// marked by the last one that is.
+fn squares(parallel: &Parallel, own_stage: u64, more: &'static str) -> impl IntoView + use<> {
     let (mesh, data) = (parallel.mesh, parallel.data_ways());
     let group = mesh.tensor.get().saturating_mul(mesh.context.get());
     let stages = mesh.pipeline.get();
-    let stage = mesh.stage.map_or(0, |stage| stage.get().saturating_sub(1));
+    let stage = own_stage.clamp(1, stages.min(SHOWN).max(1)) - 1;
     let row = if parallel.is_last_rank { data.min(SHOWN) - 1 } else { 0 };
     let square = move |at: u64, column: u64, of: u64| {
         let is_own = (at, column, of) == (row, stage, 0);

@@ -56,6 +56,11 @@ pub fn matters(scenario: &Scenario, name: &str) -> bool {
     keys::find(name).is_some_and(|key| (key.matters)(scenario))
 }
 
+/// Whether another value of a field could change the answer of a scenario, so that the page asks for it.
+pub fn applies(scenario: &Scenario, name: &str) -> bool {
+    keys::find(name).is_some_and(|key| (key.applies)(scenario))
+}
+
 /// The value of one field; none for a key that links don't have.
 pub fn value(scenario: &Scenario, name: &str) -> Option<String> {
     keys::find(name).map(|key| (key.write)(scenario))

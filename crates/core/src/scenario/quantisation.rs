@@ -63,11 +63,14 @@ impl Scenario {
     }
 
     /// No run has shown other adapters than LoRA's kin over a quantised base.
+    pub(crate) fn takes_quantised_base(&self) -> bool {
+        let is_kin =
+            matches!(self.lora.method, AdapterMethod::Lora | AdapterMethod::RsLora | AdapterMethod::Dora);
+        self.lora.is_on() && is_kin && self.lora.saves == ModulesToSave::None
+    }
+
     pub(super) fn check_quantised_base(&self) -> Result<(), Error> {
-        let is_shown =
-            matches!(self.lora.method, AdapterMethod::Lora | AdapterMethod::RsLora | AdapterMethod::Dora)
-                && self.lora.saves == ModulesToSave::None;
-        if self.quantised_base() == QuantisedBase::None || is_shown {
+        if self.quantised_base() == QuantisedBase::None || self.takes_quantised_base() {
             return Ok(());
         }
         Err(unsupported("quantised_base", self.quantisation.base.key(), &["none"]))

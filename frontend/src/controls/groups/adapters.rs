@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 use vram_core::ledger::Module;
+use vram_core::link;
 use vram_core::scenario::{
     AdapterDtype, AdapterMethod, BaseDtype, LoraTargets, ModuleSet, ModulesToSave, Targets,
 };
@@ -10,7 +11,7 @@ use vram_text::{
 };
 
 use super::super::choice::{Choice, Select};
-use super::super::number::NumberField;
+use super::super::number::Number;
 use super::quantisation::QuantisedBaseControls;
 use super::{Group, listed, switch};
 use crate::state::Store;
@@ -19,48 +20,32 @@ use crate::state::Store;
 #[component]
 pub(super) fn AdaptersGroup() -> impl IntoView {
     let store = expect_context::<Store>();
-    let method = Memo::new(move |_| store.with_scenario(|s| s.lora.is_on().then_some(s.lora.method)));
-    let has_rank = move || method.get().is_none_or(AdapterMethod::has_rank);
-    let has_targets = move || method.get().is_none_or(AdapterMethod::has_targets);
+    let is_on = move || store.with_scenario(|s| s.lora.is_on());
+    let has_targets = move || store.with_scenario(|s| link::applies(s, "lora_targets"));
     view! {
         <Group title=Word::AdaptersLabel value=value>
             <Select key="peft" label=Word::AdapterMethodLabel choices=methods />
-            <Show when=has_rank>
-                <div class="control">
-                    <label for="lora_rank">{move || store.word(Word::LoraRank)}</label>
-                    <NumberField key="lora_rank" label=Word::LoraRank is_main=true />
-                </div>
-            </Show>
+            <Number key="lora_rank" label=Word::LoraRank />
+            <Select
+                key="lora_targets"
+                label=Word::LoraTargetsLabel
+                choices=of!(LoraTargets, lora_targets)
+                custom=Word::OtherModules
+            />
             <Show when=has_targets>
-                <Select
-                    key="lora_targets"
-                    label=Word::LoraTargetsLabel
-                    choices=of!(LoraTargets, lora_targets)
-                    custom=Word::OtherModules
-                />
                 <TargetModules />
-                <Select
-                    key="modules_to_save"
-                    label=Word::ModulesToSaveLabel
-                    choices=of!(ModulesToSave, modules_to_save)
-                />
-                <Select key="lora_dropout" label=Word::LoraDropoutLabel choices=switch />
             </Show>
-            <Show when=move || method.get().is_some_and(AdapterMethod::has_tokens)>
-                <div class="control">
-                    <label for="peft_tokens">{move || store.word(Word::PromptTokensLabel)}</label>
-                    <NumberField key="peft_tokens" label=Word::PromptTokensLabel is_main=true />
-                </div>
-            </Show>
-            <Show when=move || method.get() == Some(AdapterMethod::Prefix)>
-                <div class="control">
-                    <label for="prefix_projection">{move || store.word(Word::PrefixProjectionLabel)}</label>
-                    <NumberField key="prefix_projection" label=Word::PrefixProjectionLabel is_main=true />
-                </div>
-            </Show>
+            <Select
+                key="modules_to_save"
+                label=Word::ModulesToSaveLabel
+                choices=of!(ModulesToSave, modules_to_save)
+            />
+            <Select key="lora_dropout" label=Word::LoraDropoutLabel choices=switch />
+            <Number key="peft_tokens" label=Word::PromptTokensLabel />
+            <Number key="prefix_projection" label=Word::PrefixProjectionLabel />
             <Select key="lora_dtype" label=Word::LoraDtypeLabel choices=of!(AdapterDtype, adapter_dtype) />
             <Select key="base_dtype" label=Word::BaseDtypeLabel choices=of!(BaseDtype, base_dtype) />
-            <Show when=move || method.get().is_some()>
+            <Show when=is_on>
                 <p class="hint" data-adapter-parameters="">
                     {move || store.word(Word::AdapterParameters)} ": "
                     {move || store.with(|_, estimate| parameter_count(estimate.parameters))}

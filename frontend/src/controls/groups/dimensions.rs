@@ -5,7 +5,7 @@ use vram_core::link;
 use vram_core::model::Family;
 use vram_text::{Word, dimension};
 
-use super::super::number::PlainNumber;
+use super::super::number::NumberField;
 use super::Group;
 use crate::state::Store;
 
@@ -29,7 +29,7 @@ fn Dimension(key: &'static str) -> impl IntoView {
     let words: Vec<&'static str> =
         if key == "family" { Family::ALL.map(Family::key).to_vec() } else { link::words(key).to_vec() };
     let control = if words.is_empty() {
-        view! { <PlainNumber key label /> }.into_any()
+        view! { <NumberField id=key key label /> }.into_any()
     } else {
         view! { <Words key words /> }.into_any()
     };

@@ -5,14 +5,12 @@ use vram_core::scenario::{FrozenLayers, TrainedKinds};
 use vram_text::{Word, frozen_layers, trained_kinds};
 
 use super::super::choice::Select;
-use super::super::number::NumberField;
+use super::super::number::Number;
 use super::{Group, listed, switch};
-use crate::state::Store;
 
 /// Freezing by part and by layer.
 #[component]
 pub(super) fn FreezingGroup() -> impl IntoView {
-    let store = expect_context::<Store>();
     view! {
         <Group
             title=Word::FreezingLabel
@@ -20,10 +18,7 @@ pub(super) fn FreezingGroup() -> impl IntoView {
         >
             <Select key="freeze_embedding" label=Word::FreezeEmbeddingLabel choices=switch />
             <Select key="freeze_layers" label=Word::FreezeLayersLabel choices=of!(FrozenLayers, frozen_layers) />
-            <div class="control">
-                <label for="freeze_count">{move || store.word(Word::FreezeCountLabel)}</label>
-                <NumberField key="freeze_count" label=Word::FreezeCountLabel is_main=true />
-            </div>
+            <Number key="freeze_count" label=Word::FreezeCountLabel />
             <Select key="freeze_head" label=Word::FreezeHeadLabel choices=switch />
             <Select key="trained_kinds" label=Word::TrainedKindsLabel choices=of!(TrainedKinds, trained_kinds) />
         </Group>

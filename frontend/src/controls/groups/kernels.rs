@@ -5,7 +5,7 @@ use vram_core::scenario::{Attention, Checkpointing, Compile, Fused, LossKernel, 
 use vram_text::{Word, attention, checkpointing, compile, fused, loss_kernel, padding};
 
 use super::super::choice::Select;
-use super::super::number::NumberField;
+use super::super::number::Number;
 use super::{Group, listed, short};
 use crate::state::Store;
 
@@ -27,13 +27,10 @@ pub(super) fn Kernels() -> impl IntoView {
 /// Activation checkpointing.
 #[component]
 pub(super) fn CheckpointingGroup() -> impl IntoView {
-    let store = expect_context::<Store>();
     view! {
         <Group title=Word::CheckpointingLabel value=|s, lang| short(checkpointing(s.checkpointing, lang))>
             <Select key="checkpointing" label=Word::CheckpointingLabel choices=of!(Checkpointing, checkpointing) />
-            <Show when=move || store.with_scenario(|s| s.checkpointing.counts_layers())>
-                <Number key="checkpoint_layers" label=Word::CheckpointLayersLabel />
-            </Show>
+            <Number key="checkpoint_layers" label=Word::CheckpointLayersLabel />
         </Group>
     }
 }
@@ -41,37 +38,16 @@ pub(super) fn CheckpointingGroup() -> impl IntoView {
 /// The loss, and kernels of norms, MLPs and rotary positions.
 #[component]
 pub(super) fn LossGroup() -> impl IntoView {
-    let store = expect_context::<Store>();
     view! {
         <Group title=Word::KernelsLabel value=|s, lang| short(loss_kernel(s.kernels.loss, lang))>
             <Select key="loss" label=Word::LossLabel choices=of!(LossKernel, loss_kernel) />
-            <Show when=move || {
-                store.with_scenario(|s| matches!(s.kernels.loss, LossKernel::Chunked | LossKernel::ChunkedCompiled))
-            }>
-                <Number key="loss_chunks" label=Word::LossChunksLabel />
-            </Show>
-            <Show when=move || store.with_scenario(|s| s.kernels.loss == LossKernel::RecomputedChunks)>
-                <Number key="loss_chunk_tokens" label=Word::LossChunkTokensLabel />
-            </Show>
-            <Show when=move || store.with_scenario(|s| s.kernels.loss == LossKernel::LastTokens)>
-                <Number key="loss_last_tokens" label=Word::LossLastTokensLabel />
-            </Show>
+            <Number key="loss_chunks" label=Word::LossChunksLabel />
+            <Number key="loss_chunk_tokens" label=Word::LossChunkTokensLabel />
+            <Number key="loss_last_tokens" label=Word::LossLastTokensLabel />
             <Select key="norm_kernel" label=Word::NormKernelLabel choices=of!(Fused, fused) />
             <Select key="mlp_kernel" label=Word::MlpKernelLabel choices=of!(Fused, fused) />
             <Select key="rope_kernel" label=Word::RopeKernelLabel choices=of!(Fused, fused) />
             <Select key="compile" label=Word::CompileLabel choices=of!(Compile, compile) />
         </Group>
-    }
-}
-
-/// A number with its label.
-#[component]
-fn Number(key: &'static str, label: Word) -> impl IntoView {
-    let store = expect_context::<Store>();
-    view! {
-        <div class="control">
-            <label for=key>{move || store.word(label)}</label>
-            <NumberField key=key label=label is_main=true />
-        </div>
     }
 }

@@ -63,9 +63,6 @@ fn listed(keys: &[&'static str], text: &dyn Fn(usize) -> &'static str) -> Vec<Ch
 #[component]
 pub(crate) fn Controls() -> impl IntoView {
     let store = expect_context::<Store>();
-    // The sequence of a model of images is their patches.
-    let reads_tokens =
-        Memo::new(move |_| store.with_scenario(|scenario| scenario.model.architecture.image.is_none()));
     view! {
         <form
             class="controls"
@@ -77,9 +74,7 @@ pub(crate) fn Controls() -> impl IntoView {
             <OwnModel />
             <DimensionsGroup />
             <Slider key="b" label=Word::MicroBatch steps=MICRO_BATCHES />
-            <Show when=move || reads_tokens.get()>
-                <Slider key="s" label=Word::SequenceLength steps=SEQUENCE_LENGTHS />
-            </Show>
+            <Slider key="s" label=Word::SequenceLength steps=SEQUENCE_LENGTHS />
             <Select key="recipe" label=Word::Precision choices=of!(Recipe, recipe) />
             <GroupedSelect key="optimizer" label=Word::OptimizerLabel groups=by_library />
             <OptimizerDetails />

@@ -1,12 +1,12 @@
 //! Optimizers, by library, and what some of them have to be told.
 
 use leptos::prelude::*;
-use vram_core::Scenario;
+use vram_core::link;
 use vram_core::scenario::{Ema, Library, Optimizer};
 use vram_text::{Lang, Word, ema, library, optimizer};
 
 use super::super::choice::{Grouped, Select};
-use super::super::number::NumberField;
+use super::super::number::Number;
 use super::{Group, listed, short, switch};
 use crate::state::Store;
 
@@ -23,23 +23,12 @@ pub(super) fn by_library(lang: Lang) -> Grouped {
 #[component]
 pub(super) fn OptimizerDetails() -> impl IntoView {
     let store = expect_context::<Store>();
-    let has_any = move || store.with_scenario(|s| DETAILS.iter().any(|(_, _, is_needed)| is_needed(s)));
+    let has_any =
+        Memo::new(move |_| store.with_scenario(|s| DETAILS.iter().any(|(key, _)| link::applies(s, key))));
     view! {
-        <Show when=has_any>
+        <Show when=move || has_any.get()>
             <Group title=Word::OptimizerSettingsLabel value=|s, lang| short(optimizer(s.optimizer, lang))>
-                {DETAILS
-                    .iter()
-                    .map(|&(key, label, is_needed)| {
-                        view! {
-                            <Show when=move || store.with_scenario(is_needed)>
-                                <div class="control">
-                                    <label for=key>{move || store.word(label)}</label>
-                                    <NumberField key label is_main=true />
-                                </div>
-                            </Show>
-                        }
-                    })
-                    .collect_view()}
+                {DETAILS.iter().map(|&(key, label)| view! { <Number key label /> }).collect_view()}
             </Group>
         </Show>
     }
@@ -65,14 +54,12 @@ pub(super) fn OptimizerUse() -> impl IntoView {
     }
 }
 
-/// A link's key, what it is called, and which scenarios need it.
-type Detail = (&'static str, Word, fn(&Scenario) -> bool);
-
-const DETAILS: &[Detail] = &[
-    ("optimizer_rank", Word::OptimizerRankLabel, |s| s.optimizer.has_rank()),
-    ("lbfgs_history", Word::HistoryLabel, |s| s.optimizer == Optimizer::Lbfgs),
-    ("shampoo_block", Word::ShampooBlockLabel, |s| s.optimizer == Optimizer::Shampoo),
-    ("soap_widest", Word::SoapWidestLabel, |s| s.optimizer == Optimizer::Soap),
-    ("state_bytes", Word::StateBytesLabel, |s| s.optimizer == Optimizer::Custom),
-    ("step_bytes", Word::StepBytesLabel, |s| s.optimizer == Optimizer::Custom),
+/// Links' keys, and what they are called.
+const DETAILS: &[(&str, Word)] = &[
+    ("optimizer_rank", Word::OptimizerRankLabel),
+    ("lbfgs_history", Word::HistoryLabel),
+    ("shampoo_block", Word::ShampooBlockLabel),
+    ("soap_widest", Word::SoapWidestLabel),
+    ("state_bytes", Word::StateBytesLabel),
+    ("step_bytes", Word::StepBytesLabel),
 ];

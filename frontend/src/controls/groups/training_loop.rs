@@ -5,20 +5,15 @@ use vram_core::scenario::{AutocastScope, Held, KvCache, Stack, Trainer, ZeroGrad
 use vram_text::{Word, autocast_scope, held, kv_cache, stack, trainer, zero_grad};
 
 use super::super::choice::Select;
-use super::super::number::NumberField;
+use super::super::number::Number;
 use super::{Group, listed};
-use crate::state::Store;
 
 /// Gradient accumulation.
 #[component]
 pub(super) fn Accumulation() -> impl IntoView {
-    let store = expect_context::<Store>();
     view! {
         <Group title=Word::AccumulationLabel value=|s, _| s.gradient_accumulation.to_string()>
-            <div class="control">
-                <label for="accumulation">{move || store.word(Word::AccumulationNumber)}</label>
-                <NumberField key="accumulation" label=Word::AccumulationNumber is_main=true />
-            </div>
+            <Number key="accumulation" label=Word::AccumulationNumber />
             <Select key="zero_grad" label=Word::ZeroGradLabel choices=of!(ZeroGrad, zero_grad) />
         </Group>
     }
@@ -27,7 +22,6 @@ pub(super) fn Accumulation() -> impl IntoView {
 /// Rows that are added to the vocabulary.
 #[component]
 pub(super) fn VocabularyGroup() -> impl IntoView {
-    let store = expect_context::<Store>();
     view! {
         <Group
             title=Word::VocabularyLabel
@@ -36,10 +30,7 @@ pub(super) fn VocabularyGroup() -> impl IntoView {
                 multiple.map_or_else(|| Word::Off.in_lang(lang).to_owned(), |multiple| format!("× {multiple}"))
             }
         >
-            <div class="control">
-                <label for="vocab_multiple">{move || store.word(Word::VocabularyMultiple)}</label>
-                <NumberField key="vocab_multiple" label=Word::VocabularyMultiple is_main=true />
-            </div>
+            <Number key="vocab_multiple" label=Word::VocabularyMultiple />
         </Group>
     }
 }

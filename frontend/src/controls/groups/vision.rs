@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use vram_text::Word;
 
 use super::super::choice::Select;
-use super::super::number::NumberField;
+use super::super::number::Number;
 use super::{Group, switch};
 use crate::state::Store;
 
@@ -17,10 +17,7 @@ pub(super) fn VisionGroup() -> impl IntoView {
     view! {
         <Show when=move || has_tower.get()>
             <Group title=Word::VisionLabel value=|s, _| s.vision.images.to_string()>
-                <div class="control">
-                    <label for="images">{move || store.word(Word::ImagesLabel)}</label>
-                    <NumberField key="images" label=Word::ImagesLabel is_main=true />
-                </div>
+                <Number key="images" label=Word::ImagesLabel />
                 <Select key="frozen_tower" label=Word::FrozenTowerLabel choices=switch />
             </Group>
         </Show>

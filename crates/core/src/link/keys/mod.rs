@@ -14,12 +14,20 @@ pub(super) struct Key {
     pub(super) words: &'static [&'static str],
     /// Whether a link says it. What belongs to a method that is not used has no effect, and is left out.
     pub(super) matters: fn(&Scenario) -> bool,
+    /// Whether another value could change the answer, so that it is worth asking for. Where a link leaves out the usual value of a field,
+    /// these are more scenarios than those that it [matters](Self::matters) to.
+    pub(super) applies: fn(&Scenario) -> bool,
 }
 
 impl Key {
     /// A field that only matters to some scenarios. A later default can't change a link without it.
     pub(super) const fn when(self, matters: fn(&Scenario) -> bool) -> Self {
-        Self { matters, ..self }
+        Self { matters, applies: matters, ..self }
+    }
+
+    /// A field that is asked for in other scenarios than those whose links say it.
+    pub(super) const fn asked(self, applies: fn(&Scenario) -> bool) -> Self {
+        Self { applies, ..self }
     }
 }
 
@@ -39,6 +47,7 @@ macro_rules! number {
             },
             words: &[],
             matters: always,
+            applies: always,
         }
     };
 }
@@ -55,6 +64,7 @@ macro_rules! optional {
             },
             words: &[],
             matters: always,
+            applies: always,
         }
     };
 }
@@ -74,6 +84,7 @@ macro_rules! of_part {
             },
             words: &[],
             matters: always,
+            applies: always,
         }
     };
 }
@@ -93,6 +104,7 @@ macro_rules! flag_of_part {
             },
             words: &["0", "1"],
             matters: always,
+            applies: always,
         }
     };
 }
@@ -112,6 +124,7 @@ macro_rules! optional_of_part {
             },
             words: &[],
             matters: always,
+            applies: always,
         }
     };
 }
@@ -128,6 +141,7 @@ macro_rules! choice {
             },
             words: <$kind>::KEYS,
             matters: always,
+            applies: always,
         }
     };
 }
@@ -144,6 +158,7 @@ macro_rules! per_parameter {
             },
             words: &[],
             matters: always,
+            applies: always,
         }
     };
 }
@@ -160,6 +175,7 @@ macro_rules! flag {
             },
             words: &["0", "1"],
             matters: always,
+            applies: always,
         }
     };
 }

@@ -15,8 +15,12 @@ pub(super) const KEYS: &[Key] = &[
         .when(|s| s.optimizer == Optimizer::Soap),
     per_parameter!("state_bytes", |s| s.optimizer_settings.state_bytes)
         .when(|s| s.optimizer == Optimizer::Custom),
-    flag!("in_backward", |s| s.optimizer_settings.in_backward).when(|s| s.optimizer_settings.in_backward),
-    choice!("ema", Ema, |s| s.optimizer_settings.ema).when(|s| s.optimizer_settings.ema != Ema::Off),
+    flag!("in_backward", |s| s.optimizer_settings.in_backward)
+        .when(|s| s.optimizer_settings.in_backward)
+        .asked(always),
+    choice!("ema", Ema, |s| s.optimizer_settings.ema)
+        .when(|s| s.optimizer_settings.ema != Ema::Off)
+        .asked(always),
     per_parameter!("step_bytes", |s| s.optimizer_settings.step_bytes)
         .when(|s| s.optimizer == Optimizer::Custom),
 ];

@@ -16,6 +16,7 @@ pub(super) const PATTERN: Key = Key {
     },
     words: &[],
     matters: always,
+    applies: always,
 }
 .when(|s| !is_said_by_older_keys(&s.model.architecture));
 
@@ -40,6 +41,7 @@ pub(super) const FIRST: Key = Key {
     },
     words: &[],
     matters: always,
+    applies: always,
 };
 
 /// One layer in so many is not limited; `0`: none is.
@@ -60,6 +62,7 @@ pub(super) const FULL_EVERY: Key =
         },
         words: &[],
         matters: always,
+        applies: always,
     };
 
 /// Whether a window, its first layer and how often a layer is not limited are all there is to the pattern.

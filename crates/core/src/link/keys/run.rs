@@ -12,7 +12,9 @@ use crate::units::Bytes;
 
 pub(super) const KEYS: &[Key] = &[
     number!("b", limits::MICRO_BATCH, |s| s.micro_batch),
-    number!("s", limits::SEQUENCE_LENGTH, |s| s.sequence_length),
+    // The sequence of a model of images is their patches.
+    number!("s", limits::SEQUENCE_LENGTH, |s| s.sequence_length)
+        .asked(|s| s.model.architecture.image.is_none()),
     number!("accumulation", limits::GRADIENT_ACCUMULATION, |s| s.gradient_accumulation),
     choice!("recipe", Recipe, |s| s.recipe),
     choice!("optimizer", Optimizer, |s| s.optimizer),
@@ -30,6 +32,7 @@ pub(super) const KEYS: &[Key] = &[
         },
         words: Trainer::KEYS,
         matters: always,
+        applies: always,
     },
     choice!("zero_grad", ZeroGrad, |s| s.zero_grad),
 ];
@@ -37,17 +40,25 @@ pub(super) const KEYS: &[Key] = &[
 /// The training loop.
 pub(super) const LOOP: &[Key] = &[
     optional!("vocab_multiple", limits::VOCABULARY, |s| s.vocabulary.multiple_of)
-        .when(|s| s.vocabulary.multiple_of.is_some()),
+        .when(|s| s.vocabulary.multiple_of.is_some())
+        .asked(always),
     choice!("padding", Padding, |s| s.padding),
-    choice!("autocast_scope", AutocastScope, |s| s.autocast_scope),
-    choice!("held", Held, |s| s.held),
-    choice!("kv_cache", KvCache, |s| s.kv_cache),
+    choice!("autocast_scope", AutocastScope, |s| s.autocast_scope).asked(|s| s.recipe.is_autocast()),
+    choice!("held", Held, |s| s.held).asked(|s| s.objective.method.is_language_modelling()),
+    choice!("kv_cache", KvCache, |s| s.kv_cache).asked(|s| !s.checkpointing.is_on()),
     choice!("stack", Stack, |s| s.stack),
 ];
 
 /// The hardware.
 pub(super) const GPU: &[Key] = &[
-    Key { name: "gpu", write: |s| s.gpu.id.clone(), read: read_gpu, words: &[], matters: always },
+    Key {
+        name: "gpu",
+        write: |s| s.gpu.id.clone(),
+        read: read_gpu,
+        words: &[],
+        matters: always,
+        applies: always,
+    },
     Key {
         name: "gpu_mib",
         write: |s| (s.gpu.capacity.get() >> 20).to_string(),
@@ -57,6 +68,7 @@ pub(super) const GPU: &[Key] = &[
         },
         words: &[],
         matters: always,
+        applies: always,
     },
 ];
 

@@ -79,7 +79,9 @@ impl Scenario {
             return self.micro_batch.get();
         }
         let of_step = self.micro_batch.get().saturating_mul(self.gradient_accumulation.get());
-        of_step.max(1).next_multiple_of(self.objective.rollout.group.get().max(1))
+        let group =
+            if self.objective.method.is_group_relative() { self.objective.rollout.group.get() } else { 1 };
+        of_step.max(1).next_multiple_of(group.max(1))
     }
 
     /// Where completions are generated, if any are.

@@ -87,7 +87,7 @@ impl Mesh {
 
     /// The pipeline rank that is looked at, from 0; none: the one that needs most.
     pub(crate) fn looked_at(&self) -> Option<u64> {
-        Some(self.stage?.get().saturating_sub(1))
+        Some(self.stage?.min(self.pipeline).get().saturating_sub(1))
     }
 
     /// Ranks among which one copy of the model and one sequence are split, before data parallelism.
