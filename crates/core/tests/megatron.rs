@@ -181,6 +181,28 @@ fn experts_have_ways_of_their_own() {
     assert!(matches!(of("ep=8&etp=4"), Err(Error::NotDivisible { .. })));
 }
 
+/// The fullest rank's experts get a multiple of the mean, up to all tokens: with 16 of 128 experts and 8 for each token, 8 times it.
+#[test]
+fn the_fullest_rank_has_what_routing_gives_it() {
+    let of = |more: &str| of_model("qwen3-30b-a3b", &format!("gpus=8&layers=8&ep=8{more}"));
+    let peak = |more: &str| estimate(&of(more)).unwrap().at_peak().requested.get();
+    assert_eq!(peak("&expert_imbalance=100"), peak(""));
+    let [half, twice] = [150, 200].map(|percent| peak(&format!("&expert_imbalance={percent}")) - peak(""));
+    // What is kept of a dispatched token: two tensors of the hidden width, three and one of an expert's, in each layer; and more while one runs.
+    let tokens = 4096 * 8;
+    assert!(half >= tokens / 2 * 2 * 8 * (2048 + 3 * 768), "{half}");
+    assert!(twice > half && twice <= 2 * half + 1024, "{half} {twice}");
+    let refused = |more: &str, most: u64| {
+        let error = estimate(&of(more)).unwrap_err();
+        assert!(matches!(error, Error::OutOfRange { max, min: 100, .. } if max == most), "{error:?}");
+    };
+    refused("&expert_imbalance=801", 800);
+    let alone = Scenario { expert_load: of("&expert_imbalance=101").expert_load, ..Scenario::default() };
+    assert!(estimate(&alone).is_err());
+    let link = link::write(&of("&expert_imbalance=150"));
+    assert_eq!(link::read(&link).scenario.expert_load, of("&expert_imbalance=150").expert_load);
+}
+
 #[test]
 fn a_mesh_of_16384_gpus_round_trips() {
     let scenario =

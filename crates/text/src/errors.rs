@@ -132,6 +132,7 @@ fn of_several_gpus(key: &str) -> Option<Word> {
         "cp_rotate" => Word::RotateLabel,
         "cp_repeats_keys" => Word::RepeatsKeysLabel,
         "ep" => Word::ExpertParallelLabel,
+        "expert_imbalance" => Word::ExpertImbalanceLabel,
         "etp" => Word::ExpertTensorLabel,
         "mesh" => Word::MeshLabel,
         _ => return None,

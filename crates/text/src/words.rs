@@ -132,6 +132,7 @@ words! {
     RepeatsKeysLabel: "Keys and values repeated for each query head first", "先把键值按查询头复制";
     RotateLabel: "Keys and values are exchanged by", "键值交换方式";
     ExpertParallelLabel: "Expert parallelism, ways", "专家并行（EP）路数";
+    ExpertImbalanceLabel: "Tokens of the fullest expert-parallel rank, % of the mean", "token 最多的专家并行 rank 所得 token 数（占平均值的百分比）";
     ExpertTensorLabel: "Ways in which an expert is split (0: as tensor parallelism)", "专家张量并行（ETP）路数（0：与张量并行相同）";
     MeshLabel: "Product of the mesh", "设备网格各维之积";
     CustomGpu: "Other GPU", "其他 GPU";

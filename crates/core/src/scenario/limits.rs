@@ -46,6 +46,8 @@ pub const ELEMENTS_OR_NONE: (u32, u32) = (0, 4_000_000_000);
 pub const OPTIMIZER_RANK: (u32, u32) = (1, 65_536);
 /// Steps that an optimizer remembers.
 pub const HISTORY: (u32, u32) = (1, 10_000);
+/// Tokens of the fullest rank in percent of the mean.
+pub const IMBALANCE: (u32, u32) = (100, 6_553_600);
 /// Width of a preconditioned block or dimension.
 pub const PRECONDITIONED: (u32, u32) = (1, 1_048_576);
 /// A GPU's memory in MiB.

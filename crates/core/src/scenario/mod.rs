@@ -15,6 +15,7 @@ mod quantisation;
 mod ranges;
 mod recurrent;
 mod refusals;
+mod routing;
 mod trainer;
 mod vision;
 mod vocabulary;
@@ -38,6 +39,7 @@ pub use parallel::{
     Spread,
 };
 pub use quantisation::{Quantisation, QuantisedBase};
+pub use routing::ExpertLoad;
 pub use trainer::Trainer;
 pub use vision::Vision;
 pub use vocabulary::Vocabulary;
@@ -102,6 +104,8 @@ pub struct Scenario {
     pub stack: Stack,
     /// How it is spread over several GPUs.
     pub parallel: Parallel,
+    /// How evenly tokens are dealt out among ranks with experts.
+    pub expert_load: ExpertLoad,
     /// The GPU that it should fit on. No byte of the ledger depends on it.
     pub gpu: Gpu,
 }
@@ -169,6 +173,7 @@ impl Default for Scenario {
             vision: Vision::default(),
             stack: Stack::Current,
             parallel: Parallel::default(),
+            expert_load: ExpertLoad::default(),
             gpu: Gpu { id: "h100-80gb".to_owned(), capacity: Bytes::mib(81_559) },
         }
     }
@@ -201,6 +206,7 @@ impl Scenario {
             });
         }
         self.check_parallel()?;
+        self.check_expert_load()?;
         self.check_what_libraries_lack()?;
         self.check_checkpointing()?;
         self.check_kernels()

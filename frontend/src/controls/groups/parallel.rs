@@ -90,6 +90,7 @@ fn MeshGroup() -> impl IntoView {
         <Select key="cp_repeats_keys" label=Word::RepeatsKeysLabel choices=switch />
         <Number key="ep" label=Word::ExpertParallelLabel />
         <Number key="etp" label=Word::ExpertTensorLabel />
+        <Number key="expert_imbalance" label=Word::ExpertImbalanceLabel />
         <Select key="last_rank" label=Word::LastRankLabel choices=switch />
     }
 }

@@ -3,7 +3,7 @@
 use super::{CUSTOM, Key, always, is_set, none_for_zero, unknown, zero_for_none};
 use crate::link::count;
 use crate::scenario::{
-    DataParallel, GradientSync, ReduceDtype, Reshard, Rotate, Scenario, Schedule, Spread, limits,
+    DataParallel, ExpertLoad, GradientSync, ReduceDtype, Reshard, Rotate, Scenario, Schedule, Spread, limits,
 };
 use crate::units::Count;
 
@@ -151,4 +151,7 @@ pub(super) const KEYS: &[Key] = &[
     optional!("etp", limits::GPUS, |s| s.parallel.mesh.expert_tensor)
         .when(|s| is_parallel(s) && s.parallel.mesh.expert_tensor.is_some())
         .asked(deals_out_experts),
+    number!("expert_imbalance", limits::IMBALANCE, |s| s.expert_load.imbalance)
+        .when(|s| s.expert_load != ExpertLoad::default())
+        .asked(|s| is_expert_parallel(s) && deals_out_experts(s)),
 ];

@@ -11,7 +11,7 @@ pub(crate) use states::{buffers, states};
 
 use crate::ledger::{Dim, Symbol};
 use crate::model::Architecture;
-use crate::scenario::{Attention, Checkpointing, LossKernel, Rotate, Scenario};
+use crate::scenario::{Attention, Checkpointing, ExpertLoad, LossKernel, Rotate, Scenario};
 use crate::units::Count;
 
 /// Rows of the vocabulary are padded to a multiple of this for each tensor-parallel rank (`--make-vocab-size-divisible-by`).
@@ -46,6 +46,8 @@ pub(crate) struct RankPart {
     pub(crate) checkpointing: Checkpointing,
     pub(crate) checkpoint_layers: u64,
     pub(crate) loss: LossKernel,
+    /// Tokens of the fullest expert-parallel rank, in percent of the mean.
+    imbalance: u64,
     rows: u64,
     sequence: u64,
     multiple: u64,
@@ -74,6 +76,7 @@ impl RankPart {
             checkpointing: scenario.checkpointing,
             checkpoint_layers: scenario.checkpoint_layers.get(),
             loss: scenario.kernels.loss,
+            imbalance: scenario.expert_load.imbalance.get(),
             rows: scenario.micro_batch.get(),
             sequence: scenario.sequence_length.get(),
             multiple: scenario.vocabulary.multiple_of.map_or(VOCABULARY_MULTIPLE, Count::get),
@@ -206,13 +209,21 @@ impl RankPart {
         Dim::number(self.architecture.rotary_dim().get())
     }
 
-    /// Tokens that a rank's experts work on, each counted as often as it has experts: as many for every expert
-    /// (`get_capacity` with a factor of 1: rounded up), for the whole group of ranks as many as they send.
+    /// Tokens that a rank sends to experts, each counted as often as it has experts: as many for every expert
+    /// (`get_capacity` with a factor of 1: rounded up).
     pub(crate) fn routed(&self) -> u64 {
         let Some(experts) = self.architecture.experts else { return 0 };
         let tokens = self.rows.saturating_mul(self.short().value);
         let each = tokens.saturating_mul(experts.per_token.get()).div_ceil(experts.count.get().max(1));
         each.saturating_mul(experts.count.get())
+    }
+
+    /// Tokens that a rank's experts work on: as many as it sends, where all ranks get as many; the fullest one's where they don't.
+    ///
+    /// Derived, not measured, for more than the mean: without a capacity nothing is dropped or padded (`MoEAlltoAllTokenDispatcher`,
+    /// `num_out_tokens`, `output_splits`).
+    pub(crate) fn received(&self) -> u64 {
+        self.routed().saturating_mul(self.imbalance).div_ceil(ExpertLoad::BALANCED.into())
     }
 
     /// Experts of a layer that the rank has.

@@ -1,7 +1,8 @@
 //! `MoELayer` with the all-to-all dispatcher and grouped products (`transformer/moe/moe_layer.py`, `token_dispatcher.py`
 //! `MoEAlltoAllTokenDispatcher`, `experts.py` `TEGroupedMLP`, `router.py` `TopKRouter`).
 //!
-//! Every expert is taken to get as many tokens as the others, which a capacity factor of 1 with padding makes sure of. `custom_forward` has
+//! Every expert is taken to get as many tokens as the others, which a capacity factor of 1 with padding makes sure of, unless the scenario
+//! says how many the fullest rank gets. `custom_forward` has
 //! names for the tokens in their order of experts before and after the all-to-all until it returns, and for what the experts have made until
 //! that has come back: that is where a layer's forward is largest.
 
@@ -17,12 +18,12 @@ impl Writer<'_> {
         let Some(experts) = rank.architecture.experts else { return self.mlp(x) };
         let normed = self.norm(x, Module::PostAttentionNorm);
         let order = self.router(normed);
-        let permuted = self.sent(normed, &[order], What::Selected);
-        let dispatched = self.sent(permuted, &[], What::Input);
+        let permuted = self.sent(normed, &[order], What::Selected, rank.routed());
+        let dispatched = self.sent(permuted, &[], What::Input, rank.received());
         let shared = experts.shared_ffn.map(|width| self.shared_experts(normed, width.get()));
         self.tape.drop(normed);
         let weighted = self.grouped_mlp(dispatched, experts.ffn.get());
-        let returned = self.sent(weighted, &[], What::Weighted);
+        let returned = self.sent(weighted, &[], What::Weighted, rank.routed());
         let output = self.residual(Module::Experts, What::Output);
         let gradient = self.gradient(returned);
         let mut output = self.tape.operator(output, &[order], &[gradient]);
@@ -81,8 +82,8 @@ impl Writer<'_> {
     }
 
     /// Tokens in the order of experts, on the way from or to other ranks.
-    fn sent(&mut self, x: Var, kept: &[Var], what: What) -> Var {
-        let dims = [Dim::number(self.rank.routed()), self.rank.hidden()];
+    fn sent(&mut self, x: Var, kept: &[Var], what: What, tokens: u64) -> Var {
+        let dims = [Dim::number(tokens), self.rank.hidden()];
         let storage = made(Module::Experts, what, &dims, Dtype::Bf16);
         let gradient = self.gradient(x);
         self.tape.operator(storage, kept, &[gradient])
@@ -92,7 +93,7 @@ impl Writer<'_> {
     /// ranks, each of which has a part of every expert's width. Leaves the caller's `dispatched` to it.
     fn grouped_mlp(&mut self, dispatched: Var, ffn: u64) -> Var {
         let rank = self.rank;
-        let tokens = Dim::number(rank.routed().saturating_mul(rank.expert_tensor));
+        let tokens = Dim::number(rank.received().saturating_mul(rank.expert_tensor));
         let (hidden, width) = (rank.hidden(), Dim::new(Symbol::ExpertFfn, ffn / rank.expert_tensor));
         let of = |module, what, dims: &[Dim]| made(module, what, dims, Dtype::Bf16);
         let mut input = None;
@@ -119,7 +120,8 @@ impl Writer<'_> {
         for var in [both, chances, activated] {
             self.tape.drop(var);
         }
-        let rows = [(rank.local_experts() > 1, tokens), (rank.expert_tensor > 1, Dim::number(rank.routed()))];
+        let rows =
+            [(rank.local_experts() > 1, tokens), (rank.expert_tensor > 1, Dim::number(rank.received()))];
         for (_, rows) in rows.into_iter().filter(|&(is_done, _)| is_done) {
             let storage = of(Module::ExpertsDown, What::Contiguous, &[rows, hidden]);
             let next = self.copied(output, storage);
