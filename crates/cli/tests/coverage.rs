@@ -79,8 +79,14 @@ fn only_what_has_an_effect_is_said_to_be_derived() {
 
 #[test]
 fn an_optimizer_that_is_said_to_be_backed_by_runs_has_one() {
-    let files =
-        ["optimizers.jsonl", "goldens.jsonl", "goldens_parallel.jsonl", "more.jsonl", "methods.jsonl"];
+    let files = [
+        "optimizers.jsonl",
+        "goldens.jsonl",
+        "goldens_parallel.jsonl",
+        "more.jsonl",
+        "methods.jsonl",
+        "zeroth_order.jsonl",
+    ];
     let with_a_run: BTreeSet<Optimizer> = files
         .iter()
         .flat_map(|file| goldens(&format!("goldens/{file}")))

@@ -114,11 +114,14 @@ pub(crate) fn points(
             push(Moment::Forward(index), layer.forward.categories());
         }
         push(Moment::Loss, at(Instant::Loss));
-        push(Moment::BackwardHead, at(Instant::BackwardHead));
-        for (index, layer) in layers.iter().enumerate().rev().map(|(index, layer)| (index as u64, layer)) {
-            push(Moment::Backward(index), layer.backward.categories());
+        if has(Instant::BackwardHead) {
+            push(Moment::BackwardHead, at(Instant::BackwardHead));
+            for (index, layer) in layers.iter().enumerate().rev().map(|(index, layer)| (index as u64, layer))
+            {
+                push(Moment::Backward(index), layer.backward.categories());
+            }
+            push(Moment::BackwardEmbedding, at(Instant::BackwardEmbedding));
         }
-        push(Moment::BackwardEmbedding, at(Instant::BackwardEmbedding));
         push(Moment::OptimizerStep, at(Instant::OptimizerStep));
     }
     points

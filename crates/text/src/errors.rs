@@ -147,6 +147,13 @@ pub fn error_sentence(error: &Error, lang: Lang) -> String {
     }
 }
 
+/// Why a word that names something real is none of the choices: of `torch.optim`'s optimizers one (`sparse_adam.py`, `SparseAdam.step`).
+fn reason(field: &Field, given: &str) -> Option<Word> {
+    let letters: String = given.chars().filter(char::is_ascii_alphabetic).collect();
+    let is_sparse = field.key() == "optimizer" && letters.eq_ignore_ascii_case("sparseadam");
+    is_sparse.then_some(Word::SparseAdamReason)
+}
+
 /// What is accepted; of a long list the first ones, and how many more there are.
 fn listed(accepted: &[&str], between: &str) -> String {
     const MOST: usize = 40;
@@ -174,7 +181,9 @@ fn english(error: &Error) -> String {
             format_count(*max)
         ),
         Error::UnknownChoice { field, given, accepted } | Error::Unsupported { field, given, accepted } => {
-            format!("{}: \"{given}\" was given; accepted are {}.", name(field), listed(accepted, ", "))
+            let accepted = listed(accepted, ", ");
+            let reason = reason(field, given).map_or(String::new(), |word| format!(" {}", word.in_lang(Lang::En)));
+            format!("{}: \"{given}\" was given; accepted are {accepted}.{reason}", name(field))
         }
         Error::Missing { field } => format!("{} is missing, and there is no default for it.", name(field)),
         Error::Doubled { field } => format!("{} is given twice; the first value counts.", name(field)),
@@ -231,7 +240,9 @@ fn chinese(error: &Error) -> String {
             format_count(*max)
         ),
         Error::UnknownChoice { field, given, accepted } | Error::Unsupported { field, given, accepted } => {
-            format!("{}：给出的是“{given}”，可选值为 {}。", name(field), listed(accepted, "、"))
+            let accepted = listed(accepted, "、");
+            let reason = reason(field, given).map_or("", |word| word.in_lang(Lang::Zh));
+            format!("{}：给出的是“{given}”，可选值为 {accepted}。{reason}", name(field))
         }
         Error::Missing { field } => format!("缺少 {}，且它没有默认值。", name(field)),
         Error::Doubled { field } => format!("{} 出现了两次，以第一个值为准。", name(field)),

@@ -62,6 +62,7 @@ words! {
     SequenceLength: "Sequence length", "序列长度";
     Precision: "Precision", "精度";
     OptimizerLabel: "Optimizer", "优化器";
+    SparseAdamReason: "SparseAdam raises an error on dense gradients, and every layer that is followed here makes dense ones.", "SparseAdam 遇到稠密梯度会报错，而这里涉及的所有层产生的都是稠密梯度。";
     OptimizerSettingsLabel: "Optimizer's details", "优化器细节";
     OptimizerRankLabel: "Rank of projected gradients", "梯度投影的秩";
     HistoryLabel: "Steps that L-BFGS remembers", "L-BFGS 记住的步数";

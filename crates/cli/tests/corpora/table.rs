@@ -232,6 +232,13 @@ pub(super) const CORPORA: &[Corpus] = &[
         ..NONE
     },
     Corpus {
+        file: "goldens/zeroth_order.jsonl",
+        about: "MeZO, written after its authors' trainer: forwards in inference mode, no backward",
+        runs: 11,
+        limits: &[all("optimizer_step", 0.000_001), all("forward", 0.000_13), all("peak_requested", 0.000_13)],
+        ..NONE
+    },
+    Corpus {
         file: "goldens/goldens_parallel.jsonl",
         groups: &["liger", "loss"],
         about: "losses and Liger's kernels",

@@ -131,6 +131,7 @@ fn rule(optimizer: Optimizer) -> Rule {
         O::Lomo => Rule::new(nothing, fused::lomo_update),
         O::AdaLomo => Rule::new(fused::adalomo, fused::adalomo_update),
         O::BAdam => Rule::new(others::badam, others::badam_step),
+        O::MeZo => Rule::new(nothing, others::mezo_step),
         O::GaLore => Rule::new(low_rank::galore, low_rank::galore_step),
         O::GaLore8bit => Rule::new(low_rank::galore_8bit, low_rank::galore_8bit_step),
         O::QGaLore => Rule::new(low_rank::q_galore, low_rank::q_galore_step),

@@ -1,6 +1,6 @@
 //! Optimizers outside of PyTorch whose states have the parameters' shapes.
 
-use super::{Held, Updated};
+use super::{Held, Updated, copies};
 use crate::ledger::{Category, Symbol, What};
 use crate::model::Parameter;
 use crate::units::Dtype;
@@ -74,6 +74,16 @@ pub(super) fn badam_step(updated: &Updated<'_>) -> Vec<Held> {
     let gradients = in_fp32(updated, Category::Temporaries, What::GradientFp32);
     let denominators = in_fp32(updated, Category::Temporaries, What::StepDenominator);
     if updated.dtype == Dtype::Fp32 { vec![denominators] } else { vec![gradients, denominators] }
+}
+
+/// Of one tensor after another: what is drawn, its multiple, that of the weight, and their sum (`zo_update`). Weights are moved and moved
+/// back by less: what is drawn, two multiples of it and the tensor that takes the weight's place (`zo_perturb_parameters`). Biases and
+/// norms have no decay.
+pub(super) fn mezo_step(updated: &Updated<'_>) -> Vec<Held> {
+    let tensors = |parameter: &Parameter| if parameter.matrix.is_some() { 4 } else { 3 };
+    let size = |parameter: &&Parameter| parameter.elements().saturating_mul(tensors(parameter));
+    let largest = updated.parameters.iter().max_by_key(size);
+    largest.map(|largest| copies(tensors(largest), largest.elements(), updated.dtype)).into_iter().collect()
 }
 
 fn in_fp32(updated: &Updated<'_>, category: Category, what: What) -> Held {

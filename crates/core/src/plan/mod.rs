@@ -103,6 +103,12 @@ impl Pass {
     /// The trained model's pass.
     pub(crate) fn of_policy(scenario: &Scenario) -> Self {
         let pass = Self::of_text(scenario);
+        let pass = if scenario.optimizer.needs_no_gradients() {
+            // In evaluation and inference mode (`zo_forward`), in which autocast keeps no casts.
+            Self { trained: Trained::NONE, ..pass.without_dropout() }
+        } else {
+            pass
+        };
         let front = pass.architecture.tower.map(|tower| Box::new(Front::of(scenario, &pass, tower)));
         Self { front, ..pass }
     }

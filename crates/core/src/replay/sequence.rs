@@ -49,7 +49,11 @@ impl<'a> Player<'a> {
             if micro_batch == 0 && self.scenario.zero_grad == ZeroGrad::BeforeBackward {
                 self.zero_gradients();
             }
-            self.backward(forwarded);
+            if self.scenario.optimizer.needs_no_gradients() {
+                self.forget(forwarded);
+            } else {
+                self.backward(forwarded);
+            }
         }
         self.optimizer_step(is_first);
         if self.scenario.zero_grad == ZeroGrad::AfterStep {
@@ -165,6 +169,15 @@ impl<'a> Player<'a> {
                 memory.drain(..).for_each(|memory| self.allocator.free(memory));
             }
         }
+    }
+
+    /// Without a graph nothing is left of forward but its inputs.
+    fn forget(&mut self, forwarded: Forwarded<'a>) {
+        let Forwarded { embedding, layers, head, mut inputs, .. } = forwarded;
+        for block in layers.into_iter().chain([embedding, head]) {
+            block.end(&mut self.gradients, &mut self.allocator);
+        }
+        self.drop_inputs(&mut inputs, Instant::OptimizerStep);
     }
 
     fn backward(&mut self, forwarded: Forwarded<'a>) {

@@ -221,6 +221,8 @@ optimizers! {
     AdaLomo = "adalomo", Authors, Golden, "lomo-optim, adalomo.py, AdaLomo.fuse_update";
     /// BAdam: AdamW on one layer at a time, whose fp32 copy and states are made anew for the next one.
     BAdam = "badam", Authors, Golden, "badam, block_optim.py, BlockOptimizer.step_single_gpu";
+    /// MeZO: two forwards without a graph, at weights moved along a random direction and against it.
+    MeZo = "mezo", Authors, Golden, "princeton-nlp/MeZO, large_models/trainer.py, zo_perturb_parameters, zo_update";
     /// GaLore: AdamW on gradients that are projected to a low rank.
     GaLore = "galore_adamw", Authors, Golden, "galore-torch, adamw.py; galore_projector.py";
     /// GaLore with bitsandbytes' 8-bit states.
@@ -252,6 +254,11 @@ impl Optimizer {
     /// Whether it has no step of its own: backward's hooks update each tensor when the next gradient is there.
     pub const fn is_fused_with_backward(self) -> bool {
         matches!(self, Self::Lomo | Self::AdaLomo)
+    }
+
+    /// Whether it asks for losses alone: no backward runs.
+    pub const fn needs_no_gradients(self) -> bool {
+        matches!(self, Self::MeZo)
     }
 
     /// Whether it projects gradients to a rank that is chosen.

@@ -68,7 +68,7 @@ impl Step<'_> {
                 self.account.add_gradients_where(instant, |name| name.part != Part::Value);
             }
         }
-        if self.scenario.updates_in_backward() {
+        if self.scenario.updates_in_backward() || self.scenario.optimizer.needs_no_gradients() {
             return;
         }
         if let Some(collectives) = self.collectives {

@@ -115,12 +115,13 @@ impl Blocks {
             }
             _ => (Run::Recompute, Mode::Recompute),
         };
+        let recorded = if scenario.optimizer.needs_no_gradients() { Mode::NoGrad } else { Mode::Grad };
         let first_pass = if run == Run::Recompute { Mode::FirstPass } else { Mode::NoGrad };
         let layers = kinds(pass)
             .into_iter()
             .map(|kind| {
                 let recomputes = kind.layer.recomputes && can_be_checkpointed(pass, kind.layer.place);
-                let mode = if recomputes { mode } else { Mode::Grad };
+                let mode = if recomputes { mode } else { recorded };
                 LayerBlocks {
                     kind,
                     without_graph: recomputes.then(|| rules::layer(pass, first_pass, kind.layer)),
@@ -131,9 +132,9 @@ impl Blocks {
             })
             .collect();
         Self {
-            embedding: rules::embedding(pass, Mode::Grad),
+            embedding: rules::embedding(pass, recorded),
             layers,
-            head: rules::head(pass, Mode::Grad, scenario),
+            head: rules::head(pass, recorded, scenario),
         }
     }
 }

@@ -86,7 +86,8 @@ pub(crate) fn inputs(scenario: &Scenario, pass: &Pass) -> Vec<Input> {
         let labels = Input { storage: labels, copies: 1, until: Instant::BackwardEmbedding };
         return vec![pixels(&image, pass), labels];
     }
-    let follows = (0..pass.architecture.blocks()).any(|index| pass.trains_or_follows(index));
+    let has_graph = !scenario.optimizer.needs_no_gradients();
+    let follows = has_graph && (0..pass.architecture.blocks()).any(|index| pass.trains_or_follows(index));
     let mut inputs = vec![of_batch(What::TokenIds)];
     if let Some(front) = &pass.front {
         inputs.push(pixels(&front.of.image, &front.tower));

@@ -16,6 +16,9 @@ pub(crate) fn present(scenario: &Scenario) -> InstantSet {
     if scenario.objective.method == Method::Generate {
         return InstantSet::default().with(Instant::Generation);
     }
+    if scenario.optimizer.needs_no_gradients() {
+        return InstantSet::default().with(Instant::Forward).with(Instant::Loss).with(Instant::OptimizerStep);
+    }
     let mut present = InstantSet::TRAINING;
     if generates {
         present = present.with(Instant::Generation);

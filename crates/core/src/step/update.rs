@@ -17,7 +17,7 @@ impl Step<'_> {
             return self.zero_step();
         }
         let instant = Instant::OptimizerStep;
-        if !self.scenario.replaces_gradients() {
+        if !self.scenario.replaces_gradients() && !self.scenario.optimizer.needs_no_gradients() {
             self.account.add_gradients(instant);
         }
         let architecture = self.scenario.architecture();

@@ -86,6 +86,7 @@ pub const fn optimizer(optimizer: Optimizer, lang: Lang) -> &'static str {
         O::Came => "CAME",
         O::Lomo => "LOMO",
         O::AdaLomo => "AdaLOMO",
+        O::MeZo => lang.pick("MeZO, without gradients", "MeZO，无需梯度"),
         O::BAdam => lang.pick("BAdam, a layer at a time", "BAdam，逐层轮换"),
         O::GaLore => "GaLore AdamW",
         O::GaLore8bit => "GaLore 8-bit AdamW",
