@@ -235,7 +235,11 @@ pub(super) const CORPORA: &[Corpus] = &[
         file: "goldens/zeroth_order.jsonl",
         about: "MeZO, written after its authors' trainer: forwards in inference mode, no backward",
         runs: 11,
-        limits: &[all("optimizer_step", 0.000_001), all("forward", 0.000_13), all("peak_requested", 0.000_13)],
+        limits: &[
+            all("optimizer_step", 0.000_001),
+            all("forward", 0.000_13),
+            all("peak_requested", 0.000_13),
+        ],
         ..NONE
     },
     Corpus {
