@@ -109,15 +109,21 @@ pub enum Family {
     MinimaxM2,
     /// `qwen3_next`
     Qwen3Next,
+    /// `mamba`
+    Mamba,
+    /// `falcon_mamba`
+    FalconMamba,
     /// `mamba2`
     Mamba2,
+    /// `jamba`
+    Jamba,
     /// A decoder of no known family, read by its keys as `llama` is.
     Generic,
 }
 
 impl Family {
     /// Every family, in the order in which they are listed to readers.
-    pub const ALL: [Self; 54] = [
+    pub const ALL: [Self; 57] = [
         Self::Llama,
         Self::Mistral,
         Self::Qwen2,
@@ -170,7 +176,10 @@ impl Family {
         Self::GraniteMoe,
         Self::MinimaxM2,
         Self::Qwen3Next,
+        Self::Mamba,
+        Self::FalconMamba,
         Self::Mamba2,
+        Self::Jamba,
         Self::Generic,
     ];
 
@@ -230,7 +239,10 @@ impl Family {
             Self::GraniteMoe => "granitemoe",
             Self::MinimaxM2 => "minimax_m2",
             Self::Qwen3Next => "qwen3_next",
+            Self::Mamba => "mamba",
+            Self::FalconMamba => "falcon_mamba",
             Self::Mamba2 => "mamba2",
+            Self::Jamba => "jamba",
             Self::Generic => "generic",
         }
     }

@@ -20,7 +20,7 @@ pub(crate) use parameters::{elements, has_one_qkv};
 pub use pattern::{Mixer, Pattern};
 pub use recurrent::{Recurrent, Scan};
 pub use sparse::{Decoder, Experts, Latent};
-pub use traits::{Branches, QkNorm, RopeKind, Routing};
+pub use traits::{Branches, QkNorm, RopeKind, Routing, ScanNorms};
 
 use crate::units::Count;
 
@@ -187,7 +187,7 @@ impl Architecture {
         self.positions.is_none()
             && self.decoder.is_none()
             && self.image.is_none()
-            && !self.family.is_state_space()
+            && !self.family.has_no_positions()
     }
 
     /// The MLP has three projections instead of two.

@@ -9,13 +9,15 @@ pub enum Scan {
     GatedDelta,
     /// State space duality (`Mamba2Mixer`).
     Mamba2,
+    /// The selective scan, token by token (`MambaMixer`, `JambaMambaMixer`): each channel is a head of width one.
+    Selective,
 }
 
 impl Scan {
     /// Every kind.
-    pub const ALL: [Self; 2] = [Self::GatedDelta, Self::Mamba2];
+    pub const ALL: [Self; 3] = [Self::GatedDelta, Self::Mamba2, Self::Selective];
     /// The words of all kinds, in the same order.
-    pub const KEYS: &'static [&'static str] = &["gated_delta", "mamba2"];
+    pub const KEYS: &'static [&'static str] = &["gated_delta", "mamba2", "selective"];
 
     /// The kind that a word names.
     pub fn from_key(key: &str) -> Option<Self> {
@@ -27,6 +29,7 @@ impl Scan {
         match self {
             Self::GatedDelta => "gated_delta",
             Self::Mamba2 => "mamba2",
+            Self::Selective => "selective",
         }
     }
 }
@@ -48,6 +51,8 @@ pub struct Recurrent {
     pub kernel: Count,
     /// Tokens that are worked on at once (`chunk_size`).
     pub chunk: Count,
+    /// Rank of the projection that makes the length of a step (`time_step_rank`); a selective scan's.
+    pub step_rank: Count,
     /// The convolution has a bias (`use_conv_bias`).
     pub conv_bias: bool,
     /// The projections have biases (`use_bias`).
@@ -67,8 +72,11 @@ impl Recurrent {
         self.value_heads.get().saturating_mul(self.value_dim.get())
     }
 
-    /// What goes through the convolution: queries, keys and values.
+    /// What goes through the convolution: queries, keys and values; of a selective scan, values alone.
     pub const fn channels(&self) -> u64 {
-        self.keys().saturating_mul(2).saturating_add(self.values())
+        match self.scan {
+            Scan::Selective => self.values(),
+            Scan::GatedDelta | Scan::Mamba2 => self.keys().saturating_mul(2).saturating_add(self.values()),
+        }
     }
 }

@@ -17,6 +17,8 @@ pub struct Experts {
     pub dense_layers: Count,
     /// Of the others, one in so many has experts (`decoder_sparse_step`).
     pub every: Count,
+    /// So many layers before the last of each `every` (`expert_layer_offset`).
+    pub early: Count,
     /// Whether the chosen experts' probabilities are divided by their sum (`norm_topk_prob`).
     pub renormalises: bool,
 }
@@ -24,7 +26,8 @@ pub struct Experts {
 impl Experts {
     /// Whether layer `index` (from 0) has experts.
     pub fn has(&self, index: u64) -> bool {
-        index >= self.dense_layers.get() && (index + 1).is_multiple_of(self.every.get().max(1))
+        let shifted = index.saturating_add(1).saturating_add(self.early.get());
+        index >= self.dense_layers.get() && shifted.is_multiple_of(self.every.get().max(1))
     }
 }
 

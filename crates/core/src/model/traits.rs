@@ -54,6 +54,17 @@ pub enum QkNorm {
     WithoutWeights,
 }
 
+/// How the length of a step, B and C of a selective scan are normalised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScanNorms {
+    /// Not at all (`MambaMixer`).
+    None,
+    /// By norms with weights (`JambaMambaMixer`).
+    Weighted,
+    /// By norms without (`FalconMambaWeightlessRMSNorm`).
+    WithoutWeights,
+}
+
 /// How a token's experts are chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Routing {
@@ -61,6 +72,8 @@ pub enum Routing {
     Softmax,
     /// The same, cast to the dtype of the logits (`Qwen3MoeTopKRouter`).
     SoftmaxCast,
+    /// The same, cast to the dtype of what the router reads (`JambaTopKRouter`).
+    SoftmaxAsInput,
     /// The product of fp32 copies, softmax, a scale (`DeepseekV2TopkRouter`).
     SoftmaxFp32,
     /// The product of fp32 copies, sigmoid, groups, a scale (`DeepseekV3TopkRouter`).
@@ -239,6 +252,7 @@ impl Family {
             Self::GptOss => Routing::SoftmaxOfLargest,
             Self::GraniteMoe => Routing::SoftmaxOfLargestFp32,
             Self::Llama4Text => Routing::Everyone,
+            Self::Jamba => Routing::SoftmaxAsInput,
             Self::Qwen2Moe | Self::Qwen3Moe | Self::Qwen3Next | Self::Olmoe => Routing::SoftmaxCast,
             _ => Routing::Softmax,
         }
@@ -249,9 +263,23 @@ impl Family {
         matches!(self, Self::Qwen2Moe | Self::Qwen3Next)
     }
 
-    /// Whether a layer is a norm and a scan alone, without an MLP (`Mamba2Block`).
+    /// Whether a layer is a norm and a scan alone, without an MLP (`MambaBlock`, `Mamba2Block`).
     pub const fn is_state_space(self) -> bool {
-        matches!(self, Self::Mamba2)
+        matches!(self, Self::Mamba | Self::FalconMamba | Self::Mamba2)
+    }
+
+    /// How a selective scan's step, B and C are normalised.
+    pub const fn scan_norms(self) -> ScanNorms {
+        match self {
+            Self::Jamba => ScanNorms::Weighted,
+            Self::FalconMamba => ScanNorms::WithoutWeights,
+            _ => ScanNorms::None,
+        }
+    }
+
+    /// Whether attention has no positions at all, because other layers tell them (`JambaAttention`).
+    pub const fn has_no_positions(self) -> bool {
+        self.is_state_space() || matches!(self, Self::Jamba)
     }
 
     /// Whether attention's output is multiplied by a gate that the query projection makes (`Qwen3NextAttention`).

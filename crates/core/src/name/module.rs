@@ -69,6 +69,16 @@ names! {
         RecurrentRates = "in_proj_ba",
         /// The convolution over the last tokens.
         Conv = "conv1d",
+        /// Makes a step's length, B and C of what the convolution has made (`x_proj`).
+        SelectiveIn = "x_proj",
+        /// Norm of the length of a step.
+        StepNorm = "dt_layernorm",
+        /// Norm of B.
+        BNorm = "b_layernorm",
+        /// Norm of C.
+        CNorm = "c_layernorm",
+        /// Widens the length of a step from its rank to all channels.
+        StepProj = "dt_proj",
         /// What is added to a step's length before softplus.
         DtBias = "dt_bias",
         /// Logarithm of a head's decay.

@@ -27,7 +27,10 @@ impl Writer<'_> {
             RoutingKind::SoftmaxOfLargest | RoutingKind::SoftmaxOfLargestFp32 => {
                 self.route_by_largest(x, experts)
             }
-            RoutingKind::Softmax | RoutingKind::SoftmaxCast | RoutingKind::Everyone => self.route(x, experts),
+            RoutingKind::Softmax
+            | RoutingKind::SoftmaxCast
+            | RoutingKind::SoftmaxAsInput
+            | RoutingKind::Everyone => self.route(x, experts),
         }
     }
 
@@ -60,7 +63,6 @@ impl Writer<'_> {
     /// `MixtralTopKRouter`, `Qwen3MoeTopKRouter`: a linear layer, softmax in fp32, the largest few, divided by their sum.
     fn route(&mut self, x: Var, experts: &Experts) -> Routing {
         let logits = self.router_logits(x, experts, false);
-        let casts = self.pass.architecture.family.routing() == RoutingKind::SoftmaxCast;
         // `logits.float()`, or `softmax(logits, dtype=torch.float)`.
         let wide = self.cast(logits, Module::Router, What::LogitsFp32, Dtype::Fp32);
         let probabilities = self.routing_probabilities(wide, experts);
@@ -70,8 +72,12 @@ impl Writer<'_> {
             weights = self.renormalised(weights);
         }
         self.tape.drop(probabilities);
-        if casts {
-            let dtype = self.tape.dtype(logits);
+        let narrowed = match self.pass.architecture.family.routing() {
+            RoutingKind::SoftmaxCast => Some(self.tape.dtype(logits)),
+            RoutingKind::SoftmaxAsInput => Some(self.tape.dtype(x)),
+            _ => None,
+        };
+        if let Some(dtype) = narrowed {
             let narrow = self.cast(weights, Module::Router, What::RoutingWeights, dtype);
             self.tape.drop(weights);
             weights = narrow;

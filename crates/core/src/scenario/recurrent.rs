@@ -5,7 +5,7 @@ use super::{
     unsupported,
 };
 use crate::error::{Error, Field};
-use crate::model::{Family, Mixer};
+use crate::model::{Family, Mixer, Scan};
 
 impl Scenario {
     /// Plain training on one GPU: what adapters, padding, caches and further models do in such layers no run has shown.
@@ -15,8 +15,14 @@ impl Scenario {
             let is_said = a.pattern.has(Mixer::Recurrent) || a.family.is_state_space();
             return if is_said { Err(Error::Missing { field: Field::new("scan") }) } else { Ok(()) };
         };
-        if !matches!(a.family, Family::Qwen3Next | Family::Mamba2) {
-            return Err(unsupported("family", a.family.key(), &["qwen3_next", "mamba2"]));
+        let has_such = match layer.scan {
+            Scan::GatedDelta => matches!(a.family, Family::Qwen3Next),
+            Scan::Mamba2 => matches!(a.family, Family::Mamba2),
+            Scan::Selective => matches!(a.family, Family::Mamba | Family::FalconMamba | Family::Jamba),
+        };
+        if !has_such {
+            let accepted = ["qwen3_next", "mamba2", "mamba", "falcon_mamba", "jamba"];
+            return Err(unsupported("family", a.family.key(), &accepted));
         }
         divides("value_heads", layer.value_heads.get(), "key_heads", layer.key_heads.get())?;
         // Factored and orthogonalised states depend on a convolution's three dimensions.

@@ -105,6 +105,8 @@ pub(super) const KEYS: &[Key] = &[
     optional_of_part!("shared_ffn", limits::WIDTH, experts, |experts| experts.shared_ffn),
     of_part!("dense_layers", (0, limits::LAYERS.1), experts, Count::new(0), |experts| experts.dense_layers),
     of_part!("sparse_every", limits::LAYERS, experts, Count::ONE, |experts| experts.every),
+    of_part!("sparse_early", (0, limits::LAYERS.1), experts, Count::new(0), |experts| experts.early)
+        .when(|s| s.model.architecture.experts.is_some_and(|experts| experts.early.get() > 0)),
     flag_of_part!("renormalise", experts, |experts| experts.renormalises),
     Key {
         name: "latent",
@@ -143,6 +145,8 @@ pub(super) const KEYS: &[Key] = &[
         .when(is_recurrent),
     of_part!("conv_kernel", limits::KERNEL, recurrent, Count::ONE, |layer| layer.kernel).when(is_recurrent),
     of_part!("chunk", limits::WIDTH, recurrent, Count::ONE, |layer| layer.chunk).when(is_recurrent),
+    of_part!("step_rank", limits::WIDTH, recurrent, Count::ONE, |layer| layer.step_rank)
+        .when(|s| s.model.architecture.recurrent.is_some_and(|layer| layer.scan == Scan::Selective)),
     flag_of_part!("conv_bias", recurrent, |layer| layer.conv_bias).when(is_recurrent),
     flag_of_part!("proj_bias", recurrent, |layer| layer.proj_bias).when(is_recurrent),
     flag_of_part!("residual_fp32", recurrent, |layer| layer.residual_fp32).when(is_recurrent),
@@ -232,6 +236,7 @@ const ONE_EXPERT: Experts = Experts {
     shared_ffn: None,
     dense_layers: Count::new(0),
     every: Count::ONE,
+    early: Count::new(0),
     renormalises: false,
 };
 
@@ -244,13 +249,14 @@ const ONE_STATE: Recurrent = Recurrent {
     value_dim: Count::ONE,
     kernel: Count::ONE,
     chunk: Count::ONE,
+    step_rank: Count::ONE,
     conv_bias: false,
     proj_bias: false,
     residual_fp32: false,
 };
 
 /// The words of all scans, and of none.
-const SCANS: &[&str] = &["none", "gated_delta", "mamba2"];
+const SCANS: &[&str] = &["none", "gated_delta", "mamba2", "selective"];
 
 fn is_recurrent(scenario: &Scenario) -> bool {
     scenario.model.architecture.recurrent.is_some()

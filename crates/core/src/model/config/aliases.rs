@@ -29,7 +29,7 @@ const fn of(family: Family) -> &'static [Alias] {
         Family::DistilBert => DISTILBERT,
         Family::T5 => T5,
         Family::Mixtral | Family::GptOss | Family::MinimaxM2 => &[("num_experts", "num_local_experts")],
-        Family::Qwen3Moe | Family::Olmoe => &[("num_local_experts", "num_experts")],
+        Family::Qwen3Moe | Family::Olmoe | Family::Jamba => &[("num_local_experts", "num_experts")],
         Family::DeepseekV2 => &[("num_experts", "n_routed_experts")],
         Family::DeepseekV3 | Family::Glm4Moe => &[("num_local_experts", "n_routed_experts")],
         _ => &[],

@@ -43,6 +43,8 @@ pub(super) const fn defaults(family: Family) -> Defaults {
         | Family::Vit
         | Family::ClipVision
         | Family::T5
+        | Family::Mamba
+        | Family::FalconMamba
         | Family::Mamba2
         | Family::Generic => llama,
         Family::GptNeox => {
@@ -171,6 +173,7 @@ pub(super) const fn defaults(family: Family) -> Defaults {
             head_dim: Some(128),
             ..llama
         },
+        Family::Jamba => Defaults { vocabulary: 65_536, ffn: 14_336, kv_heads: Some(8), ..llama },
         Family::Qwen3Next => Defaults {
             vocabulary: 151_936,
             hidden: 2048,

@@ -22,6 +22,9 @@ impl Config {
         if family == Family::Qwen3Next {
             return Ok((None, self.linear_attention(layers)?));
         }
+        if family == Family::Jamba {
+            return Ok((None, self.attention_among_states()?));
+        }
         let without_window = match family {
             Family::Smollm3 => self.positions_in(layers, Mixer::Full)?,
             _ => Pattern::all(Mixer::Full),

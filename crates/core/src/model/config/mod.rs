@@ -11,6 +11,7 @@ mod families;
 mod images;
 mod layers;
 mod learned;
+mod mamba;
 mod recurrent;
 mod sparse;
 mod wrapped;
@@ -97,6 +98,7 @@ impl Config {
             Family::ModernBert => self.modernbert(),
             Family::T5 => self.t5(),
             Family::Vit => self.vit(),
+            Family::Mamba | Family::FalconMamba => self.mamba(family),
             Family::Mamba2 => self.mamba2(),
             _ => self.decoder(family),
         }

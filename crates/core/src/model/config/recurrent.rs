@@ -14,6 +14,7 @@ impl Config {
     pub(super) fn recurrent(&self, family: Family) -> Result<Option<Recurrent>, Error> {
         match family {
             Family::Qwen3Next => self.gated_delta().map(Some),
+            Family::Jamba => self.jamba_mixer().map(Some),
             _ => Ok(None),
         }
     }
@@ -31,6 +32,7 @@ impl Config {
             value_dim: self.count("linear_value_head_dim", limits::HEADS, 128)?,
             kernel: self.count("linear_conv_kernel_dim", limits::KERNEL, 4)?,
             chunk: DELTA_CHUNK,
+            step_rank: Count::ONE,
             conv_bias: false,
             proj_bias: false,
             residual_fp32: false,
@@ -89,6 +91,7 @@ impl Config {
                 value_dim: head_dim,
                 kernel: self.count("conv_kernel", limits::KERNEL, 4)?,
                 chunk: self.count("chunk_size", limits::WIDTH, 256)?,
+                step_rank: Count::ONE,
                 conv_bias: self.flag("use_conv_bias", true)?,
                 proj_bias: self.flag("use_bias", false)?,
                 residual_fp32: self.flag("residual_in_fp32", true)?,

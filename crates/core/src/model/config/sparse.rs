@@ -20,6 +20,7 @@ impl Config {
                 shared_ffn: None,
                 dense_layers: Count::new(0),
                 every: Count::ONE,
+                early: Count::new(0),
                 renormalises: true,
             },
             Family::Qwen3Moe => Experts {
@@ -29,6 +30,7 @@ impl Config {
                 shared_ffn: None,
                 dense_layers: self.dense_layers()?,
                 every: self.count("decoder_sparse_step", limits::LAYERS, 1)?,
+                early: Count::new(0),
                 renormalises: self.flag("norm_topk_prob", false)?,
             },
             Family::Olmoe => {
@@ -40,6 +42,7 @@ impl Config {
                     shared_ffn: None,
                     dense_layers: Count::new(0),
                     every: Count::ONE,
+                    early: Count::new(0),
                     renormalises: self.flag("norm_topk_prob", false)?,
                 }
             }
@@ -50,6 +53,7 @@ impl Config {
                 shared_ffn: Some(self.count("shared_expert_intermediate_size", limits::WIDTH, 5632)?),
                 dense_layers: self.dense_layers()?,
                 every: self.count("decoder_sparse_step", limits::LAYERS, 1)?,
+                early: Count::new(0),
                 renormalises: self.flag("norm_topk_prob", false)?,
             },
             Family::Qwen3Next if self.get("num_experts").and_then(Value::as_u64) == Some(0) => {
@@ -62,8 +66,13 @@ impl Config {
                 shared_ffn: Some(self.count("shared_expert_intermediate_size", limits::WIDTH, 512)?),
                 dense_layers: self.dense_layers()?,
                 every: self.count("decoder_sparse_step", limits::LAYERS, 1)?,
+                early: Count::new(0),
                 renormalises: self.flag("norm_topk_prob", true)?,
             },
+            Family::Jamba if self.get("num_experts").and_then(Value::as_u64) == Some(1) => {
+                return Ok(None);
+            }
+            Family::Jamba => self.jamba_experts()?,
             Family::GptOss => self.equal_experts(128, 4, 2880)?,
             Family::GraniteMoe => self.equal_experts(8, 2, 11_008)?,
             Family::MinimaxM2 => Experts { renormalises: true, ..self.equal_experts(256, 8, 1536)? },
@@ -117,6 +126,7 @@ impl Config {
             shared_ffn: Some(times(ffn, shared)),
             dense_layers: self.count("first_k_dense_replace", (0, limits::LAYERS.1), 0)?,
             every: Count::ONE,
+            early: Count::new(0),
             // `DeepseekV2TopkRouter` does not read `norm_topk_prob`.
             renormalises: false,
         })
@@ -131,7 +141,20 @@ impl Config {
             shared_ffn: None,
             dense_layers: Count::new(0),
             every: Count::ONE,
+            early: Count::new(0),
             renormalises: false,
+        })
+    }
+
+    /// `JambaConfig.layers_num_experts`: in one layer of `expert_layer_period`, the first of them at `expert_layer_offset`.
+    fn jamba_experts(&self) -> Result<Experts, Error> {
+        let (every, offset) = self.period_and_offset(("expert_layer_period", 2), ("expert_layer_offset", 1))?;
+        let early = every.get().saturating_sub(1).saturating_sub(offset.get());
+        Ok(Experts {
+            count: self.count("num_experts", limits::EXPERTS, 16)?,
+            every,
+            early: Count::new(u32::try_from(early).unwrap_or_default()),
+            ..self.equal_experts(16, 2, 14_336)?
         })
     }
 
@@ -167,6 +190,7 @@ impl Config {
             shared_ffn: Some(times(ffn, shared)),
             dense_layers: self.count("first_k_dense_replace", (0, limits::LAYERS.1), dense)?,
             every: Count::ONE,
+            early: Count::new(0),
             renormalises: self.flag("norm_topk_prob", true)?,
         })
     }
@@ -196,6 +220,7 @@ impl Config {
                 .unwrap_or(Count::new(0)),
             every: first(&["decoder_sparse_step", "moe_layer_interval"], limits::LAYERS)?
                 .unwrap_or(Count::ONE),
+            early: Count::new(0),
             renormalises: self.flag("norm_topk_prob", true)?,
         })
     }

@@ -1,20 +1,23 @@
-//! Parameters of layers that carry a state in place of attention: `Qwen3NextGatedDeltaNet`, `Mamba2Mixer`.
+//! Parameters of layers that carry a state in place of attention: `Qwen3NextGatedDeltaNet`, `Mamba2Mixer`, `MambaMixer`.
 
 use super::{List, Place};
 use crate::ledger::{Dim, Module};
-use crate::model::{Recurrent, Scan};
+use crate::model::{Recurrent, Scan, ScanNorms};
 
 impl List<'_> {
     /// Those of the layers that have a state, where there are such.
     pub(super) fn recurrent(&mut self, hidden: Dim) {
         let Some(layer) = self.architecture.recurrent else { return };
+        if layer.scan == Scan::Selective {
+            return self.selective(hidden, &layer);
+        }
         let heads = [Dim::number(layer.value_heads.get())];
         let values = [heads[0], Dim::number(layer.value_dim.get())];
         self.of_heads(Module::DtBias, &heads);
         self.of_heads(Module::ALog, &heads);
         self.convolution(&layer);
         match layer.scan {
-            Scan::Mamba2 => {
+            Scan::Mamba2 | Scan::Selective => {
                 let all = layer.channels().saturating_add(layer.values()).saturating_add(heads[0].value);
                 self.projection(Module::RecurrentIn, &[Dim::number(all)], &[hidden], layer.proj_bias);
                 self.of_heads(Module::GatedNorm, &values);
@@ -28,6 +31,25 @@ impl List<'_> {
             }
         }
         self.projection(Module::RecurrentOut, &[hidden], &values, layer.proj_bias);
+    }
+
+    /// `MambaMixer`, `JambaMambaMixer`.
+    fn selective(&mut self, hidden: Dim, layer: &Recurrent) {
+        let [inner, state, rank] =
+            [layer.values(), layer.key_dim.get(), layer.step_rank.get()].map(Dim::number);
+        let inputs = Dim::number(rank.value.saturating_add(state.value.saturating_mul(2)));
+        self.of_heads(Module::ALog, &[inner, state]);
+        self.of_heads(Module::Skip, &[inner]);
+        self.convolution(layer);
+        self.projection(Module::RecurrentIn, &[Dim::number(2), inner], &[hidden], layer.proj_bias);
+        self.projection(Module::SelectiveIn, &[inputs], &[inner], false);
+        self.projection(Module::StepProj, &[inner], &[rank], true);
+        self.projection(Module::RecurrentOut, &[hidden], &[inner], layer.proj_bias);
+        if self.architecture.family.scan_norms() == ScanNorms::Weighted {
+            for (module, width) in [(Module::StepNorm, rank), (Module::BNorm, state), (Module::CNorm, state)] {
+                self.of_heads(module, &[width]);
+            }
+        }
     }
 
     fn projection(&mut self, module: Module, output: &[Dim], input: &[Dim], bias: bool) {

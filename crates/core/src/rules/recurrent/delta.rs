@@ -93,7 +93,7 @@ impl Writer<'_> {
 
     /// `-A_log.float().exp() * softplus(a.float() + dt_bias)`. The caller still holds `rate`.
     fn decay(&mut self, rate: Var, per_head: Dims, heads: Dim) -> Var {
-        let negative = self.negative_rate(heads);
+        let negative = self.negative_rate(&[heads]);
         let wide = self.scan_cast(rate, What::Decay, Dtype::Fp32);
         let sum = self.scanned(What::Decay, per_head, Dtype::Fp32);
         let bias = self.parameter_gradient(Module::DtBias, What::Weight, &[heads]);

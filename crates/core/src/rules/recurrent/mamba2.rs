@@ -1,7 +1,7 @@
 //! `Mamba2Mixer`: one projection, a convolution, the scan of state space duality, a gated norm over groups.
 
 use super::{Shape, value_shape};
-use crate::ledger::{Dim, Module, What};
+use crate::ledger::{Dim, Dims, Module, What};
 use crate::model::Recurrent;
 use crate::rules::Writer;
 use crate::rules::elementwise::promoted;
@@ -27,7 +27,7 @@ impl Writer<'_> {
         let (inner, channels, heads) = (layer.values(), layer.channels(), layer.value_heads.get());
         let width = inner.saturating_add(channels).saturating_add(heads);
         let projected = self.recurrent_projection(x, Module::RecurrentIn, width, layer.proj_bias);
-        let decay = self.negative_rate(number(heads));
+        let decay = self.negative_rate(&[number(heads)]);
         let of_values = self.rows(&value_shape(layer));
         let of_keys = self.rows(&[number(layer.key_heads.get()), number(layer.key_dim.get())]);
         let (of_channels, per_head) = (self.rows(&[number(channels)]), self.rows(&[number(heads)]));
@@ -50,12 +50,19 @@ impl Writer<'_> {
     }
 
     /// `-exp(A_log.float())`.
-    pub(super) fn negative_rate(&mut self, heads: Dim) -> Var {
-        let of_heads = crate::ledger::Dims::new(&[heads]);
-        let gradient = self.parameter_gradient(Module::ALog, What::Weight, &[heads]);
-        let exponent = self.scanned(What::Decay, of_heads, Dtype::Fp32);
-        let exponent = self.tape.operator_keeping_output(exponent, &[], &[gradient]);
-        self.then(exponent, |w, x| w.made_of(x, What::Decay, of_heads))
+    pub(super) fn negative_rate(&mut self, shape: &[Dim]) -> Var {
+        let dims = Dims::new(shape);
+        let mut gradient = self.parameter_gradient(Module::ALog, What::Weight, shape);
+        let wide = self.scanned(What::Decay, dims, Dtype::Fp32);
+        let copy = (self.pass.weight != Dtype::Fp32).then(|| self.tape.operator(wide, &[], &[gradient]));
+        if let Some(copy) = copy {
+            gradient = self.gradient(copy);
+        }
+        let exponent = self.tape.operator_keeping_output(wide, &[], &[gradient]);
+        if let Some(copy) = copy {
+            self.tape.drop(copy);
+        }
+        self.then(exponent, |w, x| w.made_of(x, What::Decay, dims))
     }
 
     /// `weight * norm(x.float() * silu(gate.float())).to(x.dtype)`, by groups (`MambaRMSNormGated`). The caller still holds both.
@@ -100,8 +107,8 @@ impl Writer<'_> {
 
 impl Shape {
     /// A row for each token of all chunks, with its heads.
-    pub(super) fn tokens(&self, more: &[Dim]) -> crate::ledger::Dims {
+    pub(super) fn tokens(&self, more: &[Dim]) -> Dims {
         let rows = [self.batch, self.chunks, self.chunk, self.heads];
-        more.iter().fold(crate::ledger::Dims::new(&rows), |dims, &dim| dims.and(dim))
+        more.iter().fold(Dims::new(&rows), |dims, &dim| dims.and(dim))
     }
 }

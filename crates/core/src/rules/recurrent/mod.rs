@@ -1,12 +1,14 @@
 //! Layers that carry a state in place of attention, as transformers runs them where no fused kernel is installed
-//! (`causal_conv1d_fn`, `torch_chunk_gated_delta_rule` of `modeling_qwen3_next.py`, `mamba2_chunk_scan` of `modeling_mamba2.py`): chunk by
-//! chunk, each with a state.
+//! (`causal_conv1d_fn`, `torch_chunk_gated_delta_rule` of `modeling_qwen3_next.py`, `mamba2_chunk_scan` of `modeling_mamba2.py`,
+//! `mamba_selective_scan` of `modeling_mamba.py`): chunk by chunk, or token by token, each with a state.
 
 mod convolution;
 mod delta;
 mod delta_rule;
 mod duality;
+mod mamba;
 mod mamba2;
+mod selective;
 mod tensors;
 
 use super::Writer;
@@ -107,6 +109,7 @@ impl Writer<'_> {
         match layer.scan {
             Scan::GatedDelta => self.gated_delta_net(x, layer),
             Scan::Mamba2 => self.mamba2(x, layer),
+            Scan::Selective => self.mamba(x, layer),
         }
     }
 
