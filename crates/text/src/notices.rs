@@ -13,8 +13,8 @@ pub const fn notice(notice: Notice, lang: Lang) -> &'static str {
             "未知的模型系列：按其配置中的字段当作类 Llama 的解码器估算，其自身代码的不同之处没有计入。",
         ),
         Notice::UnfusedScan => lang.pick(
-            "Layers with a state (gated delta net, Mamba-2) are counted as transformers runs them in plain PyTorch. With the fused kernels of flash-linear-attention, mamba-ssm and causal-conv1d less is kept.",
-            "带状态的层（门控 DeltaNet、Mamba-2）按 transformers 的纯 PyTorch 实现估算；安装 flash-linear-attention、mamba-ssm、causal-conv1d 的融合内核后，保留的激活会更少。",
+            "Layers with a state (gated delta net, Mamba, Mamba-2) are counted as transformers runs them in plain PyTorch. With the fused kernels of flash-linear-attention, mamba-ssm and causal-conv1d less is kept.",
+            "带状态的层（门控 DeltaNet、Mamba、Mamba-2）按 transformers 的纯 PyTorch 实现估算；安装 flash-linear-attention、mamba-ssm、causal-conv1d 的融合内核后，保留的激活会更少。",
         ),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::others;
 use crate::ledger::{Category, Dim, Dims, Instant, Module, Name, Symbol, What};
-use crate::model::{Architecture, Family, Image, Mixer, RopeKind, parameters};
+use crate::model::{Architecture, Family, Image, Mixer, RopeKind, ScanNorms, parameters};
 use crate::plan::{Adapters, Pass, rotary_dim};
 use crate::scenario::{AdapterMethod, Attention, Method, Padding, Scenario, Stack};
 use crate::tape::Storage;
@@ -33,6 +33,7 @@ pub(crate) fn buffers(scenario: &Scenario, pass: &Pass) -> Vec<(Storage, u64)> {
             buffers.push((Storage { name, category: Category::ReferenceModel, ..frequencies }, 1));
         }
     }
+    buffers.extend(weights_of_scan_norms(a, pass));
     let Some(positions) = a.positions.map(|rows| Dim::new(Symbol::Positions, rows.get())) else {
         return buffers;
     };
@@ -52,6 +53,14 @@ pub(crate) fn buffers(scenario: &Scenario, pass: &Pass) -> Vec<(Storage, u64)> {
             .push((buffer(Module::TokenTypeEmbedding, What::TokenIds, &[positions], Dtype::Int64), copies));
     }
     buffers
+}
+
+/// The ones that `FalconMambaWeightlessRMSNorm` has for kernels, of the length of a step as wide as all channels.
+fn weights_of_scan_norms(a: &Architecture, pass: &Pass) -> Option<(Storage, u64)> {
+    let layer = a.recurrent.filter(|_| a.family.scan_norms() == ScanNorms::WithoutWeights)?;
+    let width = layer.values().saturating_add(layer.key_dim.get().saturating_mul(2));
+    let ones = storage(Module::StepNorm, What::Buffer, Dims::new(&[Dim::number(width)]), pass.weight);
+    Some((ones, a.recurrent_layers()))
 }
 
 /// VeRA's two random matrices, as wide as the widest of the adapted layers (`VeraModel._find_dim`, `_init_vera_A_vera_B`).

@@ -5,7 +5,7 @@ use proptest::sample::{Index, select};
 use serde_json::{Map, Value, json};
 use vram_core::presets;
 
-const WIDTHS: [&str; 15] = [
+const WIDTHS: [&str; 17] = [
     "hidden_size",
     "ffn_hidden_size",
     "intermediate_size",
@@ -21,6 +21,8 @@ const WIDTHS: [&str; 15] = [
     "intermediate_size_mlp",
     "q_lora_rank",
     "kv_lora_rank",
+    "time_step_rank",
+    "mamba_dt_rank",
 ];
 const HEADS: [&str; 9] = [
     "num_kv_heads",
@@ -33,7 +35,7 @@ const HEADS: [&str; 9] = [
     "linear_num_value_heads",
     "n_groups",
 ];
-const HEAD_WIDTHS: [&str; 8] = [
+const HEAD_WIDTHS: [&str; 9] = [
     "head_dim",
     "d_kv",
     "qk_nope_head_dim",
@@ -42,9 +44,10 @@ const HEAD_WIDTHS: [&str; 8] = [
     "linear_key_head_dim",
     "linear_value_head_dim",
     "state_size",
+    "mamba_d_state",
 ];
 const LAYERS: [&str; 5] = ["num_hidden_layers", "n_layer", "n_layers", "num_layers", "num_decoder_layers"];
-const SMALL: [&str; 19] = [
+const SMALL: [&str; 25] = [
     "num_experts",
     "num_local_experts",
     "n_routed_experts",
@@ -64,6 +67,12 @@ const SMALL: [&str; 19] = [
     "expand",
     "conv_kernel",
     "linear_conv_kernel_dim",
+    "mamba_expand",
+    "mamba_d_conv",
+    "attn_layer_period",
+    "attn_layer_offset",
+    "expert_layer_period",
+    "expert_layer_offset",
 ];
 const ROWS: [&str; 12] = [
     "vocab_size",
@@ -79,7 +88,7 @@ const ROWS: [&str; 12] = [
     "patch_size",
     "max_sequence_length",
 ];
-const FLAGS: [&str; 31] = [
+const FLAGS: [&str; 34] = [
     "new_decoder_architecture",
     "parallel_attn",
     "alibi",
@@ -111,6 +120,9 @@ const FLAGS: [&str; 31] = [
     "use_cache",
     "use_conv_bias",
     "residual_in_fp32",
+    "mamba_conv_bias",
+    "mamba_proj_bias",
+    "use_mambapy",
 ];
 const SHARES: [&str; 10] = [
     "attention_dropout",

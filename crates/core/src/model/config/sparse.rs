@@ -148,7 +148,8 @@ impl Config {
 
     /// `JambaConfig.layers_num_experts`: in one layer of `expert_layer_period`, the first of them at `expert_layer_offset`.
     fn jamba_experts(&self) -> Result<Experts, Error> {
-        let (every, offset) = self.period_and_offset(("expert_layer_period", 2), ("expert_layer_offset", 1))?;
+        let (every, offset) =
+            self.period_and_offset(("expert_layer_period", 2), ("expert_layer_offset", 1))?;
         let early = every.get().saturating_sub(1).saturating_sub(offset.get());
         Ok(Experts {
             count: self.count("num_experts", limits::EXPERTS, 16)?,

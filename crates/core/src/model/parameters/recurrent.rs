@@ -46,7 +46,8 @@ impl List<'_> {
         self.projection(Module::StepProj, &[inner], &[rank], true);
         self.projection(Module::RecurrentOut, &[hidden], &[inner], layer.proj_bias);
         if self.architecture.family.scan_norms() == ScanNorms::Weighted {
-            for (module, width) in [(Module::StepNorm, rank), (Module::BNorm, state), (Module::CNorm, state)] {
+            for (module, width) in [(Module::StepNorm, rank), (Module::BNorm, state), (Module::CNorm, state)]
+            {
                 self.of_heads(module, &[width]);
             }
         }

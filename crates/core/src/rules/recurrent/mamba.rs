@@ -48,14 +48,14 @@ impl Writer<'_> {
         let all = [Dim::number(rank.value.saturating_add(state.value.saturating_mul(2)))];
         let module = Module::SelectiveIn;
         let rows = self.rows_of_tokens(hidden);
-        let linear =
-            Linear { module, weight_of: module, input: &[inner], output: &all, has_bias: false };
+        let linear = Linear { module, weight_of: module, input: &[inner], output: &all, has_bias: false };
         let selected = self.then(rows, |w, x| w.linear(x, &linear));
         let (of_step, of_state) = (self.rows(&[rank]), self.rows(&[state]));
         let parts = [(What::Step, of_step), (What::Key, of_state), (What::Query, of_state)];
         let [step, keys, queries] = self.split_into(selected, parts);
         self.tape.drop(selected);
-        let parts = [(step, Module::StepNorm, rank), (keys, Module::BNorm, state), (queries, Module::CNorm, state)];
+        let parts =
+            [(step, Module::StepNorm, rank), (keys, Module::BNorm, state), (queries, Module::CNorm, state)];
         parts.map(|(part, module, width)| self.then(part, |w, x| w.scan_norm(x, module, width)))
     }
 
@@ -72,8 +72,7 @@ impl Writer<'_> {
     fn widened_step(&mut self, step: Var, layer: &Recurrent) -> Var {
         let [inner, rank] = [layer.values(), layer.step_rank.get()].map(Dim::number);
         let module = Module::StepProj;
-        let linear =
-            Linear { module, weight_of: module, input: &[rank], output: &[inner], has_bias: false };
+        let linear = Linear { module, weight_of: module, input: &[rank], output: &[inner], has_bias: false };
         let product = self.then(step, |w, x| w.linear(x, &linear));
         let by_channel = self.then(product, Self::by_channel);
         let dims = self.rows(&[inner]);

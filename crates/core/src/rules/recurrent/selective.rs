@@ -114,7 +114,14 @@ impl Writer<'_> {
     }
 
     /// `read + hidden * D[None, :, None]`, in fp32. Takes over `read`.
-    fn with_skip(&mut self, read: Var, hidden: Var, skip: Option<Var>, layer: &Recurrent, sizes: &Sizes) -> Var {
+    fn with_skip(
+        &mut self,
+        read: Var,
+        hidden: Var,
+        skip: Option<Var>,
+        layer: &Recurrent,
+        sizes: &Sizes,
+    ) -> Var {
         let whole = self.temporary(Module::Skip, What::Weighted, sizes.per_token, Dtype::Fp32);
         let of_skip = match skip {
             Some(skip) => self.gradient(skip),
@@ -157,7 +164,7 @@ impl Writer<'_> {
             let narrow = self.state_to_read(state, before, given, count);
             self.drop_chunk(before);
             let query = self.slice_of(queries, What::Query, sizes.selected);
-            let output = self.matrices_of_chunk(narrow, OfChunk::of(query), What::Output, sizes.read, count);
+            let output = self.vectors_of_chunk(narrow, OfChunk::of(query), What::Output, sizes.read, count);
             self.tape.drop(query);
             self.drop_chunk(narrow);
             let of = self.tape.storage(output);

@@ -100,9 +100,39 @@ impl Writer<'_> {
         dims: Dims,
         chunks: u64,
     ) -> Var {
+        let right_first = |w: &Self, left: Var, right: Var| {
+            vec![w.gradient_of_rows(right), w.gradient_of_rows(left), w.scratch_step()]
+        };
+        self.product_of_matrices([a, b], what, dims, chunks, right_first)
+    }
+
+    /// `a @ b` of batches of matrices and vectors. The gradient of the matrices is an outer product, which a kernel of its own makes without
+    /// cuBLAS (`torch/_native/ops/bmm_outer_product`).
+    pub(super) fn vectors_of_chunk(
+        &mut self,
+        a: OfChunk,
+        b: OfChunk,
+        what: What,
+        dims: Dims,
+        chunks: u64,
+    ) -> Var {
+        let right_first = |w: &Self, left: Var, right: Var| {
+            vec![w.gradient_of_rows(right), w.scratch_step(), w.gradient_of_rows(left)]
+        };
+        self.product_of_matrices([a, b], what, dims, chunks, right_first)
+    }
+
+    fn product_of_matrices(
+        &mut self,
+        [a, b]: [OfChunk; 2],
+        what: What,
+        dims: Dims,
+        chunks: u64,
+        steps: impl FnOnce(&Self, Var, Var) -> Vec<Step>,
+    ) -> Var {
         let (left, right) = (self.operand_of_product(a, chunks), self.operand_of_product(b, chunks));
         let output = self.scanned(what, dims, self.tape.dtype(left.one));
-        let steps = [self.gradient_of_rows(right.one), self.gradient_of_rows(left.one), self.scratch_step()];
+        let steps = steps(self, left.one, right.one);
         let saved = self.kept_operands(left, right);
         let output = self.tape.operator(output, &saved, &steps);
         self.tape.scratch(self.workspace(false));

@@ -131,9 +131,38 @@ impl<'a> Layers<'a> {
         self.largest(|kind| kind.last, |index, layer| self.in_backward(index, layer))
     }
 
-    /// The same at the end of backward: the first layer, or the first of another kind.
+    /// The same at the end of backward: the first layer, or, of another kind, the one at which most is alive.
     pub(super) fn largest_visited_last(&self) -> u64 {
-        self.largest(|kind| kind.first, |index, layer| self.in_backward(index, layer))
+        let heaviest = self.heaviest();
+        let of_kind =
+            |kind: &Kind| self.of.get(usize::try_from(kind.first).ok()?).and_then(|&at| heaviest.get(at));
+        self.largest(
+            |kind| of_kind(kind).copied().unwrap_or(kind.first),
+            |index, layer| self.in_backward(index, layer),
+        )
+    }
+
+    /// Of each kind the layer below which and above which most is alive in backward, together: not one of the ends where layers of another
+    /// kind keep less than they leave. Empty where one kind is all there is.
+    fn heaviest(&self) -> Vec<u64> {
+        if self.kinds.len() == 1 {
+            return Vec::new();
+        }
+        let each: Vec<(Bytes, Bytes)> =
+            self.kinds.iter().map(|kind| (kind.bytes_kept(Kept::ForBackward), kind.bytes_left())).collect();
+        let of = |at: usize| each.get(at).copied().unwrap_or_default();
+        let mut heaviest: Vec<(Bytes, u64)> =
+            self.kinds.iter().map(|kind| (Bytes::ZERO, kind.kind.first)).collect();
+        let mut around: Bytes = self.of.iter().map(|&at| of(at).1).sum();
+        for (index, &at) in (0..).zip(&self.of) {
+            let (kept, left) = of(at);
+            around = around.saturating_sub(left);
+            if let Some(most) = heaviest.get_mut(at).filter(|most| around > most.0) {
+                *most = (around, index);
+            }
+            around += kept;
+        }
+        heaviest.into_iter().map(|(_, index)| index).collect()
     }
 
     /// What is alive while a layer runs backward.

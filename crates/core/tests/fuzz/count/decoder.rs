@@ -31,6 +31,10 @@ pub(super) fn decoder(kind: &str, c: &Config<'_>) -> u128 {
 
 /// What mixes a layer's tokens.
 fn mixer(kind: &str, c: &Config<'_>, index: u128) -> u128 {
+    if kind == "jamba" {
+        let is_attention = index % c.n("attn_layer_period") == c.n("attn_layer_offset");
+        return if is_attention { attention(kind, c) } else { recurrent::jamba_mixer(c) };
+    }
     if kind != "qwen3_next" {
         return attention(kind, c);
     }
@@ -66,7 +70,7 @@ fn attention(kind: &str, c: &Config<'_>) -> u128 {
         "seed_oss" => (bias, c.is("attention_out_bias")),
         "phi" => (true, true),
         "starcoder2" | "ernie4_5" => (c.is("use_bias"), c.is("use_bias")),
-        "phi3" | "mistral" | "mixtral" | "ministral" | "ministral3" | "exaone4" | "minimax_m2" => {
+        "phi3" | "mistral" | "mixtral" | "jamba" | "ministral" | "ministral3" | "exaone4" | "minimax_m2" => {
             (false, false)
         }
         _ => (bias, bias),
@@ -147,6 +151,11 @@ fn mlp(kind: &str, c: &Config<'_>, index: u128) -> u128 {
             }
             let m = c.n("moe_intermediate_size");
             experts(c.n("n_routed_experts"), m) + gated(m * c.n("n_shared_experts"), bias)
+        }
+        "jamba" => {
+            let is_sparse = index % c.n("expert_layer_period") == c.n("expert_layer_offset");
+            let count = c.n("num_experts");
+            if is_sparse && count > 1 { experts(count, f) } else { gated(f, false) }
         }
         "llama4_text" => {
             let every = c.n("interleave_moe_layer_step");

@@ -84,6 +84,7 @@ fn text_model(defaults: &Map<String, Value>, given: &Map<String, Value>) -> Opti
         "falcon" => falcon(&config),
         "opt" => opt(&config),
         "mamba2" => recurrent::mamba2(&config),
+        "mamba" | "falcon_mamba" => recurrent::mamba(&config),
         "bert" | "roberta" | "xlm-roberta" | "camembert" => bert(&config),
         "distilbert" => distilbert(&config),
         "modernbert" => modernbert(&config),

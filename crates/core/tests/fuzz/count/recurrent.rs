@@ -23,3 +23,37 @@ pub(super) fn mamba2(c: &Config<'_>) -> u128 {
     let head = if c.is("tie_word_embeddings") { 0 } else { v * h };
     v * h + c.n("num_hidden_layers") * layer + h + head
 }
+
+/// The keys of a selective mixer: state, convolution, expansion, rank, the biases of the convolution and of the projections.
+type Keys = [&'static str; 6];
+const MAMBA: Keys = ["state_size", "conv_kernel", "expand", "time_step_rank", "use_conv_bias", "use_bias"];
+const JAMBA: Keys =
+    ["mamba_d_state", "mamba_d_conv", "mamba_expand", "mamba_dt_rank", "mamba_conv_bias", "mamba_proj_bias"];
+
+/// `MambaMixer`.
+fn selective(c: &Config<'_>, [state, kernel, expand, rank, conv_bias, bias]: Keys) -> (u128, u128, u128) {
+    let (h, state, inner) = (c.n("hidden_size"), c.n(state), c.n(expand) * c.n("hidden_size"));
+    // A word, and only `"auto"`.
+    let rank = c.optional(rank).unwrap_or(h.div_ceil(16));
+    let bias = c.is(bias);
+    let convolution = inner * (c.n(kernel) + u128::from(c.is(conv_bias)));
+    let projections = linear(2 * inner, h, bias)
+        + linear(rank + 2 * state, inner, false)
+        + linear(inner, rank, true)
+        + linear(h, inner, bias);
+    (projections + convolution + inner * state + inner, rank, state)
+}
+
+/// `MambaForCausalLM`, `FalconMambaForCausalLM`.
+pub(super) fn mamba(c: &Config<'_>) -> u128 {
+    let (h, v) = (c.n("hidden_size"), c.n("vocab_size"));
+    let (mixer, _, _) = selective(c, MAMBA);
+    let head = if c.is("tie_word_embeddings") { 0 } else { v * h };
+    v * h + c.n("num_hidden_layers") * (h + mixer) + h + head
+}
+
+/// `JambaMambaMixer`, with its three norms.
+pub(super) fn jamba_mixer(c: &Config<'_>) -> u128 {
+    let (mixer, rank, state) = selective(c, JAMBA);
+    mixer + rank + 2 * state
+}
