@@ -132,7 +132,8 @@ impl Config {
             | Family::Ministral
             | Family::Ministral3
             | Family::Exaone4
-            | Family::MinimaxM2 => both(false),
+            | Family::MinimaxM2
+            | Family::Jamba => both(false),
             Family::Qwen2 => qkv(true),
             Family::Qwen2Moe => qkv(self.flag("qkv_bias", true)?),
             Family::Glm | Family::Glm4 => qkv(attention(true)?),
