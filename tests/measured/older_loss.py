@@ -48,13 +48,24 @@ def granite(self, input_ids=None, labels=None, **options):
     return CausalLMOutputWithPast(loss=shifted(logits, labels), logits=logits)
 
 
-def main():
-    from transformers.loss import loss_utils
+def patch():
+    """Here and not at the start: to import a model's code can start CUDA, which a process for a case could not start again."""
     from transformers.models.gpt_bigcode.modeling_gpt_bigcode import GPTBigCodeForCausalLM
     from transformers.models.granite.modeling_granite import GraniteForCausalLM
-    loss_utils.LOSS_MAPPING["ForCausalLM"] = shifted_fp32
     GPTBigCodeForCausalLM.loss_function = staticmethod(shifted)
     GraniteForCausalLM.forward = granite
+
+
+def main():
+    from transformers.loss import loss_utils
+    from memory_oracle import models
+    loss_utils.LOSS_MAPPING["ForCausalLM"] = shifted_fp32
+    build_model = models.build_model
+
+    def build(*arguments, **options):
+        patch()
+        return build_model(*arguments, **options)
+    models.build_model = build
     runpy.run_module("memory_oracle", run_name="__main__", alter_sys=True)
 
 

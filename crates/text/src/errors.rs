@@ -22,6 +22,7 @@ pub fn field_name(field: &Field, lang: Lang) -> String {
         "step_bytes" => Word::StepBytesLabel,
         "attention" => Word::AttentionLabel,
         "loss" => Word::LossLabel,
+        "shift" => Word::ShiftLabel,
         "loss_chunks" => Word::LossChunksLabel,
         "loss_chunk_tokens" => Word::LossChunkTokensLabel,
         "loss_last_tokens" => Word::LossLastTokensLabel,

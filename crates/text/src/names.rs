@@ -100,6 +100,7 @@ const fn what(what: What, lang: Lang) -> &'static str {
         What::TokenIds => lang.pick("token ids", "token id"),
         What::Labels => lang.pick("labels", "标签"),
         What::ShiftedLabels => lang.pick("labels moved by one", "错开一位的标签"),
+        What::ShiftedLogits => lang.pick("logits without the last token's", "去掉末位的 logits 副本"),
         What::CosSin => lang.pick("cosines and sines", "余弦与正弦表"),
         What::Angles => lang.pick("angles", "旋转角度"),
         What::Rotated => lang.pick("rotated copy", "旋转后的副本"),

@@ -140,6 +140,7 @@ words! {
     AttentionLabel: "Attention", "注意力";
     KernelsLabel: "Loss and fused kernels", "损失与融合内核";
     LossLabel: "Head and loss", "输出层与损失";
+    ShiftLabel: "Moved by one token", "错开一位的对象";
     LossChunksLabel: "Chunks of a sequence", "每条序列的分块数";
     LossChunkTokensLabel: "Tokens of a chunk", "每块的 token 数";
     LossLastTokensLabel: "Last tokens with logits", "计算 logits 的末尾 token 数";

@@ -171,6 +171,13 @@ pub(super) const CORPORA: &[Corpus] = &[
         ..NONE
     },
     Corpus {
+        file: "goldens/shifted_logits.jsonl",
+        about: "logits moved in place of labels, fp32 before that or not",
+        runs: 12,
+        limits: &phases(0.000_02),
+        ..NONE
+    },
+    Corpus {
         file: "goldens/prefix.jsonl",
         about: "prefix tuning: keys and values in front of each layer's, with and without an MLP that makes them",
         runs: 21,

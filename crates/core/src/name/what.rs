@@ -57,6 +57,8 @@ names! {
         Labels = "labels",
         /// Labels moved by one position.
         ShiftedLabels = "shifted_labels",
+        /// Logits of all tokens but the last.
+        ShiftedLogits = "shifted_logits",
         /// Cosines and sines.
         CosSin = "cos_sin",
         /// Angles that rotary positions rotate by.

@@ -113,12 +113,12 @@ impl Writer<'_> {
     /// written over the fp32 logits, which backward hands on.
     pub(crate) fn liger_cross_entropy(&mut self, logits: Var) -> Var {
         let wide = self.cast(logits, Module::Loss, What::LogitsFp32, Dtype::Fp32);
-        let labels = self.shifted_labels();
+        let (aligned, labels, others) = self.aligned(wide);
         let losses = self.tape.constant(self.per_token(What::LogProbs, Dtype::Fp32));
         let mask = self.tape.constant(self.per_token(What::Mask, Dtype::Bool));
         let number = self.made(Module::Loss, What::Output, Dims::new(&[]), Dtype::Fp32);
-        let loss = self.tape.operator(number, &[wide], &[Step::Overwrite(wide, wide)]);
-        for var in [mask, losses, wide].into_iter().chain(labels) {
+        let loss = self.tape.operator(number, &[aligned], &[Step::Overwrite(aligned, aligned)]);
+        for var in [mask, losses, aligned, wide, labels].into_iter().chain(others) {
             self.tape.drop(var);
         }
         loss

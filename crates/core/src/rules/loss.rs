@@ -8,7 +8,7 @@ use super::tensor_loss::split_head;
 use crate::ledger::{Dim, Dims, Module, Name, What};
 use crate::model::Family;
 use crate::plan::Pass;
-use crate::scenario::{Compile, Held, LossKernel, Method, Scenario};
+use crate::scenario::{Compile, Held, LossKernel, Method, Scenario, Shift};
 use crate::tape::{Block, Mode, Step, Storage, Var};
 use crate::units::Dtype;
 
@@ -65,7 +65,12 @@ pub(crate) fn head(pass: &Pass, mode: Mode, scenario: &Scenario) -> Block {
         writer.tape.drop(normed);
         return writer.tape.finish(Some(input), loss, true);
     }
-    let logits = writer.logits(normed);
+    let mut logits = writer.logits(normed);
+    if pass.kernels.shift == Shift::WideLogits {
+        let wide = writer.cast(logits, Module::Loss, What::LogitsFp32, Dtype::Fp32);
+        writer.tape.drop(logits);
+        logits = wide;
+    }
     let loss = if scenario.objective.method.is_language_modelling() {
         let loss = match pass.kernels.loss {
             _ if pass.kernels.compile == Compile::Model => writer.compiled_model_loss(logits),
@@ -125,22 +130,41 @@ impl Writer<'_> {
     /// `cross_entropy(logits.float(), labels moved by one)`: keeps the log-softmax in fp32 and the labels.
     pub(super) fn cross_entropy(&mut self, logits: Var) -> Var {
         let wide = self.cast(logits, Module::Loss, What::LogitsFp32, Dtype::Fp32);
-        let labels = self.shifted_labels();
-        let loss = self.negative_log_likelihood(wide, labels[1]);
-        for var in labels {
+        let (aligned, labels, others) = self.aligned(wide);
+        let loss = self.negative_log_likelihood(aligned, labels);
+        for var in [labels, aligned, wide].into_iter().chain(others) {
             self.tape.drop(var);
         }
-        self.tape.drop(wide);
         loss
     }
 
     /// `cross_entropy(logits, labels moved by one)`.
     fn cross_entropy_without_upcast(&mut self, logits: Var) -> Var {
-        let [padded, shifted] = self.shifted_labels();
-        self.tape.drop(padded);
-        let loss = self.negative_log_likelihood(logits, shifted);
-        self.tape.drop(shifted);
+        let (aligned, labels, others) = self.aligned(logits);
+        if let Some(padded) = others {
+            self.tape.drop(padded);
+        }
+        let loss = self.negative_log_likelihood(aligned, labels);
+        self.tape.drop(labels);
+        self.tape.drop(aligned);
         loss
+    }
+
+    /// Logits and labels of the same tokens, one of the two moved, and what else of the labels has a name.
+    pub(super) fn aligned(&mut self, logits: Var) -> (Var, Var, Option<Var>) {
+        if self.pass.kernels.shift == Shift::Labels {
+            let [padded, shifted] = self.shifted_labels();
+            return (self.tape.view(logits, &[], &[Step::Pass(logits)]), shifted, Some(padded));
+        }
+        let rows = [self.pass.batch(), Dim::number(self.pass.sequence.saturating_sub(1))];
+        let [batch, tokens] = rows;
+        let dims = Dims::new(&[batch, tokens, self.pass.vocabulary()]);
+        let moved = self.made(Module::Loss, What::ShiftedLogits, dims, self.tape.dtype(logits));
+        // `slice_backward` makes a whole tensor.
+        let gradient = self.gradient(logits);
+        let moved = self.tape.operator(moved, &[], &[gradient]);
+        let labels = self.made(Module::Loss, What::ShiftedLabels, Dims::new(&rows), Dtype::Int64);
+        (moved, self.tape.constant(labels), None)
     }
 
     /// The labels with one more at the end, and of these all but the first: both have a name.

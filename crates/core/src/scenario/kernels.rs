@@ -3,7 +3,7 @@
 use super::choices::choices;
 use super::{
     AdapterMethod, Attention, AutocastScope, Checkpointing, Held, KvCache, Method, ModulesToSave, Padding,
-    Recipe, Scenario, Stack, unsupported,
+    Recipe, Scenario, Stack, all_followed, unsupported,
 };
 use crate::error::Error;
 use crate::ledger::Module;
@@ -53,6 +53,18 @@ choices! {
 }
 
 choices! {
+    /// What is moved by one so that each token meets the next one's label.
+    Shift {
+        /// The labels, as transformers does since 4.49.
+        Labels = "labels",
+        /// The logits: a copy of all but the last (`logits[..., :-1, :].contiguous()`), as transformers 4.46 to 4.48 did and many loops do.
+        Logits = "logits",
+        /// The same of logits that have been fp32 since the head made them (transformers before 4.46).
+        WideLogits = "fp32_logits",
+    }
+}
+
+choices! {
     /// What `torch.compile` compiles.
     Compile {
         /// Nothing.
@@ -69,6 +81,8 @@ choices! {
 pub struct Kernels {
     /// The loss.
     pub loss: LossKernel,
+    /// What of logits and labels is moved.
+    pub shift: Shift,
     /// How many chunks torchtune's loss makes of a sequence.
     pub loss_chunks: Count,
     /// Tokens in a checkpointed chunk of head and loss.
@@ -90,6 +104,7 @@ impl Default for Kernels {
     fn default() -> Self {
         Self {
             loss: LossKernel::Eager,
+            shift: Shift::Labels,
             loss_chunks: Count::new(8),
             loss_chunk_tokens: Count::new(256),
             loss_last_tokens: Count::new(128),
@@ -102,6 +117,11 @@ impl Default for Kernels {
 }
 
 impl LossKernel {
+    /// Whether it reads all logits as the head has made them.
+    pub(crate) const fn reads_logits(self) -> bool {
+        matches!(self, Self::Eager | Self::NoUpcast | Self::Liger)
+    }
+
     /// Whether the model's forward computes the loss and returns no logits that accelerate could convert to fp32
     /// (`convert_outputs_to_fp32`).
     fn returns_no_logits(self) -> bool {
@@ -141,6 +161,9 @@ impl Scenario {
         let (kernels, a) = (self.kernels, &self.model.architecture);
         if kernels.loss != LossKernel::Eager {
             self.check_loss(kernels.loss)?;
+        }
+        if kernels.shift != Shift::Labels {
+            self.check_shift()?;
         }
         if kernels.compile != Compile::Off {
             self.check_compile()?;
@@ -203,6 +226,21 @@ impl Scenario {
     }
 
     /// Losses other than transformers' own are followed for next-token prediction with a plain head.
+    /// Losses that read all logits, and nothing that reads them otherwise.
+    fn check_shift(&self) -> Result<(), Error> {
+        let loss = self.kernels.loss;
+        let mesh = &self.parallel.mesh;
+        let is_split = self.parallel.is_on() && mesh.model_ways() > 1 || self.is_megatron();
+        let is_followed = self.objective.method == Method::CausalLm
+            && !self.model.architecture.has_own_objective()
+            && self.kernels.compile != Compile::Model
+            && !is_split;
+        all_followed(&[
+            (loss.reads_logits(), "loss", loss.key(), &["eager", "no_upcast", "liger"]),
+            (is_followed, "shift", self.kernels.shift.key(), &["labels"]),
+        ])
+    }
+
     fn check_loss(&self, loss: LossKernel) -> Result<(), Error> {
         let is_megatron = self.is_megatron();
         if is_megatron != (loss == LossKernel::TransformerEngine) {

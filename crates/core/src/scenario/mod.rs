@@ -27,7 +27,7 @@ pub use choices::{
 
 pub use adapters::{AdapterMethod, ModuleSet, ModulesToSave, Targets};
 pub use freezing::{Freezing, FrozenLayers, TrainedKinds};
-pub use kernels::{Compile, Fused, Kernels, LossKernel};
+pub use kernels::{Compile, Fused, Kernels, LossKernel, Shift};
 pub use objective::{
     Batching, Generation, GenerationCache, Lengths, Method, Objective, OtherModel, Place, Rollout,
 };

@@ -1,6 +1,6 @@
 //! Names of implementations: of the loss, of norms, MLPs and rotary positions.
 
-use vram_core::scenario::{Compile, Fused, LossKernel};
+use vram_core::scenario::{Compile, Fused, LossKernel, Shift};
 
 use crate::Lang;
 
@@ -42,6 +42,17 @@ pub const fn fused(kernel: Fused, lang: Lang) -> &'static str {
     match kernel {
         Fused::Model => lang.pick("the model's own", "模型自带"),
         Fused::Liger => "Liger",
+    }
+}
+
+/// What is moved by one token.
+pub const fn shift(shift: Shift, lang: Lang) -> &'static str {
+    match shift {
+        Shift::Labels => lang.pick("labels", "标签"),
+        Shift::Logits => lang.pick("logits, as a copy", "logits（复制一份）"),
+        Shift::WideLogits => {
+            lang.pick("logits made fp32 first, as a copy", "先转为 fp32 的 logits（复制一份）")
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! How attention is computed, and activation checkpointing.
 
 use leptos::prelude::*;
-use vram_core::scenario::{Attention, Checkpointing, Compile, Fused, LossKernel, Padding};
-use vram_text::{Word, attention, checkpointing, compile, fused, loss_kernel, padding};
+use vram_core::scenario::{Attention, Checkpointing, Compile, Fused, LossKernel, Padding, Shift};
+use vram_text::{Word, attention, checkpointing, compile, fused, loss_kernel, padding, shift};
 
 use super::super::choice::Select;
 use super::super::number::Number;
@@ -41,6 +41,7 @@ pub(super) fn LossGroup() -> impl IntoView {
     view! {
         <Group title=Word::KernelsLabel value=|s, lang| short(loss_kernel(s.kernels.loss, lang))>
             <Select key="loss" label=Word::LossLabel choices=of!(LossKernel, loss_kernel) />
+            <Select key="shift" label=Word::ShiftLabel choices=of!(Shift, shift) />
             <Number key="loss_chunks" label=Word::LossChunksLabel />
             <Number key="loss_chunk_tokens" label=Word::LossChunkTokensLabel />
             <Number key="loss_last_tokens" label=Word::LossLastTokensLabel />

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use vram_core::Scenario;
-use vram_core::scenario::{Checkpointing, Compile, Fused, Kernels, LossKernel};
+use vram_core::scenario::{Checkpointing, Compile, Fused, Kernels, LossKernel, Shift};
 
 use super::{Unsupported, number};
 
@@ -18,6 +18,7 @@ pub(super) fn kernels(variant: &Value) -> Result<Kernels, Unsupported> {
                     Compile::from_key(word).ok_or_else(|| Unsupported(format!("compile {word}")))?;
             }
             "loss" => kernels.loss = loss(value.as_str().unwrap_or_default())?,
+            "shift" => kernels.shift = shift(value.as_str().unwrap_or_default())?,
             "chunks" => kernels.loss_chunks = number(variant, "chunks")?,
             "chunk" => kernels.loss_chunk_tokens = number(variant, "chunk")?,
             "k" => kernels.loss_last_tokens = number(variant, "k")?,
@@ -47,6 +48,10 @@ fn liger(value: &Value, kernels: &mut Kernels) -> Result<(), Unsupported> {
         }
     }
     Ok(())
+}
+
+fn shift(word: &str) -> Result<Shift, Unsupported> {
+    Shift::from_key(word).ok_or_else(|| Unsupported(format!("shift {word}")))
 }
 
 fn loss(word: &str) -> Result<LossKernel, Unsupported> {

@@ -2,12 +2,15 @@
 
 use super::{Key, always, unknown};
 use crate::link::count;
-use crate::scenario::{Compile, Fused, LossKernel, Scenario, limits};
+use crate::scenario::{Compile, Fused, LossKernel, Scenario, Shift, limits};
 
 pub(super) const KEYS: &[Key] = &[
     choice!("loss", LossKernel, |s| s.kernels.loss)
         .when(|s| s.kernels.loss != LossKernel::Eager)
         .asked(always),
+    choice!("shift", Shift, |s| s.kernels.shift)
+        .when(|s| s.kernels.shift != Shift::Labels)
+        .asked(|s| s.kernels.loss.reads_logits()),
     number!("loss_chunks", limits::SEQUENCE_LENGTH, |s| s.kernels.loss_chunks).when(is_torchtune),
     number!("loss_chunk_tokens", limits::SEQUENCE_LENGTH, |s| s.kernels.loss_chunk_tokens)
         .when(|s| s.kernels.loss == LossKernel::RecomputedChunks),
