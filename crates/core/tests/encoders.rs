@@ -10,7 +10,7 @@ use vram_core::units::{Bytes, Count};
 use vram_core::{Scenario, estimate, estimate_with_replay, link};
 
 /// What the makers' files hold, and what `transformers` counts: the classes with their heads, tied tensors once.
-const MODELS: [(&str, u64); 9] = [
+const MODELS: [(&str, u64); 10] = [
     (
         r#"{ "model_type": "roberta", "vocab_size": 50265, "max_position_embeddings": 514, "type_vocab_size": 1 }"#,
         124_697_433,
@@ -38,6 +38,7 @@ const MODELS: [(&str, u64); 9] = [
         335_174_458,
     ),
     (LLAVA, 7_063_427_072),
+    (r#"{ "model_type": "whisper" }"#, 37_760_640),
 ];
 
 const LLAVA: &str = r#"{ "model_type": "llava", "text_config": { "model_type": "llama", "vocab_size": 32064 },

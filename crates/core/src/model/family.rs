@@ -49,6 +49,8 @@ pub enum Family {
     ClipVision,
     /// `t5`
     T5,
+    /// `whisper`
+    Whisper,
     /// `granite`
     Granite,
     /// `olmo2`
@@ -123,7 +125,7 @@ pub enum Family {
 
 impl Family {
     /// Every family, in the order in which they are listed to readers.
-    pub const ALL: [Self; 57] = [
+    pub const ALL: [Self; 58] = [
         Self::Llama,
         Self::Mistral,
         Self::Qwen2,
@@ -146,6 +148,7 @@ impl Family {
         Self::ModernBert,
         Self::Vit,
         Self::T5,
+        Self::Whisper,
         Self::Granite,
         Self::Olmo2,
         Self::Starcoder2,
@@ -209,6 +212,7 @@ impl Family {
             Self::Vit => "vit",
             Self::ClipVision => "clip_vision_model",
             Self::T5 => "t5",
+            Self::Whisper => "whisper",
             Self::Granite => "granite",
             Self::Olmo2 => "olmo2",
             Self::Starcoder2 => "starcoder2",

@@ -96,6 +96,7 @@ impl Tower {
             decoder: None,
             image: Some(self.image),
             tower: None,
+            speech: None,
             labels: None,
         }
     }

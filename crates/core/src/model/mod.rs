@@ -9,6 +9,7 @@ mod parameters;
 mod pattern;
 mod recurrent;
 mod sparse;
+mod speech;
 mod traits;
 pub mod weights;
 
@@ -16,10 +17,11 @@ pub use config::from_config;
 pub use family::{Activation, Family, NormKind};
 pub use image::{Image, Tower};
 pub use parameters::{LayerRange, Parameter, Place, parameter_count, parameters};
-pub(crate) use parameters::{elements, has_one_qkv};
+pub(crate) use parameters::{SPEECH_KERNEL, elements, has_one_qkv};
 pub use pattern::{Mixer, Pattern};
 pub use recurrent::{Recurrent, Scan};
 pub use sparse::{Decoder, Experts, Latent};
+pub use speech::Speech;
 pub use traits::{Branches, QkNorm, RopeKind, Routing, ScanNorms};
 
 use crate::units::Count;
@@ -103,6 +105,8 @@ pub struct Architecture {
     pub image: Option<Image>,
     /// The vision tower in front of the layers.
     pub tower: Option<Tower>,
+    /// The encoder of sound in front of the layers, which are then its decoder.
+    pub speech: Option<Speech>,
     /// Classes of the head that stands in place of the one over the vocabulary; an objective brings it, no configuration.
     pub labels: Option<Count>,
 }
@@ -195,9 +199,14 @@ impl Architecture {
         self.decoder.map_or_else(|| self.family.has_gated_mlp(), |decoder| decoder.is_gated)
     }
 
-    /// Whether it has other layers than those of one stack over tokens: a decoder behind an encoder, or layers that read images.
+    /// Whether dropout within the MLP is above zero, where it is a probability of its own (`activation_dropout`).
+    pub fn has_inner_dropout(&self) -> bool {
+        self.speech.is_some_and(|speech| speech.inner_dropout)
+    }
+
+    /// Whether it has other layers than those of one stack over tokens: a decoder behind an encoder, or layers that read images or sound.
     pub const fn has_other_layers(&self) -> bool {
-        self.decoder.is_some() || self.image.is_some() || self.tower.is_some()
+        self.decoder.is_some() || self.image.is_some() || self.tower.is_some() || self.speech.is_some()
     }
 
     /// Whether it is trained with a loss of its own and no other: an encoder, or with what it reads beside text.
@@ -210,6 +219,7 @@ impl Architecture {
         self.layers.get()
             + self.decoder.map_or(0, |decoder| decoder.layers.get() + 1)
             + self.tower.map_or(0, |tower| tower.layers.get() + 1)
+            + self.speech.map_or(0, |speech| speech.layers.get() + 1)
     }
 
     /// Dimensions of a head that RoPE rotates.

@@ -102,6 +102,7 @@ impl Family {
             | Self::DistilBert
             | Self::Vit
             | Self::ClipVision
+            | Self::Whisper
             | Self::Starcoder2
             | Self::Phi
             | Self::StableLm => NormKind::LayerNorm,
@@ -144,14 +145,19 @@ impl Family {
         matches!(self, Self::Ministral3)
     }
 
-    /// Whether queries are scaled as they are projected, and not within attention (`OPTAttention`).
+    /// Whether queries are scaled as they are projected, and not within attention (`OPTAttention`, `WhisperAttention`).
     pub const fn scales_projected_queries(self) -> bool {
-        matches!(self, Self::Opt)
+        matches!(self, Self::Opt | Self::Whisper)
     }
 
     /// Whether the layer has a name for what attention has made until it returns (`attn_output` of `GPT2Block`, `GPTBigCodeBlock`).
     pub const fn names_attention_branch(self) -> bool {
         matches!(self, Self::Gpt2 | Self::GptBigCode)
+    }
+
+    /// Whether queries, keys and values are copied by heads before attention (`WhisperAttention`: `transpose(1, 2).contiguous()`).
+    pub const fn copies_heads(self) -> bool {
+        matches!(self, Self::Whisper)
     }
 
     /// Whether the model has the causal mask of its longest sequence as a buffer (`GPTBigCodeModel.bias`).
@@ -317,6 +323,7 @@ impl Family {
                 | Self::Arcee
                 | Self::Vit
                 | Self::ClipVision
+                | Self::Whisper
         ) && !self.has_norms_after_sums()
     }
 
@@ -363,7 +370,7 @@ impl Family {
 
     /// Whether the token embedding has a row for padding (`padding_idx`), whose gradient is left out.
     pub const fn has_padding_row(self) -> bool {
-        self.has_norms_after_sums() || matches!(self, Self::Opt)
+        self.has_norms_after_sums() || matches!(self, Self::Opt | Self::Whisper)
     }
 
     /// Rows of the table of positions that no token reaches: RoBERTa counts from `padding_idx + 1`, OPT from 2.
@@ -393,6 +400,6 @@ impl Family {
 
     /// Whether eager attention's softmax keeps the dtype of the scores instead of asking for fp32.
     pub const fn softmax_keeps_dtype(self) -> bool {
-        matches!(self, Self::Gpt2) || self.has_norms_after_sums()
+        matches!(self, Self::Gpt2 | Self::Whisper) || self.has_norms_after_sums()
     }
 }

@@ -29,6 +29,10 @@ names! {
         EmbeddingDropout = "embedding_dropout",
         /// The convolution that makes a token of each patch of an image.
         PatchEmbedding = "patch_embeddings",
+        /// The first convolution over a spectrogram.
+        Conv1 = "conv1",
+        /// The second one, which takes every other frame.
+        Conv2 = "conv2",
         /// The token before the patches.
         ClassToken = "cls_token",
         /// Rotary position embedding.

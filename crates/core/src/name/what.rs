@@ -51,6 +51,8 @@ names! {
         OnePlusWeight = "one_plus_weight",
         /// Pixels of the images.
         Pixels = "pixel_values",
+        /// Spectrograms of the sound.
+        Features = "input_features",
         /// Token ids.
         TokenIds = "token_ids",
         /// Labels.

@@ -5,7 +5,7 @@ mod dimensions;
 mod front;
 
 use crate::ledger::Name;
-use crate::model::{Architecture, Parameter};
+use crate::model::{Architecture, Parameter, Speech};
 use crate::parallel::{TensorParallel, local_architecture};
 use crate::quantised::{self, Quantised};
 use crate::scenario::{
@@ -97,6 +97,8 @@ pub(crate) struct Pass {
     pub(crate) is_reference: bool,
     /// The passes of what stands in front of the language model.
     pub(crate) front: Option<Box<Front>>,
+    /// The pass through the encoder of sound whose decoder the layers are.
+    pub(crate) encoder: Option<Box<Self>>,
 }
 
 impl Pass {
@@ -110,7 +112,8 @@ impl Pass {
             pass
         };
         let front = pass.architecture.tower.map(|tower| Box::new(Front::of(scenario, &pass, tower)));
-        Self { front, ..pass }
+        let encoder = pass.architecture.speech.map(|speech| Box::new(pass.of_encoder(&speech)));
+        Self { front, encoder, ..pass }
     }
 
     fn of_text(scenario: &Scenario) -> Self {
@@ -146,7 +149,14 @@ impl Pass {
             makes_whole_gradients: scenario.zero_stage() == Some(3),
             is_reference: false,
             front: None,
+            encoder: None,
         }
+    }
+
+    /// The pass through the encoder of sound in front of this one's layers, which reads as much of every sample.
+    fn of_encoder(&self, speech: &Speech) -> Self {
+        let architecture = speech.architecture(&self.architecture);
+        Self { architecture, sequence: speech.positions.get(), padding: Padding::None, ..self.clone() }
     }
 
     /// The reference model's pass: the same model with weights of its own dtype, in evaluation mode.
@@ -167,6 +177,18 @@ impl Pass {
             ..Self::of_policy(scenario)
         };
         pass.without_dropout()
+    }
+
+    /// The same of a first micro-batch, whose gradients meet none.
+    pub(crate) fn of_first_micro_batch(mut self) -> Self {
+        self.accumulates = false;
+        if let Some(encoder) = &mut self.encoder {
+            encoder.accumulates = false;
+        }
+        if let Some(front) = &mut self.front {
+            (front.tower.accumulates, front.features.accumulates) = (false, false);
+        }
+        self
     }
 
     /// The same in evaluation mode.

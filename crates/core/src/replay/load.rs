@@ -24,11 +24,20 @@ impl Player<'_> {
             all.extend(at(&|place| place == Place::UnusedTowerLayer));
         }
         all.extend(at(&|place| place == Place::UnusedTower));
+        all.extend(at(&|place| place == Place::Fixed));
+        for _ in 0..architecture.speech.map_or(0, |speech| speech.layers.get()) {
+            all.extend(at(&|place| place == Place::EncoderLayer));
+        }
+        if architecture.speech.is_some() {
+            all.extend(at(&|place| place == Place::Bridge));
+        }
         for index in 0..architecture.layers.get() {
             let here = with_size().filter(|(parameter, _)| parameter.is_at(architecture, index));
             all.extend(here.map(|(_, &size)| size));
         }
-        all.extend(at(&|place| place == Place::Bridge));
+        if architecture.speech.is_none() {
+            all.extend(at(&|place| place == Place::Bridge));
+        }
         for _ in 0..architecture.decoder.map_or(0, |decoder| decoder.layers.get()) {
             all.extend(at(&|place| place == Place::DecoderLayer));
         }

@@ -37,7 +37,7 @@ pub(crate) fn replay(scenario: &Scenario) -> Option<Replay> {
         return None;
     }
     let later_pass = Pass::of_policy(scenario);
-    let first_pass = Pass { accumulates: false, ..later_pass.clone() };
+    let first_pass = later_pass.clone().of_first_micro_batch();
     let parameters = Parameters::of(scenario);
     let first = Blocks::of_policy(scenario, &first_pass);
     let later = later_pass.accumulates.then(|| Blocks::of_policy(scenario, &later_pass));

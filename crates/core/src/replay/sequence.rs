@@ -122,6 +122,13 @@ impl<'a> Player<'a> {
                 handed = played.take(layer.with_graph.ends().output);
             }
             layers.push(played);
+            if self.pass.encoder.as_ref().is_some_and(|of| index == of.architecture.layers.get()) {
+                // The encoder's forward has returned.
+                embedding.play(blocks.embedding.leaving_autocast(), None, &mut self.allocator);
+            }
+        }
+        for layer in layers.iter_mut().filter(|layer| layer.run == Run::Backward) {
+            layer.play(layer.block.leaving_stack(), None, &mut self.allocator);
         }
         let mut head = Played::new(&blocks.head);
         head.put(blocks.head.ends().input, handed);

@@ -13,7 +13,7 @@ use crate::tape::{Step, Storage, Var};
 use crate::units::Dtype;
 
 /// Heads wider than this are none of flash attention's (`check_head_dim_size_flash`).
-const FLASH_WIDEST_HEAD: u64 = 256;
+pub(super) const FLASH_WIDEST_HEAD: u64 = 256;
 
 /// Queries, keys and values.
 #[derive(Clone, Copy)]
@@ -187,7 +187,7 @@ impl Writer<'_> {
     }
 
     /// `scaled_dot_product_attention` and the reshape of its output (`sdpa_attention_forward`).
-    fn sdpa(&mut self, heads: Heads, is_windowed: bool) -> Var {
+    pub(super) fn sdpa(&mut self, heads: Heads, is_windowed: bool) -> Var {
         // With more keys than queries, `is_causal` would mean another mask.
         let has_mask = is_windowed || self.pass.is_padded() || self.pass.prefix().is_some();
         let compute = self.pass.compute();
@@ -226,7 +226,8 @@ impl Writer<'_> {
         }
         // Flash's output follows q's layout: one that is contiguous by heads has to be copied.
         // So has what the ring has joined (`torch.cat`).
-        let is_by_heads = self.pass.ring.is_some() || self.pass.architecture.concatenates_rope();
+        let a = &self.pass.architecture;
+        let is_by_heads = self.pass.ring.is_some() || a.concatenates_rope() || a.family.copies_heads();
         if is_flash && (is_older || is_by_heads) {
             let copy = self.contiguous(output, Module::OProj, What::Contiguous);
             self.tape.drop(output);

@@ -10,34 +10,63 @@ use crate::units::Dtype;
 impl Writer<'_> {
     /// `matmul(softmax(matmul(q, kᵀ) · scale), v)`, transposed back and copied.
     pub(crate) fn eager_attention(&mut self, heads: Heads) -> Var {
+        let (product, probabilities) = self.values_by_scores(heads, self.pass.keys(), true);
+        self.tape.drop(probabilities);
+        self.by_tokens(product)
+    }
+
+    /// The same over so many keys, with a mask or without, and the probabilities, which the caller names.
+    pub(super) fn eager_attention_to(&mut self, heads: Heads, keys: Dim, is_masked: bool) -> (Var, Var) {
+        let (product, probabilities) = self.values_by_scores(heads, keys, is_masked);
+        (self.by_tokens(product), probabilities)
+    }
+
+    /// Takes over the caller's `product`.
+    fn by_tokens(&mut self, product: Var) -> Var {
+        let copy = self.contiguous(product, Module::OProj, What::Contiguous);
+        self.tape.drop(product);
+        copy
+    }
+
+    fn values_by_scores(&mut self, heads: Heads, keys: Dim, is_masked: bool) -> (Var, Var) {
         let mut heads = heads;
         if self.pass.architecture.kv_heads < self.pass.architecture.heads {
             heads.key = self.repeat(heads.key, What::KeyExpanded);
             heads.value = self.repeat(heads.value, What::ValueExpanded);
         }
         let (query, key) = (self.operand(heads.query, What::Query), self.operand(heads.key, What::Key));
-        let scores = self.scores(query, key);
+        let scores = self.scores(query, key, keys, is_masked);
         let has_sinks = self.pass.architecture.family.has_sinks();
         let probabilities =
             if has_sinks { self.probabilities_with_sinks(scores) } else { self.probabilities(scores) };
         let value = self.operand(heads.value, What::Value);
         let output = self.storage(What::Output, self.value_dims(), self.pass.compute());
-        let steps = [self.gradient(probabilities), self.gradient(value)];
-        let product = self.tape.operator(output, &[probabilities, value], &steps);
-        for var in [query, key, value, probabilities, heads.query, heads.key, heads.value] {
+        let product = self.batched_product(output, probabilities, value);
+        for var in [query, key, value, heads.query, heads.key, heads.value] {
             self.tape.drop(var);
         }
-        let copy = self.contiguous(product, Module::OProj, What::Contiguous);
-        self.tape.drop(product);
-        copy
+        (product, probabilities)
+    }
+
+    /// A product of matrices for each sample and head (`bmm`), and the two of its backward, each with cuBLAS's workspace.
+    fn batched_product(&mut self, output: Storage, left: Var, right: Var) -> Var {
+        let workspace = self.workspace(false);
+        let steps = [self.gradient(left), self.gradient(right), Step::Scratch(workspace)];
+        // Each operand is kept for the other one's gradient.
+        let needed =
+            [(left, right), (right, left)].into_iter().filter(|&(_, of)| self.tape.requires_grad(of));
+        let saved: Vec<Var> = needed.map(|(var, _)| var).collect();
+        let product = self.tape.operator(output, &saved, &steps);
+        self.tape.scratch(workspace);
+        product
     }
 
     fn storage(&self, what: What, dims: Dims, dtype: Dtype) -> Storage {
         self.made(Module::Attention, what, dims, dtype)
     }
 
-    fn score_dims(&self) -> Dims {
-        Dims::new(&[self.pass.batch(), self.pass.heads(), self.pass.sequence(), self.pass.keys()])
+    fn score_dims(&self, keys: Dim) -> Dims {
+        Dims::new(&[self.pass.batch(), self.pass.heads(), self.pass.sequence(), keys])
     }
 
     /// An operand of `matmul` in the layout and dtype that the batched product needs: a copy of a transposed or fp32 tensor.
@@ -49,7 +78,7 @@ impl Writer<'_> {
         let is_cached = self.pass.prefix().is_some();
         let is_contiguous = is_contiguous || is_cached && a.latent.is_none() && what != What::Query;
         // Of a single sequence, a tensor transposed to heads is a batch of matrices as it is.
-        let is_contiguous = is_contiguous || self.pass.rows == 1;
+        let is_contiguous = is_contiguous || self.pass.rows == 1 || a.family.copies_heads();
         let compute = self.pass.compute();
         if self.tape.dtype(x) == compute && is_contiguous {
             return self.cast(x, Module::Attention, what, compute);
@@ -59,17 +88,16 @@ impl Writer<'_> {
         self.tape.operator(storage, &[], &[gradient])
     }
 
-    fn scores(&mut self, query: Var, key: Var) -> Var {
-        let raw = self.storage(What::Scores, self.score_dims(), self.pass.compute());
-        let steps = [self.gradient(query), self.gradient(key)];
-        // Each operand is kept for the other one's gradient.
-        let needed = [(query, key), (key, query)].into_iter().filter(|&(_, of)| self.tape.requires_grad(of));
-        let saved: Vec<Var> = needed.map(|(var, _)| var).collect();
-        let raw = self.tape.operator(raw, &saved, &steps);
+    fn scores(&mut self, query: Var, key: Var, keys: Dim, is_masked: bool) -> Var {
+        let raw = self.storage(What::Scores, self.score_dims(keys), self.pass.compute());
+        let raw = self.batched_product(raw, query, key);
         let mut scores = self.map(raw, Module::Attention, What::MaskedScores, &[]);
         self.tape.drop(raw);
         if self.pass.architecture.attention_softcap {
             scores = self.softcap(scores, Module::Attention);
+        }
+        if !is_masked {
+            return scores;
         }
         // The causal mask is added out of place; it needs no gradient. It has the dtype of the residual stream.
         let narrow = self.tape.storage(scores);
@@ -99,10 +127,11 @@ impl Writer<'_> {
         let compute = self.pass.compute();
         let keeps_dtype = self.pass.architecture.family.softmax_keeps_dtype() && self.pass.autocast.is_none();
         let dtype = if keeps_dtype { compute } else { Dtype::Fp32 };
+        let dims = self.tape.storage(scores).dims;
         let wide = self.cast(scores, Module::Attention, What::Fp32Copy, dtype);
-        let softmax = self.storage(What::Softmax, self.score_dims(), dtype);
+        let softmax = self.storage(What::Softmax, dims, dtype);
         let gradient = self.gradient(wide);
-        let product = self.temporary(Module::Attention, What::Softmax, self.score_dims(), dtype);
+        let product = self.temporary(Module::Attention, What::Softmax, dims, dtype);
         let softmax = self.tape.operator_keeping_output(softmax, &[], &[Step::Temporary(product), gradient]);
         self.tape.drop(wide);
         let back = self.cast(softmax, Module::Attention, What::SoftmaxCast, compute);
@@ -122,7 +151,7 @@ impl Writer<'_> {
     fn probabilities_with_sinks(&mut self, scores: Var) -> Var {
         let module = Module::Attention;
         let dtype = self.tape.dtype(scores);
-        let (dims, rows) = (self.score_dims(), self.rows(&[self.pass.heads()]));
+        let (dims, rows) = (self.tape.storage(scores).dims, self.rows(&[self.pass.heads()]));
         let one_more = Dim::number(self.pass.keys().value.saturating_add(1));
         let wide = Dims::new(&[self.pass.batch(), self.pass.heads(), self.pass.sequence(), one_more]);
         let sinks = self.parameter_gradient(Module::Sinks, What::Weight, &[self.pass.heads()]);

@@ -32,6 +32,11 @@ pub(crate) fn embedding(pass: &Pass, mode: Mode) -> Block {
         let output = writer.image_embedding(&image);
         return writer.tape.finish(None, output, false);
     }
+    if let (Some(encoder), Some(speech)) = (&pass.encoder, pass.architecture.speech) {
+        writer.pass = encoder;
+        let output = writer.speech_embedding(&speech);
+        return writer.tape.finish(None, output, false);
+    }
     if pass.architecture.family.is_masked() {
         let output = writer.bert_embedding();
         return writer.tape.finish(None, output, false);

@@ -52,6 +52,8 @@ pub(crate) enum LayerPlace {
     Bridge,
     /// In its decoder.
     Decoder,
+    /// The last of that, which backward visits before there is a gradient of what the encoder has made.
+    LastDecoder,
 }
 
 impl LayerPlace {
@@ -67,6 +69,9 @@ pub(crate) fn layer(pass: &Pass, mode: Mode, kind: LayerKind) -> Block {
         (&pass.front, kind.place)
     {
         return in_front(pass, front, mode, kind);
+    }
+    if let Some(encoder) = &pass.encoder {
+        return of_speech(pass, encoder, mode, kind);
     }
     let mut writer = Writer::new(pass, mode, pass.trained.layer(kind.graph.is_trained));
     let input = residual_stream(pass, Name::of(Module::Layer, What::Input));
@@ -118,6 +123,21 @@ fn in_front(pass: &Pass, front: &Front, mode: Mode, kind: LayerKind) -> Block {
         writer.branches_in_sequence(input, kind)
     };
     writer.tape.drop(input);
+    writer.tape.finish(Some(input), output, false)
+}
+
+/// A layer of an encoder of sound, of the decoder behind it, or what stands between the two.
+fn of_speech(pass: &Pass, encoder: &Pass, mode: Mode, kind: LayerKind) -> Block {
+    let is_decoder = matches!(kind.place, LayerPlace::Decoder | LayerPlace::LastDecoder);
+    let reads = if is_decoder { pass } else { encoder };
+    let mut writer = Writer::new(reads, mode, pass.trained.layer(kind.graph.is_trained));
+    let input = residual_stream(reads, Name::of(Module::Layer, What::Input));
+    let input = writer.tape.input(input, kind.graph.follows);
+    let output = match kind.place {
+        LayerPlace::Bridge => writer.speech_bridge(input, pass),
+        _ if is_decoder => writer.speech_decoder_layer(input, encoder, kind.place == LayerPlace::LastDecoder),
+        _ => writer.speech_encoder_layer(input),
+    };
     writer.tape.finish(Some(input), output, false)
 }
 

@@ -38,6 +38,9 @@ pub(crate) fn head(pass: &Pass, mode: Mode, scenario: &Scenario) -> Block {
         let (logits, named) = if is_t5 {
             let (logits, named) = writer.t5_logits(input);
             (logits, named.to_vec())
+        } else if pass.architecture.speech.is_some() {
+            let (logits, named) = writer.speech_logits(input);
+            (logits, vec![named])
         } else if pass.architecture.image.is_some() {
             let (logits, named) = writer.class_logits(input, &single);
             (logits, vec![named])

@@ -72,13 +72,13 @@ impl Writer<'_> {
         output
     }
 
-    fn up(&mut self, x: Var, module: Module, width: Dim) -> Var {
+    pub(super) fn up(&mut self, x: Var, module: Module, width: Dim) -> Var {
         let (hidden, ffn) = ([self.pass.hidden()], [width]);
         let has_bias = self.pass.architecture.mlp_bias;
         self.linear(x, &Linear { module, weight_of: module, input: &hidden, output: &ffn, has_bias })
     }
 
-    fn down(&mut self, x: Var, module: Module, width: Dim) -> Var {
+    pub(super) fn down(&mut self, x: Var, module: Module, width: Dim) -> Var {
         let (ffn, hidden) = ([width], [self.pass.hidden()]);
         let has_bias = self.pass.architecture.mlp_bias;
         self.linear(x, &Linear { module, weight_of: module, input: &ffn, output: &hidden, has_bias })
@@ -120,7 +120,7 @@ impl Writer<'_> {
         self.before_down(active)
     }
 
-    fn activated(&mut self, x: Var) -> Var {
+    pub(super) fn activated(&mut self, x: Var) -> Var {
         match self.pass.architecture.activation {
             Activation::OneKernel => self.map(x, Module::Activation, What::Output, &[x]),
             Activation::NewGelu => self.new_gelu(x),

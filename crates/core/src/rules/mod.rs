@@ -41,6 +41,7 @@ mod rope_forms;
 mod routing;
 #[cfg(test)]
 mod single_operations;
+mod speech;
 mod t5;
 mod tensor;
 mod tensor_loss;

@@ -171,6 +171,25 @@ impl Writer<'_> {
         output
     }
 
+    /// The same of a tensor that is in another memory layout: forward and backward each make a copy (`layer_norm_kernel.cu`,
+    /// `expect_contiguous`).
+    pub(crate) fn layer_norm_of_copy(&mut self, x: Var, norm: &Norm<'_>) -> Var {
+        let dtype = if self.pass.autocast.is_some() { Dtype::Fp32 } else { self.tape.dtype(x) };
+        let input = self.cast(x, norm.module, What::Fp32Copy, dtype);
+        let copy = self.temporary(norm.module, What::Contiguous, norm.full(), dtype);
+        let held = self.tape.constant(copy);
+        let steps = [
+            Step::Temporary(copy),
+            self.gradient(input),
+            self.parameter_gradient(norm.module, What::Weight, &[norm.width]),
+            self.parameter_gradient(norm.module, What::Bias, &[norm.width]),
+        ];
+        let output = self.native_layer_norm(input, norm, &[], &steps);
+        self.tape.drop(held);
+        self.tape.drop(input);
+        output
+    }
+
     /// `native_layer_norm`: keeps its input and its statistics, one of each a row, in fp32.
     fn native_layer_norm(&mut self, input: Var, norm: &Norm<'_>, kept: &[Var], steps: &[Step]) -> Var {
         let output = self.made(norm.module, What::Output, norm.full(), self.tape.dtype(input));

@@ -42,8 +42,10 @@ impl Scenario {
         if let Some(tower) = a.tower {
             self.check_tower(&tower)?;
         }
+        self.check_speech()?;
         if !self.lora.is_on() {
-            self.freezing.check(&Trained::of(self), a.decoder.is_some() || a.tower.is_some())?;
+            let has_halves = a.decoder.is_some() || a.tower.is_some() || a.speech.is_some();
+            self.freezing.check(&Trained::of(self), has_halves)?;
         }
         let has_query = a.latent.is_none_or(|latent| latent.query_rank.is_none());
         if self.lora.is_on() && !has_query && self.lora.targets == Targets::Word(LoraTargets::QueryValue) {

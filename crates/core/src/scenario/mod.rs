@@ -16,6 +16,7 @@ mod ranges;
 mod recurrent;
 mod refusals;
 mod routing;
+mod speech;
 mod trainer;
 mod vision;
 mod vocabulary;
@@ -145,6 +146,7 @@ impl Default for Scenario {
             decoder: None,
             image: None,
             tower: None,
+            speech: None,
             labels: None,
         };
         Self {

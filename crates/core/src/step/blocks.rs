@@ -34,6 +34,17 @@ pub(crate) fn kind_of(pass: &Pass, index: u64) -> LayerKind {
             graph,
         };
     }
+    if let Some(encoder) = &pass.encoder {
+        let layers = encoder.architecture.layers.get();
+        let place = match index {
+            _ if index < layers => LayerPlace::Encoder,
+            _ if index == layers => LayerPlace::Bridge,
+            _ if index + 1 == pass.architecture.blocks() => LayerPlace::LastDecoder,
+            _ => LayerPlace::Decoder,
+        };
+        let kind = kind_in_text(pass, 0);
+        return LayerKind { place, recomputes: pass.recomputes(index), ..kind };
+    }
     kind_in_text(pass, index)
 }
 

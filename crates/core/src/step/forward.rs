@@ -17,7 +17,11 @@ impl Step<'_> {
             return self.gathering_first(instant);
         }
         let running = self.layers.looked(looked, Layers::largest_in_forward);
-        self.account.add(instant, &self.embedding, self.embedding.block().kept_by_forward(), 1);
+        let embedding = self.embedding.block();
+        // What the encoder's forward names is gone when it has returned.
+        let is_behind = self.pass.encoder.as_ref().is_some_and(|of| running > of.architecture.layers.get());
+        let kept = if is_behind { embedding.kept_for_backward() } else { embedding.kept_by_forward() };
+        self.account.add(instant, &self.embedding, kept, 1);
         self.layers.kept(&mut self.account, instant, &(0..running), Kept::InAutocast);
         self.layers.forward_of(&mut self.account, instant, running);
         self.zero_forward(running);
@@ -47,7 +51,7 @@ impl Step<'_> {
             // PEFT's forward names what it has put behind the soft prompt until the loss is there.
             self.account.add(instant, &self.embedding, &self.embedding.block().only_output(), 1);
         }
-        let kept = if is_in_autocast || !leaves_early { Kept::InAutocast } else { Kept::ForBackward };
+        let kept = if is_in_autocast || !leaves_early { Kept::AtLoss } else { Kept::ForBackward };
         let all = 0..self.layers.count();
         self.layers.kept(&mut self.account, instant, &all, kept);
         if let (Some(collectives), Some(last)) = (self.collectives, self.last_kind()) {

@@ -2,7 +2,7 @@
 
 use super::others;
 use crate::ledger::{Category, Dim, Dims, Instant, Module, Name, Symbol, What};
-use crate::model::{Architecture, Family, Image, Mixer, RopeKind, ScanNorms, parameters};
+use crate::model::{Architecture, Family, Image, Mixer, RopeKind, ScanNorms, Speech, parameters};
 use crate::plan::{Adapters, Pass, rotary_dim};
 use crate::scenario::{AdapterMethod, Attention, Method, Padding, Scenario, Stack};
 use crate::tape::Storage;
@@ -95,6 +95,12 @@ pub(crate) fn inputs(scenario: &Scenario, pass: &Pass) -> Vec<Input> {
         let labels = Input { storage: labels, copies: 1, until: Instant::BackwardEmbedding };
         return vec![pixels(&image, pass), labels];
     }
+    if let Some(speech) = pass.architecture.speech {
+        // What the decoder reads is labels moved by one (`shift_tokens_right`), until its embedding has run backward.
+        let until = Instant::BackwardFirstVisited;
+        let of_text = [of_batch(What::Labels), Input { until, ..of_batch(What::TokenIds) }];
+        return [features(&speech, pass)].into_iter().chain(of_text).collect();
+    }
     let has_graph = !scenario.optimizer.needs_no_gradients();
     let follows = has_graph && (0..pass.architecture.blocks()).any(|index| pass.trains_or_follows(index));
     let mut inputs = vec![of_batch(What::TokenIds)];
@@ -161,6 +167,13 @@ fn pixels(image: &Image, pass: &Pass) -> Input {
     let side = Dim::number(image.size.get());
     let dims = Dims::new(&[pass.batch(), Dim::number(image.channels.get()), side, side]);
     let storage = storage(Module::Batch, What::Pixels, dims, Dtype::Fp32);
+    Input { storage, copies: 1, until: Instant::BackwardEmbedding }
+}
+
+/// Spectrograms in the dtype of the weights, which the convolution asks for outside of autocast.
+fn features(speech: &Speech, pass: &Pass) -> Input {
+    let dims = Dims::new(&[pass.batch(), Dim::number(speech.mel_bins.get()), Dim::number(speech.frames())]);
+    let storage = storage(Module::Batch, What::Features, dims, pass.weight);
     Input { storage, copies: 1, until: Instant::BackwardEmbedding }
 }
 

@@ -52,6 +52,8 @@ pub(crate) struct Cuts {
     pub(crate) packed: usize,
     /// Forward is done.
     pub(crate) forward: usize,
+    /// The stack of layers that the block is of has returned.
+    pub(crate) stack: usize,
     /// Autocast has been left, and with it its cache of weight casts.
     pub(crate) autocast: usize,
     /// Backward first needs a tensor that forward kept.
@@ -91,6 +93,7 @@ pub(crate) struct Block {
     /// Gradients of tensors that other blocks have made.
     sums: Vec<StorageId>,
     kept_by_forward: Alive,
+    kept_at_loss: Alive,
     kept_for_backward: Alive,
 }
 
@@ -109,7 +112,9 @@ impl Block {
         apply(&mut alive, events.get(..cuts.forward).unwrap_or_default());
         put(&mut alive, ends.output, false);
         let kept_by_forward = alive.clone();
-        apply(&mut alive, events.get(cuts.forward..cuts.begin_backward()).unwrap_or_default());
+        apply(&mut alive, events.get(cuts.forward..cuts.stack).unwrap_or_default());
+        let kept_at_loss = alive.clone();
+        apply(&mut alive, events.get(cuts.stack..cuts.begin_backward()).unwrap_or_default());
         Self {
             storages,
             sizes,
@@ -119,6 +124,7 @@ impl Block {
             selected,
             sums,
             kept_by_forward,
+            kept_at_loss,
             kept_for_backward: alive,
         }
     }
@@ -177,6 +183,11 @@ impl Block {
     /// What the block keeps when its forward is done and autocast is still on; its output belongs to the next block.
     pub(crate) const fn kept_by_forward(&self) -> &Alive {
         &self.kept_by_forward
+    }
+
+    /// The same when the stack of layers has returned.
+    pub(crate) const fn kept_at_loss(&self) -> &Alive {
+        &self.kept_at_loss
     }
 
     /// What the block keeps for backward once autocast has been left.
@@ -347,9 +358,14 @@ impl Block {
         self.begin(run).1
     }
 
+    /// What happens when the stack of layers returns.
+    pub(crate) fn leaving_stack(&self) -> &[Event] {
+        self.between(self.cuts.forward, self.cuts.stack)
+    }
+
     /// What happens when autocast is left after forward.
     pub(crate) fn leaving_autocast(&self) -> &[Event] {
-        self.between(self.cuts.forward, self.cuts.begin_backward())
+        self.between(self.cuts.stack, self.cuts.begin_backward())
     }
 
     /// The storages by which the block touches its neighbours.

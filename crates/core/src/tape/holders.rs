@@ -56,6 +56,12 @@ impl Tape {
         self.returned = Some(self.events.len());
     }
 
+    /// What has been dropped since `keep_names` is gone when the stack of layers returns; what is dropped from here on stays until the loss is
+    /// there.
+    pub(crate) fn leave_stack(&mut self) {
+        self.left_stack = Some(self.events.len());
+    }
+
     pub(super) fn empty_cache(&mut self) -> usize {
         for at in 0..self.cached.len() {
             self.release(self.cached[at]);

@@ -105,6 +105,8 @@ pub(crate) struct Tape {
     left_autocast: Option<usize>,
     /// Where forward's output was there, though the caller goes on to name what led to it.
     returned: Option<usize>,
+    /// Where what layers named is gone, though the caller of all layers goes on to name what stands before here.
+    left_stack: Option<usize>,
     /// Where forward keeps a tensor for backward for the last time.
     packed: usize,
     /// Where backward first needs a kept tensor.
@@ -142,6 +144,7 @@ impl Tape {
             events: Vec::with_capacity(256),
             left_autocast: None,
             returned: None,
+            left_stack: None,
             packed: 0,
             unpacked: None,
             keeps_parameter: false,
@@ -225,7 +228,8 @@ impl Tape {
         let outside = self.outside.iter();
         let sums = outside.filter_map(|var| self.variables[usize::from(var.0)].pending).collect();
         let unpacked = self.unpacked.unwrap_or(self.events.len());
-        let cuts = Cuts { packed: self.packed, forward, autocast, unpacked };
+        let stack = self.left_stack.unwrap_or(forward);
+        let cuts = Cuts { packed: self.packed, forward, stack, autocast, unpacked };
         Block::new(self.storages, self.events, cuts, ends, self.selected, sums)
     }
 }

@@ -5,7 +5,7 @@ use proptest::sample::{Index, select};
 use serde_json::{Map, Value, json};
 use vram_core::presets;
 
-const WIDTHS: [&str; 17] = [
+const WIDTHS: [&str; 19] = [
     "hidden_size",
     "ffn_hidden_size",
     "intermediate_size",
@@ -23,8 +23,10 @@ const WIDTHS: [&str; 17] = [
     "kv_lora_rank",
     "time_step_rank",
     "mamba_dt_rank",
+    "encoder_ffn_dim",
+    "decoder_ffn_dim",
 ];
-const HEADS: [&str; 9] = [
+const HEADS: [&str; 11] = [
     "num_kv_heads",
     "num_attention_heads",
     "num_key_value_heads",
@@ -34,6 +36,8 @@ const HEADS: [&str; 9] = [
     "linear_num_key_heads",
     "linear_num_value_heads",
     "n_groups",
+    "encoder_attention_heads",
+    "decoder_attention_heads",
 ];
 const HEAD_WIDTHS: [&str; 9] = [
     "head_dim",
@@ -46,8 +50,16 @@ const HEAD_WIDTHS: [&str; 9] = [
     "state_size",
     "mamba_d_state",
 ];
-const LAYERS: [&str; 5] = ["num_hidden_layers", "n_layer", "n_layers", "num_layers", "num_decoder_layers"];
-const SMALL: [&str; 25] = [
+const LAYERS: [&str; 7] = [
+    "num_hidden_layers",
+    "n_layer",
+    "n_layers",
+    "num_layers",
+    "num_decoder_layers",
+    "encoder_layers",
+    "decoder_layers",
+];
+const SMALL: [&str; 26] = [
     "num_experts",
     "num_local_experts",
     "n_routed_experts",
@@ -73,8 +85,9 @@ const SMALL: [&str; 25] = [
     "attn_layer_offset",
     "expert_layer_period",
     "expert_layer_offset",
+    "num_mel_bins",
 ];
-const ROWS: [&str; 12] = [
+const ROWS: [&str; 14] = [
     "vocab_size",
     "max_position_embeddings",
     "n_positions",
@@ -87,6 +100,8 @@ const ROWS: [&str; 12] = [
     "image_size",
     "patch_size",
     "max_sequence_length",
+    "max_source_positions",
+    "max_target_positions",
 ];
 const FLAGS: [&str; 34] = [
     "new_decoder_architecture",
@@ -124,7 +139,7 @@ const FLAGS: [&str; 34] = [
     "mamba_proj_bias",
     "use_mambapy",
 ];
-const SHARES: [&str; 10] = [
+const SHARES: [&str; 12] = [
     "attention_dropout",
     "resid_pdrop",
     "embd_pdrop",
@@ -135,6 +150,8 @@ const SHARES: [&str; 10] = [
     "dropout",
     "partial_rotary_factor",
     "rotary_pct",
+    "activation_dropout",
+    "encoder_layerdrop",
 ];
 const WORDS: [&str; 9] = [
     "hidden_act",

@@ -138,6 +138,8 @@ fn group(run: &Value) -> String {
         "DPO"
     } else if matches!(family, "bert" | "gpt_neox" | "t5") {
         "BERT, GPT-NeoX, T5"
+    } else if family == "whisper" {
+        "Whisper"
     } else if matches!(family, "mixtral" | "qwen3_moe" | "olmoe" | "deepseek_v2") {
         "experts, latent attention"
     } else if matches!(family, "qwen3_next" | "mamba" | "falcon_mamba" | "mamba2" | "jamba") {

@@ -190,12 +190,14 @@ mod parallel;
 mod pattern;
 mod quantisation;
 mod run;
+mod speech;
 mod vision;
 
 /// Every field, in the order in which links say them.
 pub(super) fn all() -> impl Iterator<Item = &'static Key> {
     [
         model::KEYS,
+        speech::KEYS,
         parallel::SPREAD,
         run::KEYS,
         kernels::KEYS,
@@ -220,7 +222,7 @@ pub(super) fn find(name: &str) -> Option<&'static Key> {
 
 /// Whether a field belongs to the model.
 pub(super) fn of_model(name: &str) -> bool {
-    model::KEYS.iter().any(|key| key.name == name)
+    model::KEYS.iter().chain(speech::KEYS).any(|key| key.name == name)
 }
 
 fn per_parameter(field: Field, text: &str) -> Result<PerParameter, Error> {

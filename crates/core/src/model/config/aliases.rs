@@ -22,12 +22,21 @@ const T5: &[Alias] = &[
     ("head_dim", "d_kv"),
 ];
 
+/// Of the encoder, whose layers a configuration class of encoder-decoders has for its own.
+const WHISPER: &[Alias] = &[
+    ("num_key_value_heads", "encoder_attention_heads"),
+    ("num_attention_heads", "encoder_attention_heads"),
+    ("hidden_size", "d_model"),
+    ("num_hidden_layers", "encoder_layers"),
+];
+
 const fn of(family: Family) -> &'static [Alias] {
     match family {
         Family::Gpt2 | Family::GptBigCode => GPT2,
         Family::Falcon => &[("n_embed", "hidden_size")],
         Family::DistilBert => DISTILBERT,
         Family::T5 => T5,
+        Family::Whisper => WHISPER,
         Family::Mixtral | Family::GptOss | Family::MinimaxM2 => &[("num_experts", "num_local_experts")],
         Family::Qwen3Moe | Family::Olmoe | Family::Jamba => &[("num_local_experts", "num_experts")],
         Family::DeepseekV2 => &[("num_experts", "n_routed_experts")],

@@ -45,6 +45,7 @@ pub(super) const fn defaults(family: Family) -> Defaults {
         | Family::T5
         | Family::Mamba
         | Family::FalconMamba
+        | Family::Whisper
         | Family::Mamba2
         | Family::Generic => llama,
         Family::GptNeox => {

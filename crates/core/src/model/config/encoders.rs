@@ -55,6 +55,7 @@ impl Config {
             decoder: None,
             image: None,
             tower: None,
+            speech: None,
             labels: None,
         })
     }
@@ -96,6 +97,7 @@ impl Config {
             decoder: None,
             image: None,
             tower: None,
+            speech: None,
             labels: None,
         })
     }
@@ -155,6 +157,7 @@ impl Config {
             decoder: None,
             image: None,
             tower: None,
+            speech: None,
             labels: None,
         })
     }

@@ -52,6 +52,7 @@ impl Config {
             }),
             image: None,
             tower: None,
+            speech: None,
         })
     }
 

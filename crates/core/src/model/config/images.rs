@@ -46,6 +46,7 @@ impl Config {
             decoder: None,
             image: Some(self.image(224, 16)?),
             tower: None,
+            speech: None,
             labels: None,
         })
     }

@@ -126,6 +126,7 @@ pub(super) fn with_positions(family: Family, hidden: Count, heads: Count) -> Res
         decoder: None,
         image: None,
         tower: None,
+        speech: None,
         labels: None,
     })
 }

@@ -72,6 +72,7 @@ impl Config {
             decoder: None,
             image: None,
             tower: None,
+            speech: None,
             labels: None,
         })
     }

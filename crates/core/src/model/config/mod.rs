@@ -14,6 +14,7 @@ mod learned;
 mod mamba;
 mod recurrent;
 mod sparse;
+mod speech;
 mod wrapped;
 
 use serde_json::{Map, Value};
@@ -97,6 +98,7 @@ impl Config {
             Family::DistilBert => self.distilbert(),
             Family::ModernBert => self.modernbert(),
             Family::T5 => self.t5(),
+            Family::Whisper => self.whisper(),
             Family::Vit => self.vit(),
             Family::Mamba | Family::FalconMamba => self.mamba(family),
             Family::Mamba2 => self.mamba2(),

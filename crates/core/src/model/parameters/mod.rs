@@ -9,9 +9,11 @@ mod images;
 mod mlp;
 mod parameter;
 mod recurrent;
+mod speech;
 
 pub(crate) use attention::has_one_qkv;
 pub use parameter::{LayerRange, Parameter, Place};
+pub(crate) use speech::KERNEL as SPEECH_KERNEL;
 
 use super::{Architecture, Branches};
 use crate::ledger::{Dim, Dims, Module, Name, Symbol, What};
@@ -23,6 +25,10 @@ pub fn parameters(architecture: &Architecture) -> Vec<Parameter> {
     let mut list = List { architecture: a, parameters: Vec::with_capacity(32) };
     if let Some(image) = a.image {
         list.of_images(hidden, &image);
+        return list.parameters;
+    }
+    if let Some(speech) = a.speech {
+        list.speech(hidden, &speech);
         return list.parameters;
     }
     if let Some(tower) = a.tower {

@@ -26,6 +26,10 @@ pub enum Place {
     UnusedTowerLayer,
     /// In the tower behind its layers; once, and nothing needs it.
     UnusedTower,
+    /// Before the first layer; once, and it is never trained.
+    Fixed,
+    /// In every layer of an encoder of sound.
+    EncoderLayer,
     /// Between encoder and decoder, or between tower and language model; once.
     Bridge,
     /// In every layer of the decoder behind an encoder.
@@ -94,7 +98,8 @@ impl Parameter {
             Place::UnusedTowerLayer => {
                 architecture.tower.map_or(0, |tower| tower.layers.get().saturating_sub(tower.used.get()))
             }
-            Place::Embedding | Place::Bridge | Place::Head | Place::UnusedTower => 1,
+            Place::EncoderLayer => architecture.speech.map_or(0, |speech| speech.layers.get()),
+            Place::Embedding | Place::Fixed | Place::Bridge | Place::Head | Place::UnusedTower => 1,
         }
     }
 
@@ -127,12 +132,15 @@ impl Parameter {
 
     /// Whether it stands in a layer.
     pub fn is_in_layer(&self) -> bool {
-        !matches!(self.place, Place::Embedding | Place::Bridge | Place::Head | Place::UnusedTower)
+        !matches!(
+            self.place,
+            Place::Embedding | Place::Fixed | Place::Bridge | Place::Head | Place::UnusedTower
+        )
     }
 
-    /// Whether nothing that the loss depends on reads it, so that it never gets a gradient.
+    /// Whether it never gets a gradient: nothing that the loss depends on reads it, or it is frozen by the model itself.
     pub fn is_unused(&self) -> bool {
-        matches!(self.place, Place::UnusedTowerLayer | Place::UnusedTower)
+        matches!(self.place, Place::UnusedTowerLayer | Place::UnusedTower | Place::Fixed)
     }
 
     /// Whether it is an embedding or the projection to the vocabulary.

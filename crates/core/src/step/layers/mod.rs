@@ -253,6 +253,7 @@ impl<'a> Layers<'a> {
                 let block = layer.block();
                 let alive = match kept {
                     Kept::InAutocast => block.kept_by_forward(),
+                    Kept::AtLoss => block.kept_at_loss(),
                     Kept::ForBackward => block.kept_for_backward(),
                 };
                 account.add(instant, &layer.with_graph, alive, count);
@@ -262,7 +263,7 @@ impl<'a> Layers<'a> {
             account.add(instant, &layer.with_graph, &layer.kept_by_checkpoint(), count);
             let block = without_graph.block();
             let beside = match kept {
-                Kept::InAutocast => block.only_casts(),
+                Kept::InAutocast | Kept::AtLoss => block.only_casts(),
                 Kept::ForBackward => block.kept_by_nodes_alone(),
             };
             account.add(instant, without_graph, &beside, count);

@@ -21,6 +21,8 @@ pub(in crate::step) struct RegisteredLayer<'a> {
 pub(in crate::step) enum Kept {
     /// While autocast is on, which holds its cache of weight casts.
     InAutocast,
+    /// The same when all layers are done.
+    AtLoss,
     /// For backward.
     ForBackward,
 }
@@ -68,12 +70,13 @@ impl RegisteredLayer<'_> {
     pub(super) fn bytes_kept(&self, kept: Kept) -> Bytes {
         match (&self.without_graph, kept) {
             (None, Kept::InAutocast) => self.block().bytes(self.block().kept_by_forward()),
+            (None, Kept::AtLoss) => self.block().bytes(self.block().kept_at_loss()),
             (None, Kept::ForBackward) => self.block().bytes(self.block().kept_for_backward()),
             (Some(first), Kept::ForBackward) => {
                 self.block().bytes(&self.kept_by_checkpoint())
                     + first.block().bytes(&first.block().kept_by_nodes_alone())
             }
-            (Some(first), Kept::InAutocast) => {
+            (Some(first), Kept::InAutocast | Kept::AtLoss) => {
                 self.block().bytes(&self.kept_by_checkpoint())
                     + first.block().bytes(&first.block().only_casts())
             }

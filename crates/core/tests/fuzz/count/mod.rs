@@ -89,6 +89,7 @@ fn text_model(defaults: &Map<String, Value>, given: &Map<String, Value>) -> Opti
         "distilbert" => distilbert(&config),
         "modernbert" => modernbert(&config),
         "t5" => t5(&config),
+        "whisper" => whisper(&config),
         "vit" => vit(&config),
         _ if default.is_some() => decoder(kind, &config),
         _ => unknown(&config),
@@ -217,6 +218,19 @@ fn modernbert(c: &Config<'_>) -> u128 {
         + 2 * h;
     let head = h * h + h + v + if c.is("tie_word_embeddings") { 0 } else { v * h };
     v * h + h + c.n("num_hidden_layers") * layer - h + h + head
+}
+
+/// `WhisperForConditionalGeneration`, its fixed positions too.
+fn whisper(c: &Config<'_>) -> u128 {
+    let h = c.n("d_model");
+    let attention = 3 * linear(h, h, true) + linear(h, h, false) + 2 * h;
+    let mlp = |f: u128| linear(f, h, true) + linear(h, f, true) + 2 * h;
+    let convolutions = linear(h, 3 * c.n("num_mel_bins"), true) + linear(h, 3 * h, true);
+    let encoder = c.n("encoder_layers") * (attention + mlp(c.n("encoder_ffn_dim")));
+    let decoder = c.n("decoder_layers") * (2 * attention + mlp(c.n("decoder_ffn_dim")));
+    let positions = (c.n("max_source_positions") + c.n("max_target_positions")) * h;
+    let tables = if c.is("tie_word_embeddings") { 1 } else { 2 };
+    convolutions + positions + encoder + decoder + 4 * h + tables * c.n("vocab_size") * h
 }
 
 /// `T5ForConditionalGeneration`, whose head is the embedding.
