@@ -39,25 +39,53 @@ pub const fn group_columns(lang: Lang) -> [&'static str; 7] {
     }
 }
 
-/// A kind of run, by the name that the comparison gives it.
+/// A kind of run, by the name that the golden files give it, in words.
 pub fn group(name: &str, lang: Lang) -> &str {
-    if lang == Lang::En {
-        return name;
-    }
-    match name {
-        "older stack" => "旧版本（torch 2.6）",
-        "BERT, GPT-NeoX, T5" => "BERT、GPT-NeoX、T5",
-        "experts, latent attention" => "混合专家、潜在注意力",
-        "eager attention" => "eager 注意力",
-        "settings at random" => "随机设置的小模型",
-        "padding mask" => "填充掩码",
-        "recurrent layers" => "循环状态层",
-        "tensor parallel" => "张量并行",
-        "accumulation and zeroing" => "梯度累积与清零时机",
-        "held outputs, accelerate" => "保留输出、accelerate",
-        "dense decoders, SDPA, full fine-tuning" => "稠密解码器，SDPA，全参数微调",
-        other => other,
-    }
+    let (en, zh) = match name {
+        "older stack" => ("older versions (torch 2.6)", "旧版本（torch 2.6）"),
+        "v26" => ("FSDP2, older versions (torch 2.6)", "FSDP2，旧版本（torch 2.6）"),
+        "BERT, GPT-NeoX, T5" => (name, "BERT、GPT-NeoX、T5"),
+        "experts, latent attention" => (name, "混合专家、潜在注意力"),
+        "eager attention" => (name, "eager 注意力"),
+        "settings at random" => ("small models, settings at random", "随机设置的小模型"),
+        "padding mask" => (name, "填充掩码"),
+        "recurrent layers" => (name, "循环层"),
+        "accumulation and zeroing" => ("gradient accumulation, zero_grad", "梯度累积与清零时机"),
+        "held outputs, accelerate" => {
+            ("outputs held, autocast of accelerate", "保留输出、accelerate 的 autocast")
+        }
+        "dense decoders, SDPA, full fine-tuning" => (name, "稠密解码器，SDPA，全参数微调"),
+        "frozen in part" => ("partly frozen models", "部分冻结的模型"),
+        "other adapters" => (name, "其他适配器"),
+        "other families" => ("other model families", "其他模型系列"),
+        "modules to save" => ("modules_to_save beside adapters", "适配器外另训练的模块（modules_to_save）"),
+        "prefix tuning" => (name, "前缀微调"),
+        "qlora" => ("QLoRA and other quantised bases", "QLoRA 等量化基座"),
+        "kernels" => ("losses and fused kernels", "损失与融合内核"),
+        "liger" => ("Liger kernels", "Liger 内核"),
+        "loss" => ("chunked and compiled losses", "分块或编译的损失"),
+        "compile" => ("torch.compile", "torch.compile"),
+        "compiled and checkpointed" => ("torch.compile with checkpointing", "torch.compile 与激活检查点"),
+        "objectives" => ("preference, reward and other objectives", "偏好、奖励等训练目标"),
+        "rl" => ("GRPO", "GRPO"),
+        "gen" => ("generation", "生成"),
+        "opts" => ("other optimizers", "其他优化器"),
+        "oib" => ("optimizer step in backward", "反向中更新参数"),
+        "ga" => ("FSDP2 with gradient accumulation", "FSDP2 与梯度累积"),
+        "rank" => ("FSDP2, last rank", "FSDP2，最后一个 rank"),
+        "ddp" => ("DDP", "DDP"),
+        "fsdp1" => ("FSDP1", "FSDP1"),
+        "fsdp2" => ("FSDP2", "FSDP2"),
+        "deepspeed" => ("DeepSpeed ZeRO", "DeepSpeed ZeRO"),
+        "ds" => ("DeepSpeed ZeRO, large models", "DeepSpeed ZeRO，大模型"),
+        "tensor parallel" => ("tensor parallelism", "张量并行"),
+        "tp" => ("tensor parallelism, large models", "张量并行，大模型"),
+        "pp" => ("pipeline parallelism", "流水线并行"),
+        "cp" => ("context parallelism", "上下文并行"),
+        "Megatron-LM on B200" => (name, "Megatron-LM（B200）"),
+        other => (other, other),
+    };
+    lang.pick(en, zh)
 }
 
 /// Above the worst runs.

@@ -47,7 +47,7 @@ pub(crate) fn words(key: &str) -> Option<(&'static str, &'static str)> {
         "renormalise" => ("Chosen experts add up to 1", "所选专家的权重归一"),
         "latent" => ("Latent of keys and values (0: none)", "键值潜变量的宽度（0：无）"),
         "query_latent" => ("Latent of queries (0: none)", "查询潜变量的宽度（0：无）"),
-        "scan" => ("Layers without attention: scan", "无注意力层：扫描方式"),
+        "scan" => ("Recurrent layers: kind of scan", "循环层：扫描方式"),
         "key_heads" => ("Key heads of the scan (groups)", "扫描的键头数（组数）"),
         "key_dim" => ("Width of a key, or of the state", "键（状态）的宽度"),
         "value_heads" => ("Value heads of the scan", "扫描的值头数"),

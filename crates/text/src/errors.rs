@@ -6,7 +6,17 @@ use crate::{Lang, Word, format_count, hub};
 
 /// A field in the reader's words, with its key.
 pub fn field_name(field: &Field, lang: Lang) -> String {
-    let word = match field.key() {
+    let key = field.key();
+    match (field_words(key, lang), lang) {
+        (Some(words), Lang::En) => format!("{words} (\"{key}\")"),
+        (Some(words), Lang::Zh) => format!("{words}（\"{key}\"）"),
+        (None, _) => format!("\"{key}\""),
+    }
+}
+
+/// A field in the reader's words alone; none of a model's dimensions, and where there are none.
+pub(crate) fn field_words(key: &str, lang: Lang) -> Option<&'static str> {
+    let word = match key {
         "b" => Word::MicroBatch,
         "s" => Word::SequenceLength,
         "model" => Word::Model,
@@ -87,15 +97,9 @@ pub fn field_name(field: &Field, lang: Lang) -> String {
         "hub_id" => Word::HubId,
         "hub" => Word::HubAddress,
         "gpu" | "gpu_mib" => Word::GpuLabel,
-        key => match of_several_gpus(key) {
-            Some(word) => word,
-            None => return format!("\"{key}\""),
-        },
+        key => of_several_gpus(key)?,
     };
-    match lang {
-        Lang::En => format!("{} (\"{}\")", word.in_lang(lang), field.key()),
-        Lang::Zh => format!("{}（\"{}\"）", word.in_lang(lang), field.key()),
-    }
+    Some(word.in_lang(lang))
 }
 
 /// The names of the fields by which a run is spread over several GPUs.

@@ -127,7 +127,7 @@ const fn what(what: What, lang: Lang) -> &'static str {
         What::Scaledown => lang.pick("input divided by the cap", "除以上限后的输入"),
         What::Decay => lang.pick("decay", "衰减"),
         What::ChunkState => lang.pick("state between two chunks", "块间状态"),
-        What::Filled => lang.pick("copy filled up to whole chunks", "补齐到整块的副本"),
+        What::Filled => lang.pick("copy padded to whole chunks", "填充到整块的副本"),
         What::Softmax => "softmax",
         What::SoftmaxCast => lang.pick("softmax in 16 bits", "16 位 softmax"),
         What::DropoutMask => lang.pick("dropout mask", "dropout 掩码"),

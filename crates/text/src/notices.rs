@@ -1,9 +1,10 @@
 //! What a reader has to know of an answer beside its figures.
 
-use vram_core::Field;
+use vram_core::link;
 use vram_core::notice::Notice;
 
-use crate::{Lang, field_name};
+use crate::errors::field_words;
+use crate::{Lang, choice, dimension};
 
 /// The sentence of a notice.
 pub const fn notice(notice: Notice, lang: Lang) -> &'static str {
@@ -13,17 +14,22 @@ pub const fn notice(notice: Notice, lang: Lang) -> &'static str {
             "未知的模型系列：按其配置中的字段当作类 Llama 的解码器估算，其自身代码的不同之处没有计入。",
         ),
         Notice::UnfusedScan => lang.pick(
-            "Layers with a state (gated delta net, Mamba, Mamba-2) are counted as transformers runs them in plain PyTorch. With the fused kernels of flash-linear-attention, mamba-ssm and causal-conv1d less is kept.",
-            "带状态的层（门控 DeltaNet、Mamba、Mamba-2）按 transformers 的纯 PyTorch 实现估算；安装 flash-linear-attention、mamba-ssm、causal-conv1d 的融合内核后，保留的激活会更少。",
+            "Recurrent layers (gated delta net, Mamba, Mamba-2) are counted as transformers runs them in plain PyTorch. With the fused kernels of flash-linear-attention, mamba-ssm and causal-conv1d less is kept.",
+            "循环层（门控 DeltaNet、Mamba、Mamba-2）按 transformers 的纯 PyTorch 实现估算；安装 flash-linear-attention、mamba-ssm、causal-conv1d 的融合内核后，保留的激活会更少。",
         ),
     }
 }
 
 /// Which choices no run of the code itself has shown ([`vram_core::evidence::derived`]); nothing where all of them were.
 pub fn derived(choices: &[(&'static str, String)], lang: Lang) -> Option<String> {
-    let named = |(key, choice): &(&'static str, String)| match lang {
-        Lang::En => format!("{}: {choice}", field_name(&Field::new(key), lang)),
-        Lang::Zh => format!("{}：{choice}", field_name(&Field::new(key), lang)),
+    let named = |(key, given): &(&'static str, String)| {
+        let known = link::words(key).iter().find(|&word| word == given);
+        let said = known.and_then(|&word| choice(key, word, lang)).unwrap_or(given);
+        let field = field_words(key, lang).map_or_else(|| dimension(key, lang), str::to_owned);
+        match lang {
+            Lang::En => format!("{field}: {said}"),
+            Lang::Zh => format!("{field}：{said}"),
+        }
     };
     let named: Vec<String> = choices.iter().map(named).collect();
     (!named.is_empty()).then(|| match lang {

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use vram_core::{Field, link};
-use vram_text::{Lang, dimension, field_name};
+use vram_text::{Lang, choice, derived, dimension, field_name};
 
 /// What the page sets with another field: the GPU's memory comes with its name.
 const SET_BY_ANOTHER: [&str; 1] = ["gpu_mib"];
@@ -41,4 +41,24 @@ fn every_field_has_a_name() {
             assert!(!named.starts_with('"'), "{key}");
         }
     }
+}
+
+#[test]
+fn every_choice_has_a_name() {
+    for lang in Lang::ALL {
+        for key in fields() {
+            for word in link::words(key) {
+                assert!(choice(key, word, lang).is_some(), "{key}={word}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_was_not_measured_is_said_in_the_readers_words() {
+    let choices = [("dp", "zero1".to_owned()), ("offload_optimizer", "1".to_owned())];
+    let [en, zh] = Lang::ALL.map(|lang| derived(&choices, lang).unwrap_or_default());
+    let said = "Data parallelism: DeepSpeed ZeRO-1: optimizer states; Offload the optimizer to the CPU (offload_optimizer): on";
+    assert_eq!(en, format!("Derived from the code, not measured: {said}."));
+    assert!(zh.contains("数据并行：DeepSpeed ZeRO-1：优化器状态；"), "{zh}");
 }

@@ -1,7 +1,8 @@
 //! A labelled select.
 
 use leptos::prelude::*;
-use vram_text::{Lang, Word};
+use vram_core::link;
+use vram_text::{Lang, Word, choice};
 
 use super::asked::Asked;
 use crate::state::Store;
@@ -14,14 +15,16 @@ pub(crate) type Choice = (&'static str, String);
 pub(crate) fn Select(
     key: &'static str,
     label: Word,
-    /// All choices, in a language.
-    choices: fn(Lang) -> Vec<Choice>,
+    /// All choices, in a language, where a link doesn't have a word for each.
+    #[prop(optional)]
+    choices: Option<fn(Lang) -> Vec<Choice>>,
     /// The words of a value that is none of the choices.
     #[prop(default = Word::CustomModel)]
     custom: Word,
 ) -> impl IntoView {
     let store = expect_context::<Store>();
     let value = Memo::new(move |_| store.field(key));
+    let choices = move |lang| choices.map_or_else(|| of_words(key, lang), |choices| choices(lang));
     let is_custom = move || value.with(|value| !choices(Lang::En).iter().any(|(word, _)| word == value));
     view! {
         <Asked key label>
@@ -48,6 +51,11 @@ pub(crate) fn Select(
             </select>
         </Asked>
     }
+}
+
+/// The choices for which a link has words.
+fn of_words(key: &'static str, lang: Lang) -> Vec<Choice> {
+    link::words(key).iter().map(|&word| (word, choice(key, word, lang).unwrap_or(word).to_owned())).collect()
 }
 
 /// Headings with their choices.

@@ -2,6 +2,7 @@
 
 mod adapters;
 mod answer;
+mod by_key;
 mod freezing;
 mod kernels;
 mod objective;
@@ -12,6 +13,7 @@ mod run;
 
 pub use adapters::*;
 pub use answer::*;
+pub use by_key::choice;
 pub use freezing::*;
 pub use kernels::*;
 pub use objective::*;

@@ -70,8 +70,8 @@ pub const fn optimizer(optimizer: Optimizer, lang: Lang) -> &'static str {
         O::AoAdamW8bit => lang.pick("8-bit AdamW (torchao)", "8-bit AdamW（torchao）"),
         O::AoAdamW4bit => lang.pick("4-bit AdamW (torchao)", "4-bit AdamW（torchao）"),
         O::AoAdamWFp8 => lang.pick("fp8 AdamW (torchao)", "fp8 AdamW（torchao）"),
-        O::ScheduleFreeAdamW => lang.pick("Schedule-free AdamW", "免调度 AdamW（schedule-free）"),
-        O::ScheduleFreeSgd => lang.pick("Schedule-free SGD", "免调度 SGD（schedule-free）"),
+        O::ScheduleFreeAdamW => lang.pick("Schedule-Free AdamW", "Schedule-Free AdamW"),
+        O::ScheduleFreeSgd => lang.pick("Schedule-Free SGD", "Schedule-Free SGD"),
         O::LionForeach => {
             lang.pick("Lion, foreach (pytorch_optimizer)", "Lion，foreach（pytorch_optimizer）")
         }
@@ -106,8 +106,8 @@ pub const fn library(library: Library, lang: Lang) -> &'static str {
         Library::TorchAo => "torchao",
         Library::ScheduleFree => "schedulefree",
         Library::PytorchOptimizer => "pytorch_optimizer",
-        Library::Authors => lang.pick("packages of their authors", "作者发布的代码包"),
-        Library::Own => lang.pick("any other", "其他"),
+        Library::Authors => lang.pick("authors' packages", "作者发布的代码包"),
+        Library::Own => lang.pick("other", "其他"),
     }
 }
 
@@ -115,7 +115,7 @@ pub const fn library(library: Library, lang: Lang) -> &'static str {
 pub const fn ema(ema: Ema, lang: Lang) -> &'static str {
     match ema {
         Ema::Off => lang.pick("off", "关闭"),
-        Ema::Weights => lang.pick("on the GPU, as the weights", "在 GPU 上，与权重同精度"),
+        Ema::Weights => lang.pick("on the GPU, in the dtype of the weights", "在 GPU 上，与权重同精度"),
         Ema::Fp32 => lang.pick("on the GPU in fp32", "在 GPU 上，fp32"),
         Ema::Cpu => lang.pick("on the CPU", "在 CPU 上"),
     }

@@ -8,14 +8,14 @@ use crate::Lang;
 pub const fn spread(spread: Spread, lang: Lang) -> &'static str {
     match spread {
         Spread::OneGpu => lang.pick("one GPU", "单卡"),
-        Spread::Ddp => lang.pick("data parallel: DDP", "数据并行：DDP"),
-        Spread::Fsdp2 => lang.pick("sharded: FSDP2, as torchtitan", "分片：FSDP2（同 torchtitan）"),
+        Spread::Ddp => lang.pick("DDP (data parallel)", "DDP（数据并行）"),
+        Spread::Fsdp2 => lang.pick("FSDP2 (as torchtitan)", "FSDP2（同 torchtitan）"),
         Spread::Fsdp2Tensor => {
-            lang.pick("sharded and tensor parallel: torchtitan", "分片 + 张量并行：torchtitan")
+            lang.pick("FSDP2 and tensor parallelism (as torchtitan)", "FSDP2 + 张量并行（同 torchtitan）")
         }
-        Spread::Accelerate => lang.pick("sharded: FSDP1, as Accelerate", "分片：FSDP1（同 Accelerate）"),
-        Spread::DeepSpeed => lang.pick("sharded: DeepSpeed ZeRO-3", "分片：DeepSpeed ZeRO-3"),
-        Spread::Megatron => lang.pick("tensor parallel: Megatron-LM", "张量并行：Megatron-LM"),
+        Spread::Accelerate => lang.pick("FSDP1 (as Accelerate)", "FSDP1（同 Accelerate）"),
+        Spread::DeepSpeed => lang.pick("DeepSpeed ZeRO-3", "DeepSpeed ZeRO-3"),
+        Spread::Megatron => lang.pick("Megatron-LM (tensor parallel)", "Megatron-LM（张量并行）"),
     }
 }
 
@@ -23,15 +23,15 @@ pub const fn spread(spread: Spread, lang: Lang) -> &'static str {
 pub const fn spread_explained(spread: Spread, lang: Lang) -> &'static str {
     match spread {
         Spread::OneGpu => lang.pick(
-            "Nothing is divided: weights, gradients, optimizer states and activations all lie here.",
+            "Nothing is divided: weights, gradients, optimizer states and activations are all on this GPU.",
             "不切分：权重、梯度、优化器状态与激活都在这块卡上。",
         ),
         Spread::Ddp => lang.pick(
-            "Divides the batch alone. Each GPU holds everything, and buckets as large as the gradients come on top.",
+            "Divides the batch only. Each GPU holds everything, plus communication buckets as large as the gradients.",
             "只切分 batch。每块卡保存全部内容，另加与梯度同样大的通信桶。",
         ),
         Spread::Fsdp2 => lang.pick(
-            "Divides weights, gradients and optimizer states by the number of GPUs, not activations. Adds the weights of the layers at work and of embedding and head, gathered, and buffers to gather and reduce them.",
+            "Divides weights, gradients and optimizer states by the number of GPUs, not activations. Adds the gathered weights of the layers at work and of embedding and head, and the buffers of all-gather and reduce-scatter.",
             "权重、梯度、优化器状态按卡数切分，激活不切分。额外占用：正在计算的层以及词嵌入和输出层聚合后的权重，加上聚合与归约缓冲区。",
         ),
         Spread::Fsdp2Tensor => lang.pick(
@@ -43,7 +43,7 @@ pub const fn spread_explained(spread: Spread, lang: Lang) -> &'static str {
             "fp32 权重、梯度、优化器状态按卡数切分，激活不切分。各层以 bf16 聚合，每层是一个展平的向量。",
         ),
         Spread::DeepSpeed => lang.pick(
-            "Divides 18 bytes a parameter by the number of GPUs, not activations. Adds up to a billion gathered parameters and a bucket of 1 GB, which no number of GPUs makes smaller.",
+            "Divides 18 bytes a parameter by the number of GPUs, not activations. Adds up to a billion gathered parameters and a bucket of 1 GB, which more GPUs don't make smaller.",
             "每参数 18 字节按卡数切分，激活不切分。额外占用：至多十亿个聚合的参数与 1 GB 的桶，卡数再多也不变小。",
         ),
         Spread::Megatron => lang.pick(
@@ -63,8 +63,13 @@ pub const fn data_parallel(data: DataParallel, lang: Lang) -> &'static str {
         DataParallel::Zero1 => {
             lang.pick("DeepSpeed ZeRO-1: optimizer states", "DeepSpeed ZeRO-1：优化器状态")
         }
-        DataParallel::Zero2 => lang.pick("DeepSpeed ZeRO-2: and gradients", "DeepSpeed ZeRO-2：加上梯度"),
-        DataParallel::Zero3 => lang.pick("DeepSpeed ZeRO-3: and weights", "DeepSpeed ZeRO-3：加上权重"),
+        DataParallel::Zero2 => {
+            lang.pick("DeepSpeed ZeRO-2: optimizer states, gradients", "DeepSpeed ZeRO-2：优化器状态与梯度")
+        }
+        DataParallel::Zero3 => lang.pick(
+            "DeepSpeed ZeRO-3: optimizer states, gradients, weights",
+            "DeepSpeed ZeRO-3：优化器状态、梯度与权重",
+        ),
         DataParallel::Megatron => {
             lang.pick("Megatron-LM: distributed optimizer", "Megatron-LM：分布式优化器")
         }
@@ -78,7 +83,7 @@ pub const fn reshard(reshard: Reshard, lang: Lang) -> &'static str {
     match reshard {
         Reshard::AfterForward => lang.pick("after forward (ZeRO-3)", "前向之后（ZeRO-3）"),
         Reshard::AfterBackward => lang.pick("after backward (ZeRO-2)", "反向之后（ZeRO-2）"),
-        Reshard::Never => lang.pick("never (NO_SHARD)", "不分片（NO_SHARD）"),
+        Reshard::Never => lang.pick("never shard (NO_SHARD)", "不分片（NO_SHARD）"),
     }
 }
 
@@ -86,7 +91,7 @@ pub const fn reshard(reshard: Reshard, lang: Lang) -> &'static str {
 pub const fn reduce_dtype(dtype: ReduceDtype, lang: Lang) -> &'static str {
     match dtype {
         ReduceDtype::Fp32 => "fp32",
-        ReduceDtype::Gradients => lang.pick("as the gradients", "与梯度相同"),
+        ReduceDtype::Gradients => lang.pick("that of the gradients", "与梯度相同"),
     }
 }
 
@@ -94,9 +99,9 @@ pub const fn reduce_dtype(dtype: ReduceDtype, lang: Lang) -> &'static str {
 pub const fn gradient_sync(sync: GradientSync, lang: Lang) -> &'static str {
     match sync {
         GradientSync::LastMicroBatch => {
-            lang.pick("the last one (no_sync before)", "最后一个（之前 no_sync）")
+            lang.pick("the last micro-batch (no_sync before)", "最后一个微批（之前 no_sync）")
         }
-        GradientSync::EveryMicroBatch => lang.pick("every one", "每一个"),
+        GradientSync::EveryMicroBatch => lang.pick("every micro-batch", "每个微批"),
     }
 }
 

@@ -38,8 +38,8 @@ pub const fn checkpointing(checkpointing: Checkpointing, lang: Lang) -> &'static
         Checkpointing::EveryKth => lang.pick("every k-th layer", "每 k 层一个检查点"),
         Checkpointing::FirstK => lang.pick("the first k layers", "前 k 层"),
         Checkpointing::SelectiveOps => lang.pick(
-            "selective (keeps attention and every second matrix product)",
-            "选择性（保留注意力与每隔一个的矩阵乘）",
+            "selective (keeps attention and every other matmul)",
+            "选择性（保留注意力输出，矩阵乘每两个保留一个）",
         ),
         Checkpointing::SelectiveAttention => {
             lang.pick("selective (keeps attention's output)", "选择性（保留注意力的输出）")
@@ -66,8 +66,8 @@ pub const fn zero_grad(zero_grad: ZeroGrad, lang: Lang) -> &'static str {
 pub const fn padding(padding: Padding, lang: Lang) -> &'static str {
     match padding {
         Padding::None => lang.pick("none: packed sequences", "无：序列已打包"),
-        Padding::Ones => lang.pick("all ones: nothing is padding", "全 1：没有填充"),
-        Padding::Padded => lang.pick("hides padding", "遮住填充"),
+        Padding::Ones => lang.pick("all ones: no padding", "全 1：没有填充"),
+        Padding::Padded => lang.pick("masks padding", "掩去填充"),
     }
 }
 

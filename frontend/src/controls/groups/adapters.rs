@@ -3,17 +3,13 @@
 use leptos::prelude::*;
 use vram_core::ledger::Module;
 use vram_core::link;
-use vram_core::scenario::{
-    AdapterDtype, AdapterMethod, BaseDtype, LoraTargets, ModuleSet, ModulesToSave, Targets,
-};
-use vram_text::{
-    Lang, Word, adapter_dtype, adapter_method, base_dtype, lora_targets, modules_to_save, parameter_count,
-};
+use vram_core::scenario::{LoraTargets, ModuleSet, Targets};
+use vram_text::{Lang, Word, adapter_method, lora_targets, parameter_count};
 
 use super::super::choice::{Choice, Select};
 use super::super::number::Number;
+use super::Group;
 use super::quantisation::QuantisedBaseControls;
-use super::{Group, listed, switch};
 use crate::state::Store;
 
 /// LoRA and its kin: the method first, then what matters to it.
@@ -24,12 +20,12 @@ pub(super) fn AdaptersGroup() -> impl IntoView {
     let has_targets = move || store.with_scenario(|s| link::applies(s, "lora_targets"));
     view! {
         <Group title=Word::AdaptersLabel value=value>
-            <Select key="peft" label=Word::AdapterMethodLabel choices=methods />
+            <Select key="peft" label=Word::AdapterMethodLabel />
             <Number key="lora_rank" label=Word::LoraRank />
             <Select
                 key="lora_targets"
                 label=Word::LoraTargetsLabel
-                choices=of!(LoraTargets, lora_targets)
+                choices=targets
                 custom=Word::OtherModules
             />
             <Show when=has_targets>
@@ -38,13 +34,12 @@ pub(super) fn AdaptersGroup() -> impl IntoView {
             <Select
                 key="modules_to_save"
                 label=Word::ModulesToSaveLabel
-                choices=of!(ModulesToSave, modules_to_save)
             />
-            <Select key="lora_dropout" label=Word::LoraDropoutLabel choices=switch />
+            <Select key="lora_dropout" label=Word::LoraDropoutLabel />
             <Number key="peft_tokens" label=Word::PromptTokensLabel />
             <Number key="prefix_projection" label=Word::PrefixProjectionLabel />
-            <Select key="lora_dtype" label=Word::LoraDtypeLabel choices=of!(AdapterDtype, adapter_dtype) />
-            <Select key="base_dtype" label=Word::BaseDtypeLabel choices=of!(BaseDtype, base_dtype) />
+            <Select key="lora_dtype" label=Word::LoraDtypeLabel />
+            <Select key="base_dtype" label=Word::BaseDtypeLabel />
             <Show when=is_on>
                 <p class="hint" data-adapter-parameters="">
                     {move || store.word(Word::AdapterParameters)} ": "
@@ -65,10 +60,8 @@ fn value(scenario: &vram_core::Scenario, lang: Lang) -> String {
     }
 }
 
-fn methods(lang: Lang) -> Vec<Choice> {
-    let off = ("off", Word::Off.in_lang(lang).to_owned());
-    let on = AdapterMethod::ALL.iter().map(|&method| (method.key(), adapter_method(method, lang).to_owned()));
-    std::iter::once(off).chain(on).collect()
+fn targets(lang: Lang) -> Vec<Choice> {
+    LoraTargets::ALL.iter().map(|&of| (of.key(), lora_targets(of, lang).to_owned())).collect()
 }
 
 /// A box for each module of the model that an adapter can stand beside.

@@ -1,12 +1,11 @@
 //! Which of the model's own parameters are trained.
 
 use leptos::prelude::*;
-use vram_core::scenario::{FrozenLayers, TrainedKinds};
-use vram_text::{Word, frozen_layers, trained_kinds};
+use vram_text::Word;
 
 use super::super::choice::Select;
 use super::super::number::Number;
-use super::{Group, listed, switch};
+use super::Group;
 
 /// Freezing by part and by layer.
 #[component]
@@ -16,11 +15,11 @@ pub(super) fn FreezingGroup() -> impl IntoView {
             title=Word::FreezingLabel
             value=|s, lang| if s.freezing.is_on() { Word::On } else { Word::Off }.in_lang(lang).to_owned()
         >
-            <Select key="freeze_embedding" label=Word::FreezeEmbeddingLabel choices=switch />
-            <Select key="freeze_layers" label=Word::FreezeLayersLabel choices=of!(FrozenLayers, frozen_layers) />
+            <Select key="freeze_embedding" label=Word::FreezeEmbeddingLabel />
+            <Select key="freeze_layers" label=Word::FreezeLayersLabel />
             <Number key="freeze_count" label=Word::FreezeCountLabel />
-            <Select key="freeze_head" label=Word::FreezeHeadLabel choices=switch />
-            <Select key="trained_kinds" label=Word::TrainedKindsLabel choices=of!(TrainedKinds, trained_kinds) />
+            <Select key="freeze_head" label=Word::FreezeHeadLabel />
+            <Select key="trained_kinds" label=Word::TrainedKindsLabel />
         </Group>
     }
 }

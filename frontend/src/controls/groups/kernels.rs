@@ -1,12 +1,11 @@
 //! How attention is computed, and activation checkpointing.
 
 use leptos::prelude::*;
-use vram_core::scenario::{Attention, Checkpointing, Compile, Fused, LossKernel, Padding, Shift};
-use vram_text::{Word, attention, checkpointing, compile, fused, loss_kernel, padding, shift};
+use vram_text::{Word, attention, checkpointing, loss_kernel};
 
 use super::super::choice::Select;
 use super::super::number::Number;
-use super::{Group, listed, short};
+use super::{Group, short};
 use crate::state::Store;
 
 /// Attention and other kernels.
@@ -15,8 +14,8 @@ pub(super) fn Kernels() -> impl IntoView {
     let store = expect_context::<Store>();
     view! {
         <Group title=Word::AttentionLabel value=|s, lang| short(attention(s.attention_that_runs(), lang))>
-            <Select key="attention" label=Word::AttentionLabel choices=of!(Attention, attention) />
-            <Select key="padding" label=Word::PaddingLabel choices=of!(Padding, padding) />
+            <Select key="attention" label=Word::AttentionLabel />
+            <Select key="padding" label=Word::PaddingLabel />
             <Show when=move || store.with_scenario(|s| s.model.architecture.attention_softcap)>
                 <p class="hint">{move || store.word(Word::EagerForced)}</p>
             </Show>
@@ -29,7 +28,7 @@ pub(super) fn Kernels() -> impl IntoView {
 pub(super) fn CheckpointingGroup() -> impl IntoView {
     view! {
         <Group title=Word::CheckpointingLabel value=|s, lang| short(checkpointing(s.checkpointing, lang))>
-            <Select key="checkpointing" label=Word::CheckpointingLabel choices=of!(Checkpointing, checkpointing) />
+            <Select key="checkpointing" label=Word::CheckpointingLabel />
             <Number key="checkpoint_layers" label=Word::CheckpointLayersLabel />
         </Group>
     }
@@ -40,15 +39,15 @@ pub(super) fn CheckpointingGroup() -> impl IntoView {
 pub(super) fn LossGroup() -> impl IntoView {
     view! {
         <Group title=Word::KernelsLabel value=|s, lang| short(loss_kernel(s.kernels.loss, lang))>
-            <Select key="loss" label=Word::LossLabel choices=of!(LossKernel, loss_kernel) />
-            <Select key="shift" label=Word::ShiftLabel choices=of!(Shift, shift) />
+            <Select key="loss" label=Word::LossLabel />
+            <Select key="shift" label=Word::ShiftLabel />
             <Number key="loss_chunks" label=Word::LossChunksLabel />
             <Number key="loss_chunk_tokens" label=Word::LossChunkTokensLabel />
             <Number key="loss_last_tokens" label=Word::LossLastTokensLabel />
-            <Select key="norm_kernel" label=Word::NormKernelLabel choices=of!(Fused, fused) />
-            <Select key="mlp_kernel" label=Word::MlpKernelLabel choices=of!(Fused, fused) />
-            <Select key="rope_kernel" label=Word::RopeKernelLabel choices=of!(Fused, fused) />
-            <Select key="compile" label=Word::CompileLabel choices=of!(Compile, compile) />
+            <Select key="norm_kernel" label=Word::NormKernelLabel />
+            <Select key="mlp_kernel" label=Word::MlpKernelLabel />
+            <Select key="rope_kernel" label=Word::RopeKernelLabel />
+            <Select key="compile" label=Word::CompileLabel />
         </Group>
     }
 }

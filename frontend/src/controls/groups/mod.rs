@@ -1,12 +1,5 @@
 //! All controls: the ones that matter most, then folded groups that show their value while folded, a file a topic.
 
-/// The choices of an enum.
-macro_rules! of {
-    ($kind:ty, $text:path) => {
-        |lang| listed(<$kind>::KEYS, &|at| <$kind>::ALL.get(at).map_or("", |&choice| $text(choice, lang)))
-    };
-}
-
 mod adapters;
 mod dimensions;
 mod freezing;
@@ -19,10 +12,10 @@ mod training_loop;
 mod vision;
 
 use leptos::prelude::*;
+use vram_core::gpu;
+use vram_core::link;
 use vram_core::ready::Ready;
-use vram_core::scenario::Recipe;
-use vram_core::{gpu, link};
-use vram_text::{Lang, Unit, Word, format_bytes, ready, recipe};
+use vram_text::{Lang, Unit, Word, format_bytes, ready};
 
 use super::choice::{Choice, GroupedSelect, Select};
 use super::model::ModelChoice;
@@ -51,15 +44,6 @@ fn gpus(_: Lang) -> Vec<Choice> {
         .collect()
 }
 
-fn switch(lang: Lang) -> Vec<Choice> {
-    vec![("0", Word::Off.in_lang(lang).to_owned()), ("1", Word::On.in_lang(lang).to_owned())]
-}
-
-/// Choices by their words; not generic, since the page has many of them and its size counts.
-fn listed(keys: &[&'static str], text: &dyn Fn(usize) -> &'static str) -> Vec<Choice> {
-    keys.iter().enumerate().map(|(at, &key)| (key, text(at).to_owned())).collect()
-}
-
 #[component]
 pub(crate) fn Controls() -> impl IntoView {
     let store = expect_context::<Store>();
@@ -75,7 +59,7 @@ pub(crate) fn Controls() -> impl IntoView {
             <DimensionsGroup />
             <Slider key="b" label=Word::MicroBatch steps=MICRO_BATCHES />
             <Slider key="s" label=Word::SequenceLength steps=SEQUENCE_LENGTHS />
-            <Select key="recipe" label=Word::Precision choices=of!(Recipe, recipe) />
+            <Select key="recipe" label=Word::Precision />
             <GroupedSelect key="optimizer" label=Word::OptimizerLabel groups=by_library />
             <OptimizerDetails />
             <Group title=Word::GpuLabel value=gpu_value>

@@ -1,26 +1,19 @@
 //! What is trained towards, and what that needs beside the policy.
 
 use leptos::prelude::*;
-use vram_core::scenario::{Batching, Generation, GenerationCache, LogProbs, Objective, Place};
-use vram_text::{
-    Lang, Word, batching, generation, generation_cache, log_probs, objective, objective_word, place,
-};
+use vram_text::{Word, objective};
 
-use super::super::choice::{Choice, Select};
+use super::super::choice::Select;
 use super::super::number::Number;
-use super::{Group, listed, short, switch};
-
-fn objectives(lang: Lang) -> Vec<Choice> {
-    Objective::WORDS.iter().map(|&word| (word, objective_word(word, lang).to_owned())).collect()
-}
+use super::{Group, short};
 
 /// Objective, other models, lengths, rollouts.
 #[component]
 pub(super) fn ObjectiveGroup() -> impl IntoView {
     view! {
         <Group title=Word::ObjectiveLabel value=|s, lang| short(objective(s.objective, lang))>
-            <Select key="objective" label=Word::ObjectiveLabel choices=objectives />
-            <Select key="log_probs" label=Word::LogProbsLabel choices=of!(LogProbs, log_probs) />
+            <Select key="objective" label=Word::ObjectiveLabel />
+            <Select key="log_probs" label=Word::LogProbsLabel />
             <Number key="labels" label=Word::LabelsLabel />
             <OtherModels />
             <Lengths />
@@ -32,11 +25,11 @@ pub(super) fn ObjectiveGroup() -> impl IntoView {
 #[component]
 fn OtherModels() -> impl IntoView {
     view! {
-        <Select key="reference" label=Word::ReferenceLabel choices=of!(Place, place) />
+        <Select key="reference" label=Word::ReferenceLabel />
         <Number key="reference_millions" label=Word::ReferenceMillions />
-        <Select key="reward_model" label=Word::RewardModelLabel choices=of!(Place, place) />
+        <Select key="reward_model" label=Word::RewardModelLabel />
         <Number key="reward_millions" label=Word::RewardMillions />
-        <Select key="teacher" label=Word::TeacherLabel choices=of!(Place, place) />
+        <Select key="teacher" label=Word::TeacherLabel />
         <Number key="teacher_millions" label=Word::TeacherMillions />
     }
 }
@@ -47,7 +40,7 @@ fn Lengths() -> impl IntoView {
         <Number key="prompt" label=Word::PromptLabel />
         <Number key="completion" label=Word::CompletionLabel />
         <Number key="rejected" label=Word::RejectedLabel />
-        <Select key="batching" label=Word::BatchingLabel choices=of!(Batching, batching) />
+        <Select key="batching" label=Word::BatchingLabel />
         <Number key="longest" label=Word::LongestLabel />
         <Number key="mean" label=Word::MeanLabel />
     }
@@ -56,17 +49,16 @@ fn Lengths() -> impl IntoView {
 #[component]
 fn Rollouts() -> impl IntoView {
     view! {
-        <Select key="generation" label=Word::GenerationLabel choices=of!(Generation, generation) />
+        <Select key="generation" label=Word::GenerationLabel />
         <Select
             key="generation_cache"
             label=Word::GenerationCacheLabel
-            choices=of!(GenerationCache, generation_cache)
         />
         <Number key="vllm_share" label=Word::VllmShareLabel />
         <Number key="group" label=Word::GroupLabel />
         <Number key="calls" label=Word::CallsLabel />
-        <Select key="logits_to_keep" label=Word::LogitsToKeepLabel choices=switch />
-        <Select key="temperature" label=Word::TemperatureLabel choices=switch />
-        <Select key="entropy" label=Word::EntropyLabel choices=switch />
+        <Select key="logits_to_keep" label=Word::LogitsToKeepLabel />
+        <Select key="temperature" label=Word::TemperatureLabel />
+        <Select key="entropy" label=Word::EntropyLabel />
     }
 }

@@ -2,12 +2,12 @@
 
 use leptos::prelude::*;
 use vram_core::link;
-use vram_core::scenario::{Ema, Library, Optimizer};
+use vram_core::scenario::{Library, Optimizer};
 use vram_text::{Lang, Word, ema, library, optimizer};
 
 use super::super::choice::{Grouped, Select};
 use super::super::number::Number;
-use super::{Group, listed, short, switch};
+use super::{Group, short};
 use crate::state::Store;
 
 /// Every optimizer under the heading of its library.
@@ -48,8 +48,8 @@ pub(super) fn OptimizerUse() -> impl IntoView {
                 }
             }
         >
-            <Select key="in_backward" label=Word::InBackwardLabel choices=switch />
-            <Select key="ema" label=Word::EmaLabel choices=of!(Ema, ema) />
+            <Select key="in_backward" label=Word::InBackwardLabel />
+            <Select key="ema" label=Word::EmaLabel />
         </Group>
     }
 }

@@ -2,15 +2,12 @@
 
 use leptos::prelude::*;
 use vram_core::Scenario;
-use vram_core::scenario::{DataParallel, GradientSync, ReduceDtype, Reshard, Rotate, Schedule, Spread};
-use vram_text::{
-    Lang, Word, data_parallel, gradient_sync, reduce_dtype, reshard, rotate, schedule, spread,
-    spread_explained,
-};
+use vram_core::scenario::Spread;
+use vram_text::{Lang, Word, data_parallel, spread, spread_explained};
 
 use super::super::choice::Select;
 use super::super::number::Number;
-use super::{Group, listed, short, switch};
+use super::{Group, short};
 use crate::state::Store;
 
 fn value(scenario: &Scenario, lang: Lang) -> String {
@@ -33,7 +30,7 @@ pub(super) fn GpusGroup() -> impl IntoView {
     view! {
         <Group title=Word::GpusLabel value=value>
             <Number key="gpus" label=Word::GpusLabel />
-            <Select key="spread" label=Word::SpreadLabel choices=of!(Spread, spread) custom=Word::OwnSpread />
+            <Select key="spread" label=Word::SpreadLabel custom=Word::OwnSpread />
             <p class="hint">{explained}</p>
             <DataGroup />
             <DeepSpeedGroup />
@@ -46,14 +43,14 @@ pub(super) fn GpusGroup() -> impl IntoView {
 #[component]
 fn DataGroup() -> impl IntoView {
     view! {
-        <Select key="dp" label=Word::DataParallelLabel choices=of!(DataParallel, data_parallel) />
-        <Select key="bucket_views" label=Word::BucketViewsLabel choices=switch />
-        <Select key="reshard" label=Word::ReshardLabel choices=of!(Reshard, reshard) />
-        <Select key="reduce_dtype" label=Word::ReduceDtypeLabel choices=of!(ReduceDtype, reduce_dtype) />
+        <Select key="dp" label=Word::DataParallelLabel />
+        <Select key="bucket_views" label=Word::BucketViewsLabel />
+        <Select key="reshard" label=Word::ReshardLabel />
+        <Select key="reduce_dtype" label=Word::ReduceDtypeLabel />
         <Number key="shard_group" label=Word::ShardGroupLabel />
-        <Select key="cpu_offload" label=Word::CpuOffloadLabel choices=switch />
-        <Select key="gradient_sync" label=Word::GradientSyncLabel choices=of!(GradientSync, gradient_sync) />
-        <Select key="stays_gathered" label=Word::StaysGatheredLabel choices=switch />
+        <Select key="cpu_offload" label=Word::CpuOffloadLabel />
+        <Select key="gradient_sync" label=Word::GradientSyncLabel />
+        <Select key="stays_gathered" label=Word::StaysGatheredLabel />
     }
 }
 
@@ -62,15 +59,15 @@ fn DataGroup() -> impl IntoView {
 fn DeepSpeedGroup() -> impl IntoView {
     view! {
         <Number key="reduce_bucket" label=Word::ReduceBucketLabel />
-        <Select key="overlap_comm" label=Word::OverlapLabel choices=switch />
+        <Select key="overlap_comm" label=Word::OverlapLabel />
         <Number key="max_live" label=Word::MaxLiveLabel />
         <Number key="max_reuse" label=Word::MaxReuseLabel />
         <Number key="prefetch_bucket" label=Word::PrefetchLabel />
         <Number key="persistence" label=Word::PersistenceLabel />
         <Number key="sub_group" label=Word::SubGroupLabel />
-        <Select key="offload_optimizer" label=Word::OffloadOptimizerLabel choices=switch />
-        <Select key="offload_param" label=Word::OffloadWeightsLabel choices=switch />
-        <Select key="pin_memory" label=Word::PinnedLabel choices=switch />
+        <Select key="offload_optimizer" label=Word::OffloadOptimizerLabel />
+        <Select key="offload_param" label=Word::OffloadWeightsLabel />
+        <Select key="pin_memory" label=Word::PinnedLabel />
     }
 }
 
@@ -79,18 +76,18 @@ fn DeepSpeedGroup() -> impl IntoView {
 fn MeshGroup() -> impl IntoView {
     view! {
         <Number key="tp" label=Word::TensorParallelLabel />
-        <Select key="sequence_parallel" label=Word::SequenceParallelLabel choices=switch />
-        <Select key="loss_parallel" label=Word::LossParallelLabel choices=switch />
+        <Select key="sequence_parallel" label=Word::SequenceParallelLabel />
+        <Select key="loss_parallel" label=Word::LossParallelLabel />
         <Number key="pp" label=Word::PipelineLabel />
-        <Select key="schedule" label=Word::ScheduleLabel choices=of!(Schedule, schedule) />
+        <Select key="schedule" label=Word::ScheduleLabel />
         <Number key="stage_chunks" label=Word::StageChunksLabel />
         <Number key="stage" label=Word::StageLabel />
         <Number key="cp" label=Word::ContextParallelLabel />
-        <Select key="cp_rotate" label=Word::RotateLabel choices=of!(Rotate, rotate) />
-        <Select key="cp_repeats_keys" label=Word::RepeatsKeysLabel choices=switch />
+        <Select key="cp_rotate" label=Word::RotateLabel />
+        <Select key="cp_repeats_keys" label=Word::RepeatsKeysLabel />
         <Number key="ep" label=Word::ExpertParallelLabel />
         <Number key="etp" label=Word::ExpertTensorLabel />
         <Number key="expert_imbalance" label=Word::ExpertImbalanceLabel />
-        <Select key="last_rank" label=Word::LastRankLabel choices=switch />
+        <Select key="last_rank" label=Word::LastRankLabel />
     }
 }

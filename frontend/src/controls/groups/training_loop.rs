@@ -1,12 +1,12 @@
 //! The training loop.
 
 use leptos::prelude::*;
-use vram_core::scenario::{AutocastScope, Held, KvCache, Stack, Trainer, ZeroGrad};
-use vram_text::{Word, autocast_scope, held, kv_cache, stack, trainer, zero_grad};
+use vram_core::scenario::Trainer;
+use vram_text::{Word, trainer};
 
 use super::super::choice::Select;
 use super::super::number::Number;
-use super::{Group, listed};
+use super::Group;
 
 /// Gradient accumulation.
 #[component]
@@ -14,7 +14,7 @@ pub(super) fn Accumulation() -> impl IntoView {
     view! {
         <Group title=Word::AccumulationLabel value=|s, _| s.gradient_accumulation.to_string()>
             <Number key="accumulation" label=Word::AccumulationNumber />
-            <Select key="zero_grad" label=Word::ZeroGradLabel choices=of!(ZeroGrad, zero_grad) />
+            <Select key="zero_grad" label=Word::ZeroGradLabel />
         </Group>
     }
 }
@@ -48,13 +48,12 @@ pub(super) fn Loop() -> impl IntoView {
             <Select
                 key="trainer"
                 label=Word::TrainerLabel
-                choices=of!(Trainer, trainer)
                 custom=Word::CustomTrainer
             />
-            <Select key="autocast_scope" label=Word::AutocastScopeLabel choices=of!(AutocastScope, autocast_scope) />
-            <Select key="held" label=Word::HeldLabel choices=of!(Held, held) />
-            <Select key="kv_cache" label=Word::KvCacheLabel choices=of!(KvCache, kv_cache) />
-            <Select key="stack" label=Word::StackLabel choices=of!(Stack, stack) />
+            <Select key="autocast_scope" label=Word::AutocastScopeLabel />
+            <Select key="held" label=Word::HeldLabel />
+            <Select key="kv_cache" label=Word::KvCacheLabel />
+            <Select key="stack" label=Word::StackLabel />
         </Group>
     }
 }

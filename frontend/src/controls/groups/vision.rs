@@ -5,7 +5,7 @@ use vram_text::Word;
 
 use super::super::choice::Select;
 use super::super::number::Number;
-use super::{Group, switch};
+use super::Group;
 use crate::state::Store;
 
 /// What is asked of a model with a vision tower.
@@ -18,7 +18,7 @@ pub(super) fn VisionGroup() -> impl IntoView {
         <Show when=move || has_tower.get()>
             <Group title=Word::VisionLabel value=|s, _| s.vision.images.to_string()>
                 <Number key="images" label=Word::ImagesLabel />
-                <Select key="frozen_tower" label=Word::FrozenTowerLabel choices=switch />
+                <Select key="frozen_tower" label=Word::FrozenTowerLabel />
             </Group>
         </Show>
     }
