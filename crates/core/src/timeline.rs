@@ -153,6 +153,18 @@ pub(crate) struct LayerTotals {
     pub(crate) backward: Totals,
 }
 
+impl LayerTotals {
+    /// Of each layer what is more in one of two walks, as [`crate::account::Account::take_larger`] does of each instant.
+    pub(crate) fn take_larger(layers: &mut Vec<Self>, others: &[Self]) {
+        let larger = |one: Totals, other: Totals| if other.sum() > one.sum() { other } else { one };
+        for (layer, other) in layers.iter_mut().zip(others) {
+            layer.forward = larger(layer.forward, other.forward);
+            layer.backward = larger(layer.backward, other.backward);
+        }
+        layers.extend(others.iter().skip(layers.len()).copied());
+    }
+}
+
 /// The tensors that are alive at a moment of a later step.
 ///
 /// # Errors

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that fails is a test that panics")]
 
+mod common;
+
 use vram_core::estimate::{ranks, stage};
 use vram_core::ledger::{Category, Instant};
 use vram_core::units::Bytes;
@@ -15,13 +17,7 @@ fn scenario(fields: &str) -> Scenario {
 fn of_model(model: &str, fields: &str) -> Scenario {
     let fixed =
         "recipe=bf16-master&optimizer=adamw_fused&accumulation=8&b=1&s=4096&checkpointing=off&dp=megatron";
-    let model = presets::find(model).unwrap().model().unwrap();
-    let mut scenario = Scenario { model, ..Scenario::default() };
-    for field in fixed.split('&').chain(fields.split('&')) {
-        let (key, value) = field.split_once('=').unwrap();
-        link::set(&mut scenario, key, value).unwrap();
-    }
-    scenario
+    common::scenario(model, &format!("{fixed}&{fields}"))
 }
 
 fn answer(more: &str) -> Estimate {
@@ -122,10 +118,7 @@ fn kept_by_layer(hidden: u32, heads: u32, more: &str) -> f64 {
         );
         let mut scenario = scenario("gpus=8");
         scenario.model = presets::find("gpt2").unwrap().model().unwrap();
-        for field in format!("{model}&s=2048&attention=eager&{more}").split('&') {
-            let (key, value) = field.split_once('=').unwrap();
-            link::set(&mut scenario, key, value).unwrap();
-        }
+        common::set(&mut scenario, &format!("{model}&s=2048&attention=eager&{more}"));
         let estimate = estimate(&scenario).unwrap();
         estimate.at(Instant::BackwardHead).category(Category::Activations).get()
     };
@@ -165,10 +158,7 @@ fn experts_have_ways_of_their_own() {
     let of = |more: &str| {
         let mut scenario = scenario("gpus=16&tp=2&sequence_parallel=1&pp=1");
         scenario.model = presets::find("mixtral-8x7b").unwrap().model().unwrap();
-        for field in more.split('&') {
-            let (key, value) = field.split_once('=').unwrap();
-            link::set(&mut scenario, key, value).unwrap();
-        }
+        common::set(&mut scenario, more);
         let estimate = estimate(&scenario)?;
         assert_eq!(link::read(&link::write(&scenario)).scenario, scenario);
         Ok(estimate)

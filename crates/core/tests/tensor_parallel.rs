@@ -2,19 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that fails is a test that panics")]
 
+mod common;
+
 use vram_core::ledger::{Category, Instant};
-use vram_core::{Error, Estimate, Field, Scenario, estimate, link, presets};
+use vram_core::{Error, Estimate, Field, Scenario, estimate};
 
 /// A preset with some fields of a link.
 fn scenario(model: &str, fields: &str) -> Scenario {
-    let fixed = "recipe=bf16&optimizer=adamw_fused&b=1&s=2048&dp=fsdp2";
-    let model = presets::find(model).unwrap().model().unwrap();
-    let mut scenario = Scenario { model, ..Scenario::default() };
-    for field in fixed.split('&').chain(fields.split('&')) {
-        let (key, value) = field.split_once('=').unwrap();
-        link::set(&mut scenario, key, value).unwrap();
-    }
-    scenario
+    common::scenario(model, &format!("recipe=bf16&optimizer=adamw_fused&b=1&s=2048&dp=fsdp2&{fields}"))
 }
 
 fn answer(fields: &str) -> Estimate {

@@ -6,7 +6,7 @@
 
 use super::blocks::{Kind, LayerBlocks};
 use super::layers::{Kept, Layers};
-use super::stages::{Rank, Walked, by_load, fullest, kinds, peak};
+use super::stages::{Rank, Walked, asked_or_fullest, by_load, kinds, peak};
 use super::{FORWARD_AND_BACKWARD, Looked};
 use crate::account::{Account, Registered};
 use crate::ledger::{Category, Dims, Instant, InstantSet, Module, Name, What};
@@ -21,13 +21,9 @@ use crate::units::{Bytes, Count, Dtype};
 
 /// What is alive at every instant on the stage that is asked for, or on that which needs most.
 pub(super) fn walk(scenario: &Scenario, looked: Looked) -> Walked {
-    let of = |stage| of_stage(&RankPart::of(scenario, stage), looked);
-    match scenario.parallel.mesh.looked_at() {
-        Some(stage) => of(stage),
-        None => {
-            fullest(stage_kinds(scenario).into_iter().map(|(stage, _)| of(stage))).unwrap_or_else(|| of(0))
-        }
-    }
+    asked_or_fullest(scenario.parallel.mesh.looked_at(), stage_kinds(scenario), looked, |stage, looked| {
+        of_stage(&RankPart::of(scenario, stage), looked)
+    })
 }
 
 /// The kinds of rank, the most loaded first; none without a pipeline.

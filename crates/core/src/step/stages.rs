@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 
+use super::Looked;
 use crate::account::Account;
 use crate::ledger::Instant;
 use crate::timeline::LayerTotals;
@@ -41,10 +42,26 @@ pub(super) fn kinds<K: PartialEq>(stages: u64, key: impl Fn(u64) -> K) -> Vec<(u
     kinds.into_iter().map(|(_, stage, count)| (stage, count)).collect()
 }
 
-/// The first of the ranks with the largest peak; none of none.
-pub(super) fn fullest(ranks: impl Iterator<Item = Walked>) -> Option<Walked> {
-    let with_peaks = ranks.map(|rank| (peak(&rank.0), rank));
-    with_peaks.reduce(|most, other| if other.0 > most.0 { other } else { most }).map(|(_, rank)| rank)
+/// The stage that is asked for, or the first of those with the largest peak: which one that is does not depend on the layer that is looked at.
+pub(super) fn asked_or_fullest(
+    asked: Option<u64>,
+    kinds: Vec<(u64, u64)>,
+    looked: Looked,
+    walk: impl Fn(u64, Looked) -> Walked,
+) -> Walked {
+    if let Some(stage) = asked {
+        return walk(stage, looked);
+    }
+    let of_kinds = kinds.into_iter().map(|(stage, _)| {
+        let rank = walk(stage, Looked::Largest);
+        (peak(&rank.0), stage, rank)
+    });
+    let fullest = of_kinds.reduce(|most, other| if other.0 > most.0 { other } else { most });
+    match (fullest, looked) {
+        (Some((_, _, rank)), Looked::Largest) => rank,
+        (Some((_, stage, _)), Looked::At(_)) => walk(stage, looked),
+        (None, _) => walk(0, looked),
+    }
 }
 
 /// The most loaded first.

@@ -1,12 +1,14 @@
 //! Random scenarios: any model of the presets, trained in any way that is followed.
 
+mod parallel;
+
+use parallel::{spread, with_mesh_that_fits};
 use proptest::prelude::*;
 use vram_core::scenario::{
-    AdapterDtype, AdapterMethod, Attention, AutocastScope, BaseDtype, Checkpointing, Compile, DataParallel,
-    DeepSpeed, Ema, Freezing, FrozenLayers, Fused, Generation, GenerationCache, GradientSync, Held, Kernels,
-    KvCache, LogProbs, Lora, LoraTargets, LossKernel, Mesh, Method, ModuleSet, ModulesToSave, Objective,
-    Optimizer, OptimizerSettings, Padding, Parallel, Place, Quantisation, QuantisedBase, Recipe, ReduceDtype,
-    Reshard, Stack, Targets, TrainedKinds, ZeroGrad,
+    AdapterDtype, AdapterMethod, Attention, AutocastScope, BaseDtype, Checkpointing, Compile, Ema, Freezing,
+    FrozenLayers, Fused, Generation, GenerationCache, Held, Kernels, KvCache, LogProbs, Lora, LoraTargets,
+    LossKernel, Method, ModuleSet, ModulesToSave, Objective, Optimizer, OptimizerSettings, Padding, Place,
+    Quantisation, QuantisedBase, Recipe, Stack, Targets, TrainedKinds, ZeroGrad,
 };
 use vram_core::units::{Count, PerParameter};
 use vram_core::{Scenario, link, presets};
@@ -60,7 +62,7 @@ pub(crate) fn scenarios() -> impl Strategy<Value = Scenario> {
             kernels: loops.7,
             ..Scenario::default()
         })
-        .prop_map(with_split_that_fits)
+        .prop_map(with_mesh_that_fits)
         .prop_map(with_kernels_that_fit)
         .prop_filter("what libraries have", |scenario| scenario.validate().is_ok())
         // What belongs to a method that is not used is not said.
@@ -189,73 +191,6 @@ fn freezing() -> impl Strategy<Value = Freezing> {
         },
     );
     prop_oneof![2 => Just(Freezing::default()), 1 => frozen]
-}
-
-/// One GPU, or several in any way.
-fn spread() -> impl Strategy<Value = Parallel> {
-    let switches = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
-    let choices = (
-        proptest::sample::select(DataParallel::ALL),
-        proptest::sample::select(Reshard::ALL),
-        proptest::sample::select(ReduceDtype::ALL),
-        proptest::sample::select(GradientSync::ALL),
-    );
-    let many =
-        (2_u32..100, choices, switches, tensor()).prop_map(|(gpus, choices, switches, mesh)| Parallel {
-            gpus: Count::new(gpus * u32::try_from(mesh.tensor.get()).unwrap()),
-            data: choices.0,
-            reshard: choices.1,
-            reduce: choices.2,
-            sync: choices.3,
-            bucket_views: switches.0,
-            stays_gathered: switches.1,
-            cpu_offload: switches.2,
-            is_last_rank: switches.3,
-            deepspeed: DeepSpeed {
-                overlap: switches.0,
-                max_live: Count::new(gpus * 1_000_000),
-                max_reuse: Count::new(gpus * 300_000),
-                offload_optimizer: switches.1,
-                offload_weights: switches.2 && choices.0 == DataParallel::Zero3,
-                ..DeepSpeed::default()
-            },
-            shard_group: None,
-            mesh,
-        });
-    prop_oneof![Just(Parallel::default()), many]
-}
-
-/// Tensor parallelism in any way, or none.
-fn tensor() -> impl Strategy<Value = Mesh> {
-    let ways = prop_oneof![2 => Just(1_u32), 1 => Just(2), 1 => Just(4)];
-    (ways, any::<bool>(), any::<bool>()).prop_map(|(ways, sequence_parallel, loss_parallel)| Mesh {
-        tensor: Count::new(ways),
-        sequence_parallel,
-        loss_parallel,
-        ..Mesh::default()
-    })
-}
-
-/// Where tensor parallelism isn't followed with what was drawn, the same with what it goes with, or without it.
-fn with_split_that_fits(scenario: Scenario) -> Scenario {
-    if scenario.parallel.mesh.tensor == Count::ONE || scenario.validate().is_ok() {
-        return scenario;
-    }
-    let fits = Scenario {
-        model: scenario.model.clone(),
-        micro_batch: scenario.micro_batch,
-        sequence_length: Count::new(
-            u32::try_from(scenario.sequence_length.get()).unwrap().next_multiple_of(4),
-        ),
-        gradient_accumulation: scenario.gradient_accumulation,
-        zero_grad: scenario.zero_grad,
-        optimizer: Optimizer::AdamWFused,
-        attention: scenario.attention,
-        parallel: Parallel { data: DataParallel::Fsdp2, ..scenario.parallel },
-        ..Scenario::default()
-    };
-    let alone = Parallel { mesh: Mesh::default(), ..scenario.parallel };
-    if fits.validate().is_ok() { fits } else { Scenario { parallel: alone, ..scenario } }
 }
 
 /// Any base below adapters.

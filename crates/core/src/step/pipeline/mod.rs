@@ -11,7 +11,7 @@ use std::ops::Range;
 
 use super::Looked;
 use super::blocks::{Blocks, kind_of};
-use super::stages::{Rank, Walked, by_load, fullest, kinds, peak};
+use super::stages::{Rank, Walked, asked_or_fullest, by_load, kinds, peak};
 use crate::account::Account;
 use crate::ledger::{Category, Dims, InstantSet, Module, Name, What};
 use crate::model::{LayerRange, Parameter, Place, parameters};
@@ -20,7 +20,8 @@ use crate::plan::Pass;
 use crate::rules::LayerKind;
 use crate::scenario::Scenario;
 use crate::tape::Storage;
-use crate::units::{Bytes, Dtype};
+use crate::timeline::LayerTotals;
+use crate::units::Dtype;
 use stage::Stage;
 use weights::Kinds;
 
@@ -48,11 +49,9 @@ pub(crate) fn ranks(scenario: &Scenario) -> Vec<Rank> {
 /// What is alive at every instant on the stage that is asked for, or on that which needs most.
 pub(super) fn walk(scenario: &Scenario, looked: Looked) -> Walked {
     let shared = Shared::of(scenario);
-    if let Some(stage) = scenario.parallel.mesh.looked_at() {
-        return shared.account(stage, looked);
-    }
-    let all = shared.kinds().into_iter().map(|(rank, _)| shared.account(rank, looked));
-    fullest(all).unwrap_or_else(|| shared.account(0, looked))
+    asked_or_fullest(scenario.parallel.mesh.looked_at(), shared.kinds(), looked, |rank, looked| {
+        shared.account(rank, looked)
+    })
 }
 
 /// What chunks have in common that need the same.
@@ -152,22 +151,18 @@ impl<'s> Shared<'s> {
             Some(Stage::new(self, &chunks, forward, backward).account(looked))
         };
         let walked = kinds.each().flat_map(|kind| [false, true].map(|has| of_kind(kind, has)));
-        let mut result: Option<(Bytes, Walked)> = None;
-        for (account, layers) in walked.flatten() {
-            let own = peak(&account);
-            match &mut result {
-                Some((most, known)) => {
-                    known.0.take_larger(&account);
-                    // The layers of the chunk at which the rank is fullest.
-                    if own > *most {
-                        (*most, known.1) = (own, layers);
-                    }
-                }
-                None => result = Some((own, (account, layers))),
-            }
-        }
+        // A chunk without the layer that is looked at isn't looked at.
+        let has_layer = |(_, layers): &Walked| match looked {
+            Looked::At(index) => index < layers.len() as u64,
+            Looked::Largest => true,
+        };
+        let walked = walked.flatten().filter(has_layer).reduce(|mut most, (account, layers)| {
+            most.0.take_larger(&account);
+            LayerTotals::take_larger(&mut most.1, &layers);
+            most
+        });
         let nothing = || Account::new(&self.pass.architecture, &[], &|_| Dtype::Fp32, InstantSet::TRAINING);
-        let (mut account, layers) = result.map_or_else(|| (nothing(), Vec::new()), |(_, walked)| walked);
+        let (mut account, layers) = walked.unwrap_or_else(|| (nothing(), Vec::new()));
         if chunks.iter().any(|chunk| chunk.is_last) {
             account.take_larger(&Stage::joined(self, &chunks));
         }
