@@ -214,7 +214,10 @@ impl Account {
                 slot.copies[at] = 0;
             }
             for slot in other.slots.iter().filter(|slot| slot.copies[at] > 0) {
-                let same = |own: &Slot| own.storage == slot.storage && own.rounding == slot.rounding;
+                // Equal storages have a slot each, in one account as in the other.
+                let same = |own: &Slot| {
+                    own.copies[at] == 0 && own.storage == slot.storage && own.rounding == slot.rounding
+                };
                 let id = match self.slots.iter().position(same) {
                     Some(id) => id,
                     None => self.slot(slot.storage),

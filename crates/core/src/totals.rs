@@ -28,6 +28,14 @@ impl Totals {
         self.0.iter().copied().sum()
     }
 
+    /// Without what is not there after all.
+    #[must_use]
+    pub(crate) fn without(mut self, category: Category, bytes: Bytes) -> Self {
+        let of_category = &mut self.0[category.index()];
+        *of_category = of_category.saturating_sub(bytes);
+        self
+    }
+
     /// `self` and `other` together.
     #[must_use]
     pub(crate) fn and(mut self, other: &Self) -> Self {

@@ -83,6 +83,8 @@ proptest! {
 
     #[test]
     fn the_timeline_agrees_with_the_instants(scenario in scenarios()) {
+        // Of several chunks Megatron-LM's timeline counts what later ones keep beside all layers, not the first chunk's alone.
+        prop_assume!(scenario.parallel.data != DataParallel::Megatron || scenario.parallel.mesh.chunks_of_rank() == 1);
         let estimate = estimate(&scenario).unwrap();
         let later = || estimate.timeline.iter().filter(|point| point.step == StepNumber::Later);
         let most = |which: fn(Moment) -> bool| {
@@ -162,8 +164,11 @@ proptest! {
         let plus = |count: Count, n: u32| Count::new(u32::try_from(count.get()).unwrap() + n);
         let mut deeper = scenario.clone();
         deeper.model.architecture.layers = plus(deeper.model.architecture.layers, layers_of_stages(&scenario));
+        // Into how many partial sums a bias's gradient is split depends on what divides the width: of twice the width into no fewer.
+        let a = &scenario.model.architecture;
+        let width = if a.mlp_bias { u32::try_from(a.ffn.get()).unwrap() } else { 64 };
         let mut wider = scenario.clone();
-        wider.model.architecture.ffn = plus(wider.model.architecture.ffn, 64);
+        wider.model.architecture.ffn = plus(wider.model.architecture.ffn, width);
         let mut wordier = scenario.clone();
         wordier.model.architecture.vocabulary = plus(wordier.model.architecture.vocabulary, 64);
         for more in [deeper, wider, wordier] {

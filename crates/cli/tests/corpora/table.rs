@@ -1,7 +1,7 @@
 //! Each corpus with its limits: what was reached. Better figures are welcome; a limit is never loosened.
 
 use vram_core::model::Family;
-use vram_core::scenario::{Attention, AutocastScope, Checkpointing, Compile, Optimizer, Schedule};
+use vram_core::scenario::{Attention, AutocastScope, Checkpointing, Compile, Optimizer};
 
 use super::{ByFamily, Corpus, LessNear, Limit};
 
@@ -437,12 +437,7 @@ pub(super) const CORPORA: &[Corpus] = &[
         file: "goldens/pipeline.jsonl",
         about: "stages of small models in torch.distributed.pipelining",
         runs: 12,
-        limits: &[spread("peak_requested", 0.000_1, 0.004, 0.000_1)],
-        less_near: Some(LessNear {
-            which: |s| s.parallel.mesh.schedule == Schedule::Interleaved,
-            why: "an interleaved stage receives ahead",
-            max: &[("peak_requested", 0.004)],
-        }),
+        limits: &[all("peak_requested", 0.000_1)],
         ..NONE
     },
     Corpus {

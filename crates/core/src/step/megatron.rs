@@ -6,7 +6,7 @@
 
 use super::blocks::{Kind, LayerBlocks};
 use super::layers::{Kept, Layers};
-use super::stages::{Rank, Walked, asked_or_fullest, by_load, kinds, peak};
+use super::stages::{Rank, Walked, asked_or_fullest, by_load, kinds, peak, totals_beside};
 use super::{FORWARD_AND_BACKWARD, Looked};
 use crate::account::{Account, Registered};
 use crate::ledger::{Category, Dims, Instant, InstantSet, Module, Name, What};
@@ -119,7 +119,7 @@ fn of_stage(rank: &RankPart, looked: Looked) -> Walked {
     let mut stage = Stage { rank, account, embedding, layers, head };
     stage.always();
     stage.other_micro_batches();
-    stage.named_gradients();
+    stage.named_gradients(looked);
     let layers = stage.layer_totals();
     stage.forward(looked);
     stage.backward(looked);
@@ -161,29 +161,50 @@ impl Stage<'_> {
     /// What Python names of the turn before: the gradient that came from the next stage, until forward is done, and the one that went to
     /// the stage before, until there is another. The output of the turn before, too, has a name until forward is done, and with it the end
     /// of its graph (`AccumulateGrad`) the input.
-    fn named_gradients(&mut self) {
-        if !self.rank.has_turns() {
-            return;
+    fn named_gradients(&mut self, looked: Looked) {
+        if self.rank.has_turns() && self.rank.receives() {
+            let sent = self.of_turn(Name { gradient: true, ..rules::named(Module::Layer, What::Input) });
+            self.account.add_storage(&FORWARD_AND_BACKWARD, sent, 1);
+            let earlier = self.of_turn(rules::named(Module::Layer, What::Received));
+            self.account.add_storage(&[Instant::Forward, Instant::Loss], earlier, 1);
         }
-        let of_turn = |name| Storage {
+        if let Some(came) = self.came() {
+            // Backward of the stage's last layer has it as its own.
+            let is_beside = |instant| match instant {
+                Instant::BackwardHead => false,
+                Instant::BackwardFirstVisited => !self.layers.ends_with(self.visited_first(looked)),
+                Instant::BackwardLastVisited => {
+                    !self.layers.ends_with(self.layers.looked(looked, Layers::largest_visited_last))
+                }
+                _ => true,
+            };
+            let beside: Vec<Instant> =
+                FORWARD_AND_BACKWARD.into_iter().filter(|&instant| is_beside(instant)).collect();
+            self.account.add_storage(&beside, came, 1);
+        }
+    }
+
+    /// The layer that the beginning of backward looks at.
+    fn visited_first(&self, looked: Looked) -> u64 {
+        self.layers.looked(looked, |layers| match self.came() {
+            Some(came) => layers.largest_visited_beside(came.bytes()),
+            None => layers.largest_visited_first(),
+        })
+    }
+
+    fn of_turn(&self, name: Name) -> Storage {
+        Storage {
             name,
             category: Category::Communication,
             dims: Dims::new(&[self.rank.short(), self.rank.batch(), self.rank.hidden()]),
             dtype: Dtype::Bf16,
-        };
-        let sent = of_turn(Name { gradient: true, ..rules::named(Module::Layer, What::Input) });
-        let received = of_turn(Name { gradient: true, ..rules::named(Module::Layer, What::Output) });
-        if self.rank.receives() {
-            self.account.add_storage(&FORWARD_AND_BACKWARD, sent, 1);
-            let earlier = of_turn(rules::named(Module::Layer, What::Received));
-            self.account.add_storage(&[Instant::Forward, Instant::Loss], earlier, 1);
         }
-        if self.rank.sends() {
-            // Backward of the stage's last layer has it as its own.
-            let instants =
-                [Instant::Forward, Instant::Loss, Instant::BackwardLastVisited, Instant::BackwardEmbedding];
-            self.account.add_storage(&instants, received, 1);
-        }
+    }
+
+    /// The gradient that came from the next stage, where Python names it.
+    fn came(&self) -> Option<Storage> {
+        let name = Name { gradient: true, ..rules::named(Module::Layer, What::Output) };
+        (self.rank.has_turns() && self.rank.sends()).then(|| self.of_turn(name))
     }
 
     /// What is alive while each layer runs; of the account there is so far what the layers don't decide.
@@ -197,7 +218,10 @@ impl Stage<'_> {
         };
         let forward = kept(self.account.totals(Instant::Forward));
         let backward = kept(self.account.totals(Instant::BackwardLastVisited));
-        self.layers.totals(forward, backward, None)
+        match self.came() {
+            Some(came) => totals_beside(&self.layers, forward, backward, &came),
+            None => self.layers.totals(forward, backward, None),
+        }
     }
 
     fn forward(&mut self, looked: Looked) {
@@ -215,7 +239,7 @@ impl Stage<'_> {
             Instant::BackwardLastVisited,
         ]);
         self.at_end(Instant::BackwardHead, Run::Backward);
-        let first = self.layers.looked(looked, Layers::largest_visited_first);
+        let first = self.visited_first(looked);
         let last = self.layers.looked(looked, Layers::largest_visited_last);
         self.layers.backward_of(&mut self.account, Instant::BackwardFirstVisited, first);
         self.layers.backward_of(&mut self.account, Instant::BackwardLastVisited, last);

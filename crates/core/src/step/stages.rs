@@ -3,9 +3,12 @@
 use std::cmp::Reverse;
 
 use super::Looked;
+use super::layers::Layers;
 use crate::account::Account;
 use crate::ledger::Instant;
+use crate::tape::Storage;
 use crate::timeline::LayerTotals;
+use crate::totals::Totals;
 use crate::units::Bytes;
 
 /// What one kind of rank holds and needs.
@@ -68,6 +71,23 @@ pub(super) fn asked_or_fullest(
 pub(super) fn by_load(mut ranks: Vec<Rank>) -> Vec<Rank> {
     ranks.sort_by_key(|rank| Reverse(rank.peak));
     ranks
+}
+
+/// What is alive while each layer runs where a gradient stands beside it that came from the next stage: of the last layer it is its own.
+/// `backward` is what there is at the end of backward, where the gradient stands beside the layer that is largest there.
+pub(super) fn totals_beside(
+    layers: &Layers<'_>,
+    forward: Totals,
+    backward: Totals,
+    came: &Storage,
+) -> Vec<LayerTotals> {
+    let is_counted = !layers.ends_with(layers.largest_visited_last());
+    let without = if is_counted { backward.without(came.category, came.bytes()) } else { backward };
+    let mut totals = layers.totals(forward, without, None);
+    for layer in totals.iter_mut().rev().skip(1) {
+        layer.backward.add(came.category, came.bytes());
+    }
+    totals
 }
 
 /// The most that is alive at once.

@@ -103,11 +103,16 @@ impl<'a> Layers<'a> {
     }
 
     /// The layer that is asked for, or the largest.
-    pub(super) fn looked(&self, looked: Looked, largest: fn(&Self) -> u64) -> u64 {
+    pub(super) fn looked(&self, looked: Looked, largest: impl FnOnce(&Self) -> u64) -> u64 {
         match looked {
             Looked::Largest => largest(self),
             Looked::At(index) => index.min(self.count().saturating_sub(1)),
         }
+    }
+
+    /// Whether a layer is the last one.
+    pub(super) fn ends_with(&self, index: u64) -> bool {
+        index + 1 >= self.count()
     }
 
     /// The layer at which forward is at its largest: the last one, or the last of another kind.
@@ -129,6 +134,13 @@ impl<'a> Layers<'a> {
     /// The layer at which the beginning of backward is at its largest: the last one, or the last of another kind.
     pub(super) fn largest_visited_first(&self) -> u64 {
         self.largest(|kind| kind.last, |index, layer| self.in_backward(index, layer))
+    }
+
+    /// The same where something stands beside each layer but the last, so that the one before it may need more.
+    pub(super) fn largest_visited_beside(&self, beside: Bytes) -> u64 {
+        let beside = |index| if self.ends_with(index) { Bytes::ZERO } else { beside };
+        let all = 0..self.count();
+        all.max_by_key(|&index| self.bytes_in_backward(index) + beside(index)).unwrap_or_default()
     }
 
     /// The same at the end of backward: the first layer, or, of another kind, the one at which most is alive.

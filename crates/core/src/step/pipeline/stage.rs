@@ -10,6 +10,7 @@ use crate::parallel::pipeline::{Chunk, ChunkWeight, Moment};
 use crate::rules::LayerKind;
 use crate::step::blocks::{Kind, LayerBlocks};
 use crate::step::layers::{Kept, Layers};
+use crate::step::stages::totals_beside;
 use crate::step::{FORWARD_AND_BACKWARD, Looked, inputs, updated};
 use crate::tape::{Run, Storage};
 use crate::timeline::LayerTotals;
@@ -70,7 +71,7 @@ impl<'a> Stage<'a> {
     pub(super) fn account(mut self, looked: Looked) -> (Account, Vec<LayerTotals>) {
         self.always();
         self.waiting();
-        self.messages();
+        self.messages(looked);
         self.gradients();
         let layers = self.layer_totals();
         self.run(looked);
@@ -186,10 +187,33 @@ impl<'a> Stage<'a> {
         }
     }
 
+    /// The layer that the beginning of backward looks at.
+    fn visited_first(&self, placed: &Placed<'_>, looked: Looked) -> u64 {
+        let is_last = self.chunks.get(self.backward.running).is_some_and(|chunk| chunk.is_last);
+        placed.layers.looked(looked, |layers| {
+            if is_last {
+                layers.largest_visited_first()
+            } else {
+                layers.largest_visited_beside(Bytes::new(self.message_bytes()))
+            }
+        })
+    }
+
     /// What was received, what has been sent and is still named, and the logits of all micro-batches so far.
-    fn messages(&mut self) {
+    fn messages(&mut self, looked: Looked) {
         let logits = self.shared.logits();
-        for instant in FORWARD_AND_BACKWARD {
+        let Some((placed, chunk)) = self.running() else { return };
+        // Backward of the chunk's last layer has the gradient that came as its own.
+        let is_at_last = |instant| match instant {
+            Instant::BackwardFirstVisited => placed.layers.ends_with(self.visited_first(placed, looked)),
+            Instant::BackwardLastVisited => {
+                placed.layers.ends_with(placed.layers.looked(looked, Layers::largest_visited_last))
+            }
+            _ => false,
+        };
+        let came = FORWARD_AND_BACKWARD
+            .map(|instant| !is_forward(instant) && !chunk.is_last && !is_at_last(instant));
+        for (instant, came) in FORWARD_AND_BACKWARD.into_iter().zip(came) {
             let moment = self.moment(instant);
             let chunks = self.chunks.iter().zip(&self.placed).zip(&moment.others);
             let waiting: u64 = chunks
@@ -203,8 +227,6 @@ impl<'a> Stage<'a> {
                 self.chunks.iter().zip(&moment.others).find(|(chunk, _)| chunk.is_last && !chunk.is_first);
             let done = last
                 .map_or(0, |(last, others)| moment.logits.saturating_sub(others + u64::from(last == chunk)));
-            // Backward of the chunk's last layer has the gradient that came as its own.
-            let came = !is_forward(instant) && !chunk.is_last && instant != Instant::BackwardFirstVisited;
             let is_running_head = instant == Instant::Loss && chunk.is_last;
             let held = [
                 (self.message(What::Received, false), waiting + own + done),
@@ -229,7 +251,7 @@ impl<'a> Stage<'a> {
 
     /// What is alive while each layer of the running chunk runs; of the account there is so far what the layers don't decide.
     fn layer_totals(&self) -> Vec<LayerTotals> {
-        let Some((placed, _)) = self.running() else { return Vec::new() };
+        let Some((placed, chunk)) = self.running() else { return Vec::new() };
         let kept = |totals: Totals| match &placed.embedding {
             Some(embedding) => {
                 totals.and(&embedding.block().by_category(embedding.block().kept_for_backward()))
@@ -237,13 +259,20 @@ impl<'a> Stage<'a> {
             None => totals,
         };
         let forward = kept(self.account.totals(Instant::Forward));
-        let backward = kept(self.account.totals(Instant::BackwardLastVisited));
-        placed.layers.totals(forward, backward, None)
+        let mut backward = kept(self.account.totals(Instant::BackwardLastVisited));
+        if let Some(head) = &placed.head {
+            backward = backward.and(&head.block().by_category(&head.block().left_by_backward()));
+        }
+        if chunk.is_last {
+            return placed.layers.totals(forward, backward, None);
+        }
+        totals_beside(&placed.layers, forward, backward, &self.message(What::Output, true))
     }
 
     /// The chunk runs, forward and backward.
     fn run(&mut self, looked: Looked) {
         let Some(placed) = self.placed.get(self.backward.running) else { return };
+        let first = self.visited_first(placed, looked);
         let (account, layers) = (&mut self.account, &placed.layers);
         let all = 0..layers.count();
         if let Some(embedding) = &placed.embedding {
@@ -268,7 +297,6 @@ impl<'a> Stage<'a> {
             }
             None => layers.output_of_last(account, Instant::Loss, Run::Forward),
         }
-        let first = layers.looked(looked, Layers::largest_visited_first);
         let last = layers.looked(looked, Layers::largest_visited_last);
         layers.backward_of(account, Instant::BackwardFirstVisited, first);
         layers.backward_of(account, Instant::BackwardLastVisited, last);
