@@ -213,15 +213,18 @@ impl Account {
             for slot in &mut self.slots {
                 slot.copies[at] = 0;
             }
+            // Equal storages have a slot each. Both accounts have them in one order, so that the next is mostly behind the last.
+            let mut next = 0;
             for slot in other.slots.iter().filter(|slot| slot.copies[at] > 0) {
-                // Equal storages have a slot each, in one account as in the other.
                 let same = |own: &Slot| {
                     own.copies[at] == 0 && own.storage == slot.storage && own.rounding == slot.rounding
                 };
-                let id = match self.slots.iter().position(same) {
+                let behind = self.slots.iter().skip(next).position(same).map(|behind| next + behind);
+                let id = match behind.or_else(|| self.slots.iter().take(next).position(same)) {
                     Some(id) => id,
                     None => self.slot(slot.storage),
                 };
+                next = id + 1;
                 if let Some(own) = self.slots.get_mut(id) {
                     own.copies[at] += slot.copies[at];
                     own.rounding = slot.rounding;
