@@ -76,11 +76,12 @@ const RUNS: &[&[(&str, &str)]] = &[
     &[("model", "llama-3.1-8b"), ("spread", "megatron"), ("accumulation", "8"), ("pp", "2"), ("tp", "2")],
     &[("model", "llama-3.1-8b"), ("spread", "megatron"), ("tp", "2"), ("cp", "2"), ("cp_rotate", "alltoall")],
     &[("model", "qwen3-30b-a3b"), ("spread", "megatron")],
+    &[("model", "qwen3-30b-a3b"), ("spread", "megatron"), ("ep", "2")],
 ];
 
 /// Numbers that fields are tried with.
 const NUMBERS: &[&str] =
-    &["0", "1", "2", "3", "4", "8", "16", "64", "100", "1024", "4096", "100000", "10000000"];
+    &["0", "1", "2", "3", "4", "8", "16", "64", "100", "150", "1024", "4096", "100000", "10000000"];
 
 fn scenario(run: &[(&str, &str)]) -> Scenario {
     let mut scenario = Scenario::default();
