@@ -77,6 +77,7 @@ const RUNS: &[&[(&str, &str)]] = &[
     &[("model", "llama-3.1-8b"), ("spread", "megatron"), ("tp", "2"), ("cp", "2"), ("cp_rotate", "alltoall")],
     &[("model", "qwen3-30b-a3b"), ("spread", "megatron")],
     &[("model", "qwen3-30b-a3b"), ("spread", "megatron"), ("ep", "2")],
+    &[("model", "qwen3-30b-a3b"), ("lora_targets", "attention"), ("peft", "lora")],
 ];
 
 /// Numbers that fields are tried with.

@@ -60,6 +60,8 @@ pub fn group(name: &str, lang: Lang) -> &str {
         "other families" => ("other model families", "其他模型系列"),
         "modules to save" => ("modules_to_save beside adapters", "适配器外另训练的模块（modules_to_save）"),
         "prefix tuning" => (name, "前缀微调"),
+        "LoRA on experts" => (name, "专家上的 LoRA"),
+        "MeZO" => (name, name),
         "qlora" => ("QLoRA and other quantised bases", "QLoRA 等量化基座"),
         "kernels" => ("losses and fused kernels", "损失与融合内核"),
         "liger" => ("Liger kernels", "Liger 内核"),

@@ -55,6 +55,7 @@ pub(crate) fn field_words(key: &str, lang: Lang) -> Option<&'static str> {
         "trained_kinds" => Word::TrainedKindsLabel,
         "vocab_multiple" => Word::VocabularyMultiple,
         "peft" => Word::AdapterMethodLabel,
+        "target_parameters" => Word::ExpertTargetsLabel,
         "modules_to_save" => Word::ModulesToSaveLabel,
         "prefix_projection" => Word::PrefixProjectionLabel,
         "peft_tokens" => Word::PromptTokensLabel,

@@ -209,6 +209,7 @@ const fn of_adapter(what: What, lang: Lang) -> &'static str {
         What::QuantOffset => lang.pick("offset of the scales", "缩放系数的偏移"),
         What::ZeroPoints => lang.pick("zero points", "零点"),
         What::GroupIndex => lang.pick("group of each row", "每行所属的组"),
+        What::Merged => lang.pick("weight with its adapter added", "加上适配器后的权重"),
         What::Dequantised => lang.pick("dequantised weight", "反量化后的权重"),
         What::QuantisedInput => lang.pick("input in 8 bits", "8 位输入"),
         What::Outliers => lang.pick("search for outliers in the input", "输入中的离群值查找"),

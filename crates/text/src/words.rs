@@ -170,6 +170,7 @@ words! {
     OtherModules: "By name", "按名称";
     PromptTokensLabel: "Virtual tokens", "虚拟 token 数";
     PrefixProjectionLabel: "Inner width of the MLP that makes the prefix (0: none)", "生成前缀的 MLP 的内部宽度（0：不用）";
+    ExpertTargetsLabel: "Adapters of all experts (target_parameters)", "所有专家的适配器（target_parameters）";
     ModulesToSaveLabel: "Also trained in full (modules_to_save)", "同时完整训练（modules_to_save）";
     AdapterParameters: "Trained parameters", "可训练参数";
     LabelsLabel: "Number of classes", "类别数";

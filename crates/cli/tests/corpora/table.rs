@@ -196,6 +196,18 @@ pub(super) const CORPORA: &[Corpus] = &[
         ..NONE
     },
     Corpus {
+        file: "goldens/expert_adapters.jsonl",
+        about: "LoRA on the matrices of all experts, with attention's",
+        runs: 21,
+        limits: &[
+            all("optimizer_step", 0.000_002),
+            all("forward", 0.000_7),
+            all("backward", 0.000_1),
+            all("peak_requested", 0.000_1),
+        ],
+        ..NONE
+    },
+    Corpus {
         file: "goldens/prefix.jsonl",
         about: "prefix tuning: keys and values in front of each layer's, with and without an MLP that makes them",
         runs: 21,

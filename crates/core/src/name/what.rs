@@ -139,6 +139,8 @@ names! {
         GroupIndex = "group_index",
         /// A quantised weight as it was before.
         Dequantised = "dequantised_weight",
+        /// A weight with its adapter multiplied out and added.
+        Merged = "merged_weight",
         /// Input in 8 bits.
         QuantisedInput = "input_int8",
         /// Which inputs are too large for 8 bits.

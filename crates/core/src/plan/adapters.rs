@@ -1,7 +1,7 @@
 //! What a pass has to know of adapters.
 
 use crate::ledger::{Dim, Module, Symbol};
-use crate::scenario::{AdapterMethod, Scenario, Targets};
+use crate::scenario::{AdapterMethod, ExpertTargets, Scenario, Targets};
 use crate::units::{Count, Dtype};
 
 /// Prefix tuning's keys and values of virtual tokens (`peft/utils/other.py`, `_prepare_prompt_learning_config`).
@@ -41,6 +41,8 @@ pub(crate) struct Adapters {
     pub(crate) method: AdapterMethod,
     pub(crate) rank: Dim,
     pub(crate) targets: Targets,
+    /// Matrices of all experts that have adapters.
+    pub(crate) experts: ExpertTargets,
     pub(crate) has_dropout: bool,
     /// Tokens of a soft prompt.
     pub(crate) prompt: Option<Dim>,
@@ -56,6 +58,7 @@ impl Adapters {
             method: lora.method,
             rank: Dim::new(Symbol::Rank, lora.rank.map_or(1, Count::get)),
             targets: lora.targets,
+            experts: lora.experts,
             has_dropout: lora.dropout,
             prompt: (lora.method == AdapterMethod::Prompt).then(|| Dim::number(lora.tokens.get())),
             prefix: Prefix::of(scenario),

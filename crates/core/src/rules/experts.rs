@@ -67,6 +67,10 @@ impl Writer<'_> {
     fn experts(&mut self, x: Var, experts: &Experts, routing: &Routing) -> Var {
         let has_biases = self.pass.architecture.family.has_expert_biases();
         let dtype = self.tape.dtype(x);
+        let up_shape = [count(experts), Dim::number(2), ffn(experts), self.pass.hidden()];
+        let down_shape = [count(experts), self.pass.hidden(), ffn(experts)];
+        let of_up = self.parametrised(Module::ExpertsUp, &up_shape);
+        let of_down = self.parametrised(Module::ExpertsDown, &down_shape);
         let one_each = self.pairs(experts, &[]);
         let index = |writer: &mut Self| {
             writer.tape.constant(writer.made(Module::Experts, What::RoutingIndices, one_each, Dtype::Int64))
@@ -83,22 +87,22 @@ impl Writer<'_> {
         let (counted, counts) = (int32(self, one_each), int32(self, by_expert));
         let offsets = int32(self, by_expert);
         let both = self.pairs(experts, &[Dim::number(2), ffn(experts)]);
-        let up_shape = [count(experts), Dim::number(2), ffn(experts), self.pass.hidden()];
         // In Python the chosen biases are named until the next ones are there.
         let up_bias = has_biases.then(|| self.chosen_biases(sorted, Module::ExpertsUp, both, &up_shape[..3]));
-        let mut both = self.grouped(selected, offsets, Module::ExpertsUp, both, &up_shape);
+        let up = of_up.as_ref().map(|parametrised| self.merged(parametrised));
+        let mut both = self.grouped(selected, offsets, (Module::ExpertsUp, &up_shape, up), both);
         both = self.with_biases(both, up_bias);
         let product =
             if has_biases { self.clamped_gate(both, experts) } else { self.expert_gate(both, experts) };
         self.tape.drop(both);
         let output = self.pairs(experts, &[self.pass.hidden()]);
-        let down_shape = [count(experts), self.pass.hidden(), ffn(experts)];
         let down_bias =
             has_biases.then(|| self.chosen_biases(sorted, Module::ExpertsDown, output, &down_shape[..2]));
         if let Some(bias) = up_bias {
             self.tape.drop(bias);
         }
-        let output = self.grouped(product, offsets, Module::ExpertsDown, output, &down_shape);
+        let down = of_down.as_ref().map(|parametrised| self.merged(parametrised));
+        let output = self.grouped(product, offsets, (Module::ExpertsDown, &down_shape, down), output);
         let output = self.with_biases(output, down_bias);
         self.tape.drop(product);
         let weighted = self.weighted(output, weights);
@@ -123,6 +127,8 @@ impl Writer<'_> {
         {
             self.tape.drop(var);
         }
+        self.end_parametrised(of_up.as_ref(), up);
+        self.end_parametrised(of_down.as_ref(), down);
         result
     }
 
@@ -187,18 +193,26 @@ impl Writer<'_> {
     }
 
     /// `grouped_mm`, of which autocast knows nothing.
-    fn grouped(&mut self, x: Var, offsets: Var, module: Module, output: Dims, weight: &[Dim]) -> Var {
+    fn grouped(
+        &mut self,
+        x: Var,
+        offsets: Var,
+        (module, shape, merged): (Module, &[Dim], Option<Var>),
+        output: Dims,
+    ) -> Var {
         let output = self.made(module, What::Output, output, self.pass.weight);
         let workspace = self.workspace(false);
-        let steps = [
-            self.gradient(x),
-            Step::Scratch(workspace),
-            self.parameter_gradient(module, What::Weight, weight),
-        ];
-        self.tape.keep_parameter(x);
-        let is_trained = self.trains(module, What::Weight);
-        let saved: &[Var] = if is_trained { &[x, offsets] } else { &[offsets] };
-        let output = self.tape.operator(output, saved, &steps);
+        let own = self.parameter_gradient(module, What::Weight, shape);
+        let of_weight = merged.map_or(own, |merged| self.gradient(merged));
+        let steps = [self.gradient(x), Step::Scratch(workspace), of_weight];
+        let is_trained = merged.is_some() || self.trains(module, What::Weight);
+        let mut saved = if is_trained { vec![x, offsets] } else { vec![offsets] };
+        match merged {
+            Some(merged) if self.tape.requires_grad(x) => saved.push(merged),
+            Some(_) => {}
+            None => self.tape.keep_parameter(x),
+        }
+        let output = self.tape.operator(output, &saved, &steps);
         self.tape.scratch(workspace);
         output
     }

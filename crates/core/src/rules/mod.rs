@@ -13,6 +13,7 @@ mod eager;
 mod elementwise;
 mod embedding;
 mod everyone;
+mod expert_adapters;
 mod experts;
 mod falcon;
 mod fused;

@@ -4,7 +4,7 @@ use super::choices::choices;
 use super::{Lora, LoraTargets, unsupported};
 use crate::error::{Error, Field};
 use crate::ledger::Module;
-use crate::model::{Architecture, Family, parameters};
+use crate::model::{Architecture, Family, Routing, parameters};
 use crate::units::Count;
 
 choices! {
@@ -67,6 +67,31 @@ impl ModulesToSave {
     /// Whether the projection to the vocabulary is one of them.
     pub const fn has_head(self) -> bool {
         matches!(self, Self::Head | Self::Both)
+    }
+}
+
+choices! {
+    /// Parameters of three dimensions, the matrices of all experts, that LoRA adapts (`target_parameters`).
+    ExpertTargets {
+        /// None.
+        None = "none",
+        /// Gate and up projections.
+        Up = "gate_up_proj",
+        /// Down projections.
+        Down = "down_proj",
+        /// All.
+        Both = "gate_up_proj.down_proj",
+    }
+}
+
+impl ExpertTargets {
+    /// Whether a module's matrices have adapters.
+    pub fn contains(self, module: Module) -> bool {
+        match module {
+            Module::ExpertsUp => matches!(self, Self::Up | Self::Both),
+            Module::ExpertsDown => matches!(self, Self::Down | Self::Both),
+            _ => false,
+        }
     }
 }
 
@@ -257,7 +282,16 @@ impl Lora {
         if !self.method.has_targets() {
             return Ok(());
         }
-        // PEFT multiplies adapters of all experts into a whole weight.
+        if self.experts != ExpertTargets::None {
+            // `ParamWrapper` refuses dropout and the kin that needs an input; experts that every token goes through have other rules.
+            let is_lora = matches!(self.method, AdapterMethod::Lora | AdapterMethod::RsLora) && !self.dropout;
+            let has_rule = a.experts.is_some() && a.family.routing() != Routing::Everyone;
+            if !is_lora || !has_rule {
+                let none = ExpertTargets::None.key();
+                return Err(unsupported("target_parameters", self.experts.key(), &[none]));
+            }
+        }
+        // Which of a sparse layer's modules are linear is said by name.
         if a.experts.is_some() && self.targets == Targets::Word(LoraTargets::AllLinear) {
             return Err(unsupported("lora_targets", &self.targets.key(), &["q_v", "attention"]));
         }

@@ -1,6 +1,6 @@
 //! What a reader chooses from.
 
-use super::adapters::{AdapterMethod, ModulesToSave, Targets};
+use super::adapters::{AdapterMethod, ExpertTargets, ModulesToSave, Targets};
 use crate::units::{Count, Dtype};
 
 /// Defines an enum of choices with the word that links, flags and scenario files use for each.
@@ -190,6 +190,8 @@ pub struct Lora {
     pub method: AdapterMethod,
     /// Which linear layers have an adapter.
     pub targets: Targets,
+    /// Which matrices of all experts have adapters.
+    pub experts: ExpertTargets,
     /// Whether the adapters' input goes through dropout.
     pub dropout: bool,
     /// Whether copies of the embedding and of the projection to the vocabulary are trained too.
@@ -211,6 +213,7 @@ impl Default for Lora {
             rank: None,
             method: AdapterMethod::Lora,
             targets: Targets::Word(LoraTargets::AllLinear),
+            experts: ExpertTargets::None,
             dropout: false,
             saves: ModulesToSave::None,
             tokens: Count::new(20),

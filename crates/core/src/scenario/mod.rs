@@ -26,7 +26,7 @@ pub use choices::{
     LoraTargets, Padding, Recipe, Stack, ZeroGrad,
 };
 
-pub use adapters::{AdapterMethod, ModuleSet, ModulesToSave, Targets};
+pub use adapters::{AdapterMethod, ExpertTargets, ModuleSet, ModulesToSave, Targets};
 pub use freezing::{Freezing, FrozenLayers, TrainedKinds};
 pub use kernels::{Compile, Fused, Kernels, LossKernel, Shift};
 pub use objective::{

@@ -1,7 +1,7 @@
 //! A quantised base below LoRA's adapters: how the weights of the frozen linear layers are held.
 
 use super::choices::choices;
-use super::{AdapterMethod, BaseDtype, ModulesToSave, Scenario, unsupported};
+use super::{AdapterMethod, BaseDtype, ExpertTargets, ModulesToSave, Scenario, unsupported};
 use crate::error::Error;
 use crate::units::{Count, Dtype};
 
@@ -66,7 +66,10 @@ impl Scenario {
     pub(crate) fn takes_quantised_base(&self) -> bool {
         let is_kin =
             matches!(self.lora.method, AdapterMethod::Lora | AdapterMethod::RsLora | AdapterMethod::Dora);
-        self.lora.is_on() && is_kin && self.lora.saves == ModulesToSave::None
+        self.lora.is_on()
+            && is_kin
+            && self.lora.saves == ModulesToSave::None
+            && self.lora.experts == ExpertTargets::None
     }
 
     pub(super) fn check_quantised_base(&self) -> Result<(), Error> {

@@ -23,10 +23,19 @@ pub(super) fn parameters(
         let is_of_head = matches!(parameter.name.module, Module::LmHead | Module::HeadTransform);
         let is_linear = parameter.is_in_layer() || is_of_head;
         is_linear && adapters.target(parameter.name.module)
+            || adapters.experts.contains(parameter.name.module)
     });
     let mut all = Vec::new();
     for parameter in targeted {
         let Some((rows, columns)) = parameter.matrix else { continue };
+        let (rows, columns, rank) = match parameter.dims.as_slice() {
+            // `ParamWrapper.update_layer`: all experts' adapters side by side.
+            [experts, .., columns] if parameter.is_stacked() => {
+                let one = rows / experts.value.max(1);
+                (one, columns.value, Dim::number(experts.value.saturating_mul(adapters.rank.value)))
+            }
+            _ => (rows, columns, adapters.rank),
+        };
         let (rows, columns) = (Dim::number(rows), Dim::number(columns));
         let beside = |what, dims: &[Dim]| Parameter {
             name: Name { what, ..parameter.name },
@@ -48,8 +57,8 @@ pub(super) fn parameters(
             }
             AdapterMethod::Prompt | AdapterMethod::Prefix => {}
             AdapterMethod::Lora | AdapterMethod::RsLora | AdapterMethod::Dora => {
-                all.push(beside(What::LoraA, &[adapters.rank, columns]));
-                all.push(beside(What::LoraB, &[rows, adapters.rank]));
+                all.push(beside(What::LoraA, &[rank, columns]));
+                all.push(beside(What::LoraB, &[rows, rank]));
                 if adapters.method == AdapterMethod::Dora {
                     all.push(beside(What::Magnitude, &[rows]));
                 }

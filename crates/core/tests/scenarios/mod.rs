@@ -5,10 +5,11 @@ mod parallel;
 use parallel::{spread, with_mesh_that_fits};
 use proptest::prelude::*;
 use vram_core::scenario::{
-    AdapterDtype, AdapterMethod, Attention, AutocastScope, BaseDtype, Checkpointing, Compile, Ema, Freezing,
-    FrozenLayers, Fused, Generation, GenerationCache, Held, Kernels, KvCache, LogProbs, Lora, LoraTargets,
-    LossKernel, Method, ModuleSet, ModulesToSave, Objective, Optimizer, OptimizerSettings, Padding, Place,
-    Quantisation, QuantisedBase, Recipe, Stack, Targets, TrainedKinds, ZeroGrad,
+    AdapterDtype, AdapterMethod, Attention, AutocastScope, BaseDtype, Checkpointing, Compile, Ema,
+    ExpertTargets, Freezing, FrozenLayers, Fused, Generation, GenerationCache, Held, Kernels, KvCache,
+    LogProbs, Lora, LoraTargets, LossKernel, Method, ModuleSet, ModulesToSave, Objective, Optimizer,
+    OptimizerSettings, Padding, Place, Quantisation, QuantisedBase, Recipe, Stack, Targets, TrainedKinds,
+    ZeroGrad,
 };
 use vram_core::units::{Count, PerParameter};
 use vram_core::{Scenario, link, presets};
@@ -169,6 +170,7 @@ fn adapters() -> impl Strategy<Value = Lora> {
             tokens: Count::new(tokens),
             prefix_projection: (dropout && method == AdapterMethod::Prefix).then(|| Count::new(tokens * 8)),
             saves,
+            experts: if tokens % 4 == 0 { ExpertTargets::Both } else { ExpertTargets::None },
             targets,
             dropout,
             adapters,

@@ -1,6 +1,8 @@
 //! Names of the choices of parameter-efficient training.
 
-use vram_core::scenario::{AdapterDtype, AdapterMethod, BaseDtype, LoraTargets, ModulesToSave};
+use vram_core::scenario::{
+    AdapterDtype, AdapterMethod, BaseDtype, ExpertTargets, LoraTargets, ModulesToSave,
+};
 
 use crate::Lang;
 
@@ -14,6 +16,16 @@ pub const fn adapter_method(method: AdapterMethod, lang: Lang) -> &'static str {
         AdapterMethod::Ia3 => lang.pick("(IA)³", "(IA)³"),
         AdapterMethod::Prefix => lang.pick("prefix tuning", "前缀微调（prefix tuning）"),
         AdapterMethod::Prompt => lang.pick("prompt tuning", "提示微调（prompt tuning）"),
+    }
+}
+
+/// Matrices of all experts that have adapters.
+pub const fn expert_targets(targets: ExpertTargets, lang: Lang) -> &'static str {
+    match targets {
+        ExpertTargets::None => lang.pick("none", "无"),
+        ExpertTargets::Up => "gate_up_proj",
+        ExpertTargets::Down => "down_proj",
+        ExpertTargets::Both => "gate_up_proj, down_proj",
     }
 }
 

@@ -3,9 +3,9 @@
 use vram_core::link;
 use vram_core::scenario::{
     AdapterDtype, AdapterMethod, Attention, AutocastScope, BaseDtype, Batching, Checkpointing, Compile,
-    DataParallel, Ema, FrozenLayers, Fused, Generation, GenerationCache, GradientSync, Held, KvCache,
-    LogProbs, LoraTargets, LossKernel, ModulesToSave, Optimizer, Padding, Place, QuantisedBase, Recipe,
-    ReduceDtype, Reshard, Rotate, Schedule, Shift, Spread, Stack, TrainedKinds, Trainer, ZeroGrad,
+    DataParallel, Ema, ExpertTargets, FrozenLayers, Fused, Generation, GenerationCache, GradientSync, Held,
+    KvCache, LogProbs, LoraTargets, LossKernel, ModulesToSave, Optimizer, Padding, Place, QuantisedBase,
+    Recipe, ReduceDtype, Reshard, Rotate, Schedule, Shift, Spread, Stack, TrainedKinds, Trainer, ZeroGrad,
 };
 
 use super::*;
@@ -47,6 +47,7 @@ pub fn choice(key: &str, word: &'static str, lang: Lang) -> Option<&'static str>
         "peft" => named!(AdapterMethod, adapter_method),
         "lora_targets" => named!(LoraTargets, lora_targets),
         "modules_to_save" => named!(ModulesToSave, modules_to_save),
+        "target_parameters" => named!(ExpertTargets, expert_targets),
         "lora_dtype" => named!(AdapterDtype, adapter_dtype),
         "base_dtype" => named!(BaseDtype, base_dtype),
         "quantised_base" => named!(QuantisedBase, quantised_base),

@@ -35,6 +35,7 @@ pub(super) fn AdaptersGroup() -> impl IntoView {
                 key="modules_to_save"
                 label=Word::ModulesToSaveLabel
             />
+            <Select key="target_parameters" label=Word::ExpertTargetsLabel />
             <Select key="lora_dropout" label=Word::LoraDropoutLabel />
             <Number key="peft_tokens" label=Word::PromptTokensLabel />
             <Number key="prefix_projection" label=Word::PrefixProjectionLabel />

@@ -3,7 +3,8 @@
 use serde_json::Value;
 use vram_core::model::Family;
 use vram_core::scenario::{
-    AdapterDtype, AdapterMethod, BaseDtype, Lora, LoraTargets, ModuleSet, ModulesToSave, Targets,
+    AdapterDtype, AdapterMethod, BaseDtype, ExpertTargets, Lora, LoraTargets, ModuleSet, ModulesToSave,
+    Targets,
 };
 use vram_core::units::Count;
 
@@ -32,6 +33,7 @@ pub(super) fn lora(train: &Value, family: Family) -> Result<Lora, Unsupported> {
         method,
         targets: targets(&given["targets"], family)?,
         saves: saves(&given["save"])?,
+        experts: experts(&given["parameters"])?,
         ..common(given, train)?
     })
 }
@@ -64,6 +66,16 @@ fn common(given: &Value, train: &Value) -> Result<Lora, Unsupported> {
         })?,
         ..Lora::default()
     })
+}
+
+/// Matrices of all experts, by the end of their names.
+fn experts(given: &Value) -> Result<ExpertTargets, Unsupported> {
+    let names = given.as_array().into_iter().flatten().filter_map(Value::as_str);
+    let ends: Vec<&str> = names.filter_map(|name| name.rsplit('.').next()).collect();
+    if ends.is_empty() {
+        return Ok(ExpertTargets::None);
+    }
+    ExpertTargets::from_key(&ends.join(".")).ok_or_else(|| Unsupported(format!("target_parameters {ends:?}")))
 }
 
 fn saves(given: &Value) -> Result<ModulesToSave, Unsupported> {

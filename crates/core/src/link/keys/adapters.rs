@@ -3,8 +3,8 @@
 use super::{Key, always, is_set, none_for_zero, unknown, zero_for_none};
 use crate::link::count;
 use crate::scenario::{
-    AdapterDtype, AdapterMethod, BaseDtype, Lora, LoraTargets, ModulesToSave, QuantisedBase, Scenario,
-    Targets, limits,
+    AdapterDtype, AdapterMethod, BaseDtype, ExpertTargets, Lora, LoraTargets, ModulesToSave, QuantisedBase,
+    Scenario, Targets, limits,
 };
 
 /// The words for the method; a rank of LoRA's own says that too.
@@ -42,6 +42,12 @@ pub(super) const KEYS: &[Key] = &[
         matters: always,
         applies: has_targets,
     },
+    choice!("target_parameters", ExpertTargets, |s| s.lora.experts)
+        .when(|s| s.lora.experts != ExpertTargets::None)
+        .asked(|s| {
+            let is_lora = matches!(s.lora.method, AdapterMethod::Lora | AdapterMethod::RsLora);
+            s.lora.is_on() && is_lora && s.model.architecture.experts.is_some()
+        }),
     choice!("modules_to_save", ModulesToSave, |s| s.lora.saves)
         .when(|s| s.lora.saves != ModulesToSave::None)
         .asked(|s| {

@@ -15,8 +15,8 @@ pub use spread::Spread;
 
 use super::choices::choices;
 use super::{
-    AdapterMethod, Ema, Method, ModulesToSave, QuantisedBase, Recipe, Scenario, all_followed, divides,
-    in_range, limits, unsupported,
+    AdapterMethod, Ema, ExpertTargets, Method, ModulesToSave, QuantisedBase, Recipe, Scenario, all_followed,
+    divides, in_range, limits, unsupported,
 };
 use crate::error::Error;
 use crate::units::Count;
@@ -310,6 +310,12 @@ impl Scenario {
             (!self.parallel.stays_gathered, "stays_gathered", "1", &["0"]),
             (base == QuantisedBase::None, "quantised_base", base.key(), &["none"]),
             (self.lora.saves == ModulesToSave::None, "modules_to_save", self.lora.saves.key(), &["none"]),
+            (
+                self.lora.experts == ExpertTargets::None,
+                "target_parameters",
+                self.lora.experts.key(),
+                &["none"],
+            ),
         ])
     }
 
