@@ -54,7 +54,7 @@ pub(super) const CORPORA: &[Corpus] = &[
     Corpus {
         file: "goldens/families.jsonl",
         about: "families with keys of their own",
-        runs: 83,
+        runs: 110,
         limits: &[all("peak_requested", 0.000_1)],
         by_family: Some(ByFamily { families: 3, runs: 20, median: 0.000_02 }),
         ..NONE

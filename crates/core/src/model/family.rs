@@ -25,6 +25,8 @@ pub enum Family {
     Opt,
     /// `falcon`
     Falcon,
+    /// `bloom`
+    Bloom,
     /// `gpt_neox`
     GptNeox,
     /// `mixtral`
@@ -125,7 +127,7 @@ pub enum Family {
 
 impl Family {
     /// Every family, in the order in which they are listed to readers.
-    pub const ALL: [Self; 58] = [
+    pub const ALL: [Self; 59] = [
         Self::Llama,
         Self::Mistral,
         Self::Qwen2,
@@ -137,6 +139,7 @@ impl Family {
         Self::GptBigCode,
         Self::Opt,
         Self::Falcon,
+        Self::Bloom,
         Self::GptNeox,
         Self::Mixtral,
         Self::Qwen3Moe,
@@ -200,6 +203,7 @@ impl Family {
             Self::GptBigCode => "gpt_bigcode",
             Self::Opt => "opt",
             Self::Falcon => "falcon",
+            Self::Bloom => "bloom",
             Self::GptNeox => "gpt_neox",
             Self::Mixtral => "mixtral",
             Self::Qwen3Moe => "qwen3_moe",

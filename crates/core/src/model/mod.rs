@@ -192,6 +192,7 @@ impl Architecture {
             && self.decoder.is_none()
             && self.image.is_none()
             && !self.family.has_no_positions()
+            && !self.family.has_alibi()
     }
 
     /// The MLP has three projections instead of two.

@@ -96,6 +96,7 @@ impl Family {
             | Self::GptBigCode
             | Self::Opt
             | Self::Falcon
+            | Self::Bloom
             | Self::GptNeox
             | Self::Bert
             | Self::Roberta
@@ -158,6 +159,12 @@ impl Family {
     /// Whether queries, keys and values are copied by heads before attention (`WhisperAttention`: `transpose(1, 2).contiguous()`).
     pub const fn copies_heads(self) -> bool {
         matches!(self, Self::Whisper)
+    }
+
+    /// Whether attention's scores begin with a slope of each head times a key's position (ALiBi, `build_alibi_tensor`), in place of positions
+    /// in the embedding, which is normalised.
+    pub const fn has_alibi(self) -> bool {
+        matches!(self, Self::Bloom)
     }
 
     /// Whether the model has the causal mask of its longest sequence as a buffer (`GPTBigCodeModel.bias`).
@@ -246,7 +253,7 @@ impl Family {
 
     /// Whether SDPA is refused by the modelling file (`_supports_sdpa`).
     pub const fn needs_eager_attention(self) -> bool {
-        matches!(self, Self::GptOss)
+        matches!(self, Self::GptOss | Self::Bloom)
     }
 
     /// How a token's experts are chosen.
@@ -316,6 +323,7 @@ impl Family {
                 | Self::GptBigCode
                 | Self::Opt
                 | Self::Falcon
+                | Self::Bloom
                 | Self::GptNeox
                 | Self::Starcoder2
                 | Self::Phi

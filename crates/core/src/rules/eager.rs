@@ -22,7 +22,7 @@ impl Writer<'_> {
     }
 
     /// Takes over the caller's `product`.
-    fn by_tokens(&mut self, product: Var) -> Var {
+    pub(super) fn by_tokens(&mut self, product: Var) -> Var {
         let copy = self.contiguous(product, Module::OProj, What::Contiguous);
         self.tape.drop(product);
         copy
@@ -49,7 +49,7 @@ impl Writer<'_> {
     }
 
     /// A product of matrices for each sample and head (`bmm`), and the two of its backward, each with cuBLAS's workspace.
-    fn batched_product(&mut self, output: Storage, left: Var, right: Var) -> Var {
+    pub(super) fn batched_product(&mut self, output: Storage, left: Var, right: Var) -> Var {
         let workspace = self.workspace(false);
         let steps = [self.gradient(left), self.gradient(right), Step::Scratch(workspace)];
         // Each operand is kept for the other one's gradient.
@@ -123,7 +123,7 @@ impl Writer<'_> {
     }
 
     /// Softmax, in fp32 but for GPT-2's and BERT's kin in its own dtype outside of autocast, back to 16 bits, and dropout.
-    fn probabilities(&mut self, scores: Var) -> Var {
+    pub(super) fn probabilities(&mut self, scores: Var) -> Var {
         let compute = self.pass.compute();
         let keeps_dtype = self.pass.architecture.family.softmax_keeps_dtype() && self.pass.autocast.is_none();
         let dtype = if keeps_dtype { compute } else { Dtype::Fp32 };

@@ -74,6 +74,9 @@ pub(crate) fn embedding(pass: &Pass, mode: Mode) -> Block {
         None => writer.positions_added(tokens, positions),
     });
     let mut output = sum.unwrap_or(tokens);
+    if a.family.has_alibi() {
+        output = writer.norm_of_tokens(tokens, Module::EmbeddingNorm);
+    }
     if pass.architecture.embedding_dropout {
         output = writer.dropout(output, Module::EmbeddingDropout);
         if let Some(sum) = sum {
@@ -94,6 +97,7 @@ pub(crate) const fn hands_lookup_on(architecture: &Architecture) -> bool {
     architecture.positions.is_none()
         && !architecture.embedding_dropout
         && !architecture.family.is_masked()
+        && !architecture.family.has_alibi()
         && architecture.image.is_none()
         && architecture.tower.is_none()
 }

@@ -91,6 +91,9 @@ pub(crate) fn layer(pass: &Pass, mode: Mode, kind: LayerKind) -> Block {
         LayerPlace::Layer | LayerPlace::First if pass.architecture.family.is_state_space() => {
             writer.state_space_layer(input)
         }
+        LayerPlace::Layer | LayerPlace::First if pass.architecture.family.has_alibi() => {
+            writer.bloom_layer(input)
+        }
         LayerPlace::Layer | LayerPlace::First if pass.architecture.family == Family::Falcon => {
             writer.falcon_layer(input)
         }

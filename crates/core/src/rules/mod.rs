@@ -5,6 +5,7 @@
 
 mod attention;
 mod bert;
+mod bloom;
 mod chunked_loss;
 mod compiled;
 mod compiled_loss;

@@ -6,7 +6,7 @@ use crate::model::{Architecture, Family, Image, Mixer, RopeKind, ScanNorms, Spee
 use crate::plan::{Adapters, Pass, rotary_dim};
 use crate::scenario::{AdapterMethod, Attention, Method, Padding, Scenario, Stack};
 use crate::tape::Storage;
-use crate::units::Dtype;
+use crate::units::{Count, Dtype};
 
 /// A tensor that is there from the beginning of forward.
 pub(crate) struct Input {
@@ -136,6 +136,10 @@ pub(crate) fn inputs(scenario: &Scenario, pass: &Pass) -> Vec<Input> {
     if pass.architecture.decoder.is_some() {
         inputs.extend(relative_positions(pass));
     }
+    if pass.architecture.family.has_alibi() {
+        inputs.push(slopes(scenario, pass));
+        inputs.extend(probabilities_before(pass));
+    }
     if pass.architecture.family == Family::Opt {
         inputs.extend(counted_positions(scenario, pass));
     }
@@ -148,6 +152,23 @@ pub(crate) fn inputs(scenario: &Scenario, pass: &Pass) -> Vec<Input> {
         inputs.push(Input { storage: rope_table(pass), copies: 1, until });
     }
     inputs
+}
+
+/// The probabilities of the layer before, which a model that hands them on names until the next one has made its own (`outputs` in
+/// `BloomModel.forward`). Where there are no checkpoints backward keeps them.
+fn probabilities_before(pass: &Pass) -> Option<Input> {
+    let dims = Dims::new(&[pass.batch(), pass.heads(), pass.sequence(), pass.sequence()]);
+    let storage = storage(Module::Attention, What::Softmax, dims, pass.compute());
+    let is_named = pass.checkpointing.is_on() && pass.architecture.layers > Count::ONE;
+    is_named.then_some(Input { storage, copies: 1, until: Instant::Forward })
+}
+
+/// A slope of each head times each position, of every sample (`build_alibi_tensor`), which each layer is given.
+fn slopes(scenario: &Scenario, pass: &Pass) -> Input {
+    let dims = Dims::new(&[pass.batch(), pass.heads(), pass.sequence()]);
+    let storage = storage(Module::RelativePositions, What::Output, dims, pass.weight);
+    let is_kept = scenario.checkpointing.is_on();
+    Input { storage, copies: 1, until: if is_kept { Instant::BackwardLastVisited } else { Instant::Forward } }
 }
 
 /// The mask that positions are counted by, of ones in fp32 where none is given, and the positions, which each layer is given as well

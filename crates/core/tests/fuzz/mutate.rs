@@ -103,7 +103,8 @@ const ROWS: [&str; 14] = [
     "max_source_positions",
     "max_target_positions",
 ];
-const FLAGS: [&str; 34] = [
+const FLAGS: [&str; 35] = [
+    "apply_residual_connection_post_layernorm",
     "new_decoder_architecture",
     "parallel_attn",
     "alibi",

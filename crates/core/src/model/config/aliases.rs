@@ -13,6 +13,8 @@ const GPT2: &[Alias] = &[
     ("num_attention_heads", "n_head"),
     ("num_hidden_layers", "n_layer"),
 ];
+const BLOOM: &[Alias] =
+    &[("n_embed", "hidden_size"), ("num_attention_heads", "n_head"), ("num_hidden_layers", "n_layer")];
 const DISTILBERT: &[Alias] =
     &[("hidden_size", "dim"), ("num_attention_heads", "n_heads"), ("num_hidden_layers", "n_layers")];
 const T5: &[Alias] = &[
@@ -34,6 +36,7 @@ const fn of(family: Family) -> &'static [Alias] {
     match family {
         Family::Gpt2 | Family::GptBigCode => GPT2,
         Family::Falcon => &[("n_embed", "hidden_size")],
+        Family::Bloom => BLOOM,
         Family::DistilBert => DISTILBERT,
         Family::T5 => T5,
         Family::Whisper => WHISPER,

@@ -36,6 +36,7 @@ pub(super) const fn defaults(family: Family) -> Defaults {
         | Family::GptBigCode
         | Family::Opt
         | Family::Falcon
+        | Family::Bloom
         | Family::Bert
         | Family::Roberta
         | Family::DistilBert

@@ -3,6 +3,7 @@
 //! Source of the defaults: `configuration_<family>.py` of transformers 5.23.0.
 
 mod aliases;
+mod bloom;
 mod decoder;
 mod defaults;
 mod encoders;
@@ -94,6 +95,7 @@ impl Config {
             Family::GptBigCode => self.gpt_bigcode(),
             Family::Opt => self.opt(),
             Family::Falcon => self.falcon(),
+            Family::Bloom => self.bloom(),
             Family::Bert | Family::Roberta => self.bert(family),
             Family::DistilBert => self.distilbert(),
             Family::ModernBert => self.modernbert(),

@@ -69,11 +69,16 @@ impl List<'_> {
 }
 
 /// Whether one projection makes q, k and v: `Phi3Attention.qkv_proj`, `GPT2Attention.c_attn`, `GPTBigCodeAttention.c_attn`,
-/// `GPTNeoXAttention.query_key_value`, `ModernBertAttention.Wqkv`.
+/// `GPTNeoXAttention.query_key_value`, `BloomAttention.query_key_value`, `ModernBertAttention.Wqkv`.
 pub(crate) fn has_one_qkv(architecture: &Architecture) -> bool {
     architecture.family.has_fused_qkv()
         || matches!(
             architecture.family,
-            Family::Gpt2 | Family::GptBigCode | Family::Falcon | Family::GptNeox | Family::ModernBert
+            Family::Gpt2
+                | Family::GptBigCode
+                | Family::Falcon
+                | Family::Bloom
+                | Family::GptNeox
+                | Family::ModernBert
         )
 }

@@ -47,7 +47,7 @@ pub fn parameters(architecture: &Architecture) -> Vec<Parameter> {
         let rows = Dim::number(token_types.get());
         list.matrix(Place::Embedding, Module::TokenTypeEmbedding, &[rows], &[hidden]);
     }
-    if a.family.is_masked() {
+    if a.family.is_masked() || a.family.has_alibi() {
         list.norm(Place::Embedding, Module::EmbeddingNorm, hidden);
     }
     list.recurrent(hidden);

@@ -82,6 +82,7 @@ fn text_model(defaults: &Map<String, Value>, given: &Map<String, Value>) -> Opti
     Some(match kind {
         "gpt2" | "gpt_bigcode" => gpt2(kind, &config),
         "falcon" => falcon(&config),
+        "bloom" => bloom(&config),
         "opt" => opt(&config),
         "mamba2" => recurrent::mamba2(&config),
         "mamba" | "falcon_mamba" => recurrent::mamba(&config),
@@ -152,6 +153,15 @@ fn llava(defaults: &Map<String, Value>, given: &Map<String, Value>) -> Option<u1
     let projector = linear(hidden, w, bias) + linear(hidden, hidden, bias);
     let tower = embeddings + norm + v.n("num_hidden_layers") * layer + norm;
     Some(tower + projector + text_model(defaults, &text)?)
+}
+
+/// `BloomForCausalLM`, whose embedding is normalised.
+fn bloom(c: &Config<'_>) -> u128 {
+    let (h, v) = (c.n("hidden_size"), c.n("vocab_size"));
+    let layer =
+        linear(3 * h, h, true) + linear(h, h, true) + linear(4 * h, h, true) + linear(h, 4 * h, true) + 4 * h;
+    let head = if c.is("tie_word_embeddings") { 0 } else { v * h };
+    v * h + 2 * h + c.n("n_layer") * layer + 2 * h + head
 }
 
 /// `FalconForCausalLM` without biases: one norm and one key head, or two norms and groups.
