@@ -10,7 +10,7 @@ use scenarios::scenarios;
 use vram_core::ledger::{Category, Entry, Instant, What};
 use vram_core::scenario::{
     Attention, Checkpointing, DataParallel, Freezing, KvCache, Library, Lora, LoraTargets, Optimizer,
-    QuantisedBase, Targets, Trainer,
+    Parallel, QuantisedBase, Targets, Trainer,
 };
 use vram_core::timeline::{Moment, Point, StepNumber, alive_at};
 use vram_core::units::{Bytes, Count};
@@ -39,6 +39,42 @@ fn grows(optimizer: Optimizer) -> bool {
 fn layers_of_stages(scenario: &Scenario) -> u32 {
     let mesh = &scenario.parallel.mesh;
     u32::try_from(mesh.pipeline.get() * mesh.chunks_of_rank()).unwrap()
+}
+
+/// What the rank with most states holds of them.
+fn states(scenario: &Scenario) -> Bytes {
+    use Category::{Gradients, MasterWeights, OptimizerStates, Parameters};
+    let of_stage = |stage: u64| {
+        let mut scenario = scenario.clone();
+        scenario.parallel.mesh.stage = Some(Count::new(u32::try_from(stage).unwrap()));
+        let estimate = estimate(&scenario).unwrap();
+        let at_step = estimate.at(Instant::OptimizerStep);
+        [Parameters, Gradients, MasterWeights, OptimizerStates]
+            .map(|of| at_step.category(of))
+            .into_iter()
+            .sum()
+    };
+    (1..=scenario.parallel.mesh.pipeline.get()).map(of_stage).max().unwrap()
+}
+
+/// The same run with one dimension of its mesh doubled, and as many GPUs.
+fn twice_as_many_ways(scenario: &Scenario) -> [Scenario; 5] {
+    let dimensions: [fn(&mut Parallel) -> &mut Count; 5] = [
+        // Of data-parallel ranks alone there is no number.
+        |parallel| &mut parallel.gpus,
+        |parallel| &mut parallel.mesh.tensor,
+        |parallel| &mut parallel.mesh.pipeline,
+        |parallel| &mut parallel.mesh.context,
+        |parallel| &mut parallel.mesh.expert,
+    ];
+    dimensions.map(|dimension| {
+        let mut more = scenario.clone();
+        let twice = |count: Count| Count::new(2 * u32::try_from(count.get()).unwrap());
+        more.parallel.gpus = twice(scenario.parallel.gpus);
+        let doubled = twice(*dimension(&mut scenario.parallel.clone()));
+        *dimension(&mut more.parallel) = doubled;
+        more
+    })
 }
 
 fn peak(scenario: &Scenario) -> Bytes {
@@ -174,6 +210,27 @@ proptest! {
         for more in [deeper, wider, wordier] {
             prop_assert!(peak(&more) >= before);
         }
+    }
+
+    #[test]
+    fn more_ways_never_hold_more_states(scenario in scenarios()) {
+        // Whole parameters that are dealt out fall to other ranks; the last rank has what the others leave.
+        prop_assume!(scenario.parallel.data != DataParallel::DdpZero1 && !scenario.parallel.is_last_rank);
+        let before = states(&scenario);
+        for more in twice_as_many_ways(&scenario) {
+            if more.validate().is_ok() {
+                // Shards are padded.
+                let after = states(&more).get();
+                prop_assert!(after <= before.get() + before.get() / 1000 + 65_536, "{} {:?}", after, more.parallel);
+            }
+        }
+    }
+
+    #[test]
+    fn one_gpu_of_any_scheme_is_the_plain_run(scenario in scenarios()) {
+        let of = |parallel| estimate(&Scenario { parallel, ..scenario.clone() }).map(|estimate| estimate.entries);
+        let one = Parallel { gpus: Count::ONE, ..scenario.parallel };
+        prop_assert_eq!(of(one), of(Parallel::default()));
     }
 
     #[test]

@@ -13,10 +13,13 @@ pub(crate) fn in_browser(arguments: &[&str]) -> Done {
     run(node.current_dir(root().join("tests/e2e")).env("PAGE", address).env("CHROMIUM", browser))
 }
 
-/// Time of an estimate natively and in the browser, time from a slider's move to the paint that shows it, size.
+/// Time of an estimate natively, that of a mesh of 16,384 GPUs held to twice that of one, and in the browser, time from a slider's move to the paint that shows it, size.
 pub(crate) fn bench() -> Done {
     build::build()?;
     run(&mut program("cargo", &["bench", "--quiet", "--package", "vram-core"]))?;
+    let cost =
+        ["test", "--quiet", "--release", "--package", "vram-core", "--test", "cost", "--", "--nocapture"];
+    run(&mut program("cargo", &cost))?;
     in_browser(&["bench.mjs"])?;
     size::report()
 }
