@@ -19,7 +19,7 @@ def configuration(model, train):
     if lora:
         return peft.LoraConfig(r=lora.get("r", 16), lora_alpha=32, lora_dropout=lora.get("dropout", 0.0), use_dora=lora.get("dora", False),
                                use_rslora=lora.get("rslora", False), target_modules=lora.get("targets", "all-linear"),
-                               modules_to_save=lora.get("save"), **common)
+                               modules_to_save=lora.get("save"), target_parameters=lora.get("parameters"), **common)
     method = other["method"]
     if method == "vera":
         return peft.VeraConfig(r=other.get("r", 256), target_modules=other.get("targets"), vera_dropout=other.get("dropout", 0.0), **common)
