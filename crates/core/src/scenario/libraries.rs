@@ -36,6 +36,10 @@ impl Scenario {
         if self.optimizer == Optimizer::AdamMini && is_beyond_adam_mini {
             return Err(unsupported("optimizer", self.optimizer.key(), &["adamw_foreach", "came"]));
         }
+        // Keys and values of `BloomAttention` in a cache no run has shown.
+        if a.family.has_alibi() && self.kv_cache != KvCache::Off {
+            return Err(unsupported("kv_cache", self.kv_cache.key(), &["off"]));
+        }
         if a.image.is_some() && self.padding != Padding::None {
             return Err(unsupported("padding", self.padding.key(), &["none"]));
         }
