@@ -185,7 +185,7 @@ impl Collectives {
         flat(Category::Communication, module, what, elements, dtype)
     }
 
-    fn gathered(&self, module: Module, group: Group) -> Storage {
+    fn gathered(module: Module, group: Group) -> Storage {
         Self::storage(module, What::Gathered, group.weights, group.gathered_as)
     }
 
@@ -201,7 +201,7 @@ impl Collectives {
 
     /// Weights of the root group, which are there from the first gather to the last reduce.
     fn root_gathered(&self) -> Held {
-        (self.gathered(Module::Root, self.root), 1)
+        (Self::gathered(Module::Root, self.root), 1)
     }
 
     fn of_layers(&self, layers: &[(LayerKind, u64)], one: impl Fn(&Self, Group) -> Storage) -> Vec<Held> {
@@ -213,7 +213,7 @@ impl Collectives {
         let before = if self.reshards { &[] } else { layers.before };
         let after = if self.stays_gathered { layers.after } else { &[] };
         let layers = [before, after].concat();
-        let mut kept = self.of_layers(&layers, |_, group| self.gathered(Module::Layer, group));
+        let mut kept = self.of_layers(&layers, |_, group| Self::gathered(Module::Layer, group));
         if self.wraps_adapters {
             kept.extend(self.of_layers(&layers, Self::gathered_adapters));
         }
@@ -229,7 +229,7 @@ impl Collectives {
     fn own(&self, kind: LayerKind) -> Vec<Held> {
         let group = self.group(kind);
         let adapters = (self.wraps_adapters && !self.reshards).then(|| self.gathered_adapters(group));
-        [self.gathered(Module::Layer, group)]
+        [Self::gathered(Module::Layer, group)]
             .into_iter()
             .chain(adapters)
             .map(|storage| (storage, 1))
@@ -335,7 +335,7 @@ impl Collectives {
     fn prefetched(&self, kind: LayerKind) -> Option<Held> {
         let group = self.group(kind);
         let buffer = if self.is_flat {
-            self.gathered(Module::Layer, group)
+            Self::gathered(Module::Layer, group)
         } else {
             self.gather_buffer(Module::Layer, group)
         };
@@ -376,7 +376,7 @@ impl Collectives {
         held.push(self.root_gathered());
         if self.is_flat {
             // The flat gradient is made of its views' while the weights are still there.
-            held.push((self.gathered(Module::Layer, group), 1));
+            held.push((Self::gathered(Module::Layer, group), 1));
             held.push((Self::storage(Module::Layer, What::FlatGradient, group.padded, self.compute), 1));
         } else {
             held.push((self.reduce_input(Module::Layer, group), 1));
