@@ -44,7 +44,7 @@ fn squares(parallel: &Parallel, own_stage: u64, more: &'static str) -> impl Into
     let (mesh, data) = (parallel.mesh, parallel.data_ways());
     let group = mesh.tensor.get().saturating_mul(mesh.context.get());
     let stages = mesh.pipeline.get();
-    let stage = own_stage.clamp(1, stages.min(SHOWN).max(1)) - 1;
+    let stage = own_stage.clamp(1, stages.clamp(1, SHOWN)) - 1;
     let row = if parallel.is_last_rank { data.min(SHOWN) - 1 } else { 0 };
     let square = move |at: u64, column: u64, of: u64| {
         let is_own = (at, column, of) == (row, stage, 0);

@@ -8,7 +8,13 @@ use vram_core::scenario::{
     Recipe, ReduceDtype, Reshard, Rotate, Schedule, Shift, Spread, Stack, TrainedKinds, Trainer, ZeroGrad,
 };
 
-use super::*;
+use super::{
+    adapter_dtype, adapter_method, attention, autocast_scope, base_dtype, batching, checkpointing, compile,
+    data_parallel, ema, expert_targets, frozen_layers, fused, generation, generation_cache, gradient_sync,
+    held, kv_cache, log_probs, lora_targets, loss_kernel, modules_to_save, objective_word, optimizer,
+    padding, place, quantised_base, recipe, reduce_dtype, reshard, rotate, schedule, shift, spread, stack,
+    trained_kinds, trainer, zero_grad,
+};
 use crate::{Lang, Word};
 
 /// What a field's choice is called, by the field's key and the word that links have for the choice; none of numbers and of names.
