@@ -31,6 +31,7 @@ pub(crate) fn words(key: &str) -> Option<(&'static str, &'static str)> {
         "qkv_bias" => ("Biases of q, k and v", "q、k、v 的偏置"),
         "o_bias" => ("Bias of the attention output", "注意力输出的偏置"),
         "mlp_bias" => ("Biases of the MLP", "MLP 的偏置"),
+        "head_bias" => ("Bias of the head", "输出头的偏置"),
         "act" => ("Activation function", "激活函数"),
         "window" => ("Sliding window (0: none)", "滑动窗口（0：无）"),
         "qk_norm" => ("Queries and keys are normalised", "对查询与键做归一化"),

@@ -111,6 +111,8 @@ pub enum Family {
     GraniteMoe,
     /// `minimax_m2`
     MinimaxM2,
+    /// `phimoe`
+    Phimoe,
     /// `qwen3_next`
     Qwen3Next,
     /// `mamba`
@@ -181,6 +183,7 @@ impl Family {
         Self::Llama4Text,
         Self::GraniteMoe,
         Self::MinimaxM2,
+        Self::Phimoe,
         Self::Qwen3Next,
         Self::Mamba,
         Self::FalconMamba,
@@ -246,6 +249,7 @@ impl Family {
             Self::Llama4Text => "llama4_text",
             Self::GraniteMoe => "granitemoe",
             Self::MinimaxM2 => "minimax_m2",
+            Self::Phimoe => "phimoe",
             Self::Qwen3Next => "qwen3_next",
             Self::Mamba => "mamba",
             Self::FalconMamba => "falcon_mamba",

@@ -82,6 +82,7 @@ impl Tower {
             qkv_bias: true,
             output_bias: true,
             mlp_bias: true,
+            head_bias: false,
             activation: self.activation,
             window: None,
             pattern: Pattern::all(Mixer::Full),

@@ -77,6 +77,8 @@ pub struct Architecture {
     pub output_bias: bool,
     /// Biases of the MLP's projections.
     pub mlp_bias: bool,
+    /// Bias of the projection to the vocabulary, where the family leaves it to the configuration (`lm_head_bias`).
+    pub head_bias: bool,
     /// The MLP's activation function.
     pub activation: Activation,
     /// `sliding_window`, tokens, where layers use it.
@@ -130,6 +132,11 @@ impl Architecture {
     /// Whether what is rotated of a head is sliced off and concatenated with the rest.
     pub const fn slices_heads(&self) -> bool {
         self.family.slices_heads() || matches!(self.family, Family::Generic) && self.rotary.is_some()
+    }
+
+    /// Whether the projection to the vocabulary has a bias.
+    pub const fn has_head_bias(&self) -> bool {
+        self.family.has_head_bias() || self.head_bias && self.family.head_bias_is_optional()
     }
 
     /// Where and how queries and keys are normalised.

@@ -84,6 +84,8 @@ pub enum Routing {
     SoftmaxOfLargest,
     /// The same in fp32, cast back (`GraniteMoeTopKRouter`).
     SoftmaxOfLargestFp32,
+    /// Two experts drawn one after the other, each with a weight of its own (`sparsemixer` of `modeling_phimoe.py`).
+    SparseMixer,
     /// Every expert sees every token, times the sigmoid of the largest logits (`Llama4TextMoe`).
     Everyone,
 }
@@ -106,6 +108,7 @@ impl Family {
             | Self::Whisper
             | Self::Starcoder2
             | Self::Phi
+            | Self::Phimoe
             | Self::StableLm => NormKind::LayerNorm,
             Self::ModernBert => NormKind::LayerNormWithoutBias,
             Self::Nemotron => NormKind::LayerNormOnePlus,
@@ -266,6 +269,7 @@ impl Family {
             Self::GraniteMoe => Routing::SoftmaxOfLargestFp32,
             Self::Llama4Text => Routing::Everyone,
             Self::Jamba => Routing::SoftmaxAsInput,
+            Self::Phimoe => Routing::SparseMixer,
             Self::Qwen2Moe | Self::Qwen3Moe | Self::Qwen3Next | Self::Olmoe => Routing::SoftmaxCast,
             _ => Routing::Softmax,
         }
@@ -346,9 +350,14 @@ impl Family {
         matches!(self, Self::Falcon)
     }
 
-    /// Whether the projection to the vocabulary has a bias (`PhiForCausalLM`).
+    /// Whether the projection to the vocabulary always has a bias (`PhiForCausalLM`).
     pub const fn has_head_bias(self) -> bool {
         matches!(self, Self::Phi)
+    }
+
+    /// Whether that is an option of the configuration (`lm_head_bias`).
+    pub const fn head_bias_is_optional(self) -> bool {
+        matches!(self, Self::Phimoe)
     }
 
     /// How the branches of a layer are joined, where it is not an option of the configuration.

@@ -106,7 +106,7 @@ impl Writer<'_> {
             weight_of,
             input: &hidden,
             output: &vocabulary,
-            has_bias: self.pass.architecture.family.has_head_bias(),
+            has_bias: self.pass.architecture.has_head_bias(),
         };
         let narrow = self.cast(normed, Module::LmHead, What::Input, self.narrowed(normed));
         let logits = self.linear(narrow, &linear);

@@ -44,6 +44,7 @@ mod routing;
 #[cfg(test)]
 mod single_operations;
 mod speech;
+mod sparse_mixer;
 mod t5;
 mod tensor;
 mod tensor_loss;

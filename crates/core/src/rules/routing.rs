@@ -24,6 +24,7 @@ impl Writer<'_> {
             RoutingKind::SoftmaxFp32 => self.route_in_fp32(x, experts),
             RoutingKind::SigmoidGroups => self.route_by_groups(x, experts),
             RoutingKind::Sigmoid => self.route_by_sigmoid(x, experts),
+            RoutingKind::SparseMixer => self.route_by_mixer(x, experts),
             RoutingKind::SoftmaxOfLargest | RoutingKind::SoftmaxOfLargestFp32 => {
                 self.route_by_largest(x, experts)
             }

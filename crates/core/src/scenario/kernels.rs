@@ -250,7 +250,7 @@ impl Scenario {
         let a = &self.model.architecture;
         let is_plain = self.objective.method == Method::CausalLm
             && !a.has_own_objective()
-            && !a.family.has_head_bias()
+            && !a.has_head_bias()
             && !a.family.scales_logits()
             && !self.updates_in_backward()
             && !self.is_prepared()

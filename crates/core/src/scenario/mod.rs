@@ -132,6 +132,7 @@ impl Default for Scenario {
             qkv_bias: false,
             output_bias: false,
             mlp_bias: false,
+            head_bias: false,
             activation: Activation::OneKernel,
             window: Some(Count::new(2047)),
             pattern: Pattern::all(Mixer::Window),

@@ -71,6 +71,8 @@ pub(super) const KEYS: &[Key] = &[
     flag!("qkv_bias", |s| s.model.architecture.qkv_bias),
     flag!("o_bias", |s| s.model.architecture.output_bias),
     flag!("mlp_bias", |s| s.model.architecture.mlp_bias),
+    flag!("head_bias", |s| s.model.architecture.head_bias)
+        .when(|s| s.model.architecture.family.head_bias_is_optional()),
     choice!("act", Activation, |s| s.model.architecture.activation),
     Key {
         name: "window",

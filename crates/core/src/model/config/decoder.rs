@@ -70,6 +70,7 @@ impl Config {
             qkv_bias: biases.qkv,
             output_bias: biases.output,
             mlp_bias: biases.mlp,
+            head_bias: family.head_bias_is_optional() && self.flag("lm_head_bias", false)?,
             activation: self.activation_of(family)?,
             window,
             pattern,
@@ -217,13 +218,14 @@ impl Config {
                 return Err(Error::Unsupported { field: Field::new(key), given, accepted: vec![accepted] });
             }
         }
-        if family == Family::StableLm && self.dropout("hidden_dropout", 0.0)? {
+        let key = match family {
+            Family::StableLm => "hidden_dropout",
+            Family::Phimoe => "input_jitter_noise",
+            _ => return Ok(()),
+        };
+        if self.dropout(key, 0.0)? {
             let given = "> 0".to_owned();
-            return Err(Error::Unsupported {
-                field: Field::new("hidden_dropout"),
-                given,
-                accepted: vec!["0"],
-            });
+            return Err(Error::Unsupported { field: Field::new(key), given, accepted: vec!["0"] });
         }
         Ok(())
     }

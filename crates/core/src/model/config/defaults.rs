@@ -175,6 +175,7 @@ pub(super) const fn defaults(family: Family) -> Defaults {
             head_dim: Some(128),
             ..llama
         },
+        Family::Phimoe => Defaults { vocabulary: 32_064, ffn: 6400, kv_heads: Some(8), ..llama },
         Family::Jamba => Defaults { vocabulary: 65_536, ffn: 14_336, kv_heads: Some(8), ..llama },
         Family::Qwen3Next => Defaults {
             vocabulary: 151_936,

@@ -28,6 +28,7 @@ impl Config {
             qkv_bias: false,
             output_bias: false,
             mlp_bias: false,
+            head_bias: false,
             activation: self.activation("activation", Activation::OneKernel)?,
             residual_dropout: self.dropout("hidden_dropout", 0.0)?,
             ..with_positions(Family::Falcon, hidden, heads)?

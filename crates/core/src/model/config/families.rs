@@ -32,6 +32,7 @@ impl Config {
             qkv_bias: false,
             output_bias: false,
             mlp_bias: false,
+            head_bias: false,
             activation,
             window: None,
             pattern: Pattern::all(Mixer::Full),

@@ -32,6 +32,7 @@ impl Config {
             qkv_bias: self.flag("qkv_bias", true)?,
             output_bias: true,
             mlp_bias: true,
+            head_bias: false,
             activation: self.activation("hidden_act", Activation::OneKernel)?,
             window: None,
             pattern: Pattern::all(Mixer::Full),

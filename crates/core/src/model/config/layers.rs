@@ -90,6 +90,7 @@ impl Config {
             Family::Mistral
             | Family::Mixtral
             | Family::Phi3
+            | Family::Phimoe
             | Family::Starcoder2
             | Family::Ministral
             | Family::Ministral3

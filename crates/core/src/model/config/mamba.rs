@@ -58,6 +58,7 @@ impl Config {
             qkv_bias: false,
             output_bias: false,
             mlp_bias: false,
+            head_bias: false,
             activation: self.activation("hidden_act", Activation::OneKernel)?,
             window: None,
             pattern: Pattern::all(Mixer::Recurrent),

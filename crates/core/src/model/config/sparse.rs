@@ -69,13 +69,14 @@ impl Config {
                 early: Count::new(0),
                 renormalises: self.flag("norm_topk_prob", true)?,
             },
-            Family::Jamba if self.get("num_experts").and_then(Value::as_u64) == Some(1) => {
+            Family::Jamba if self.get("num_experts").and_then(Value::as_u64) == Some(0 | 1) => {
                 return Ok(None);
             }
             Family::Jamba => self.jamba_experts()?,
             Family::GptOss => self.equal_experts(128, 4, 2880)?,
             Family::GraniteMoe => self.equal_experts(8, 2, 11_008)?,
             Family::MinimaxM2 => Experts { renormalises: true, ..self.equal_experts(256, 8, 1536)? },
+            Family::Phimoe => self.pairs_of_experts()?,
             Family::Llama4Text => self.llama4_experts()?,
             Family::DeepseekV2 => self.deepseek_experts()?,
             Family::DeepseekV3 => self.grouped_experts(256, 2048, 3)?,
@@ -144,6 +145,16 @@ impl Config {
             early: Count::new(0),
             renormalises: false,
         })
+    }
+
+    /// `PhimoeConfig`: its router draws two experts whatever the file says.
+    fn pairs_of_experts(&self) -> Result<Experts, Error> {
+        let experts = self.equal_experts(16, 2, 6400)?;
+        if experts.per_token == Count::new(2) {
+            return Ok(experts);
+        }
+        let field = Field::new("num_experts_per_tok");
+        Err(Error::Unsupported { field, given: experts.per_token.to_string(), accepted: vec!["2"] })
     }
 
     /// `JambaConfig.layers_num_experts`: in one layer of `expert_layer_period`, the first of them at `expert_layer_offset`.

@@ -62,7 +62,7 @@ pub fn parameters(architecture: &Architecture) -> Vec<Parameter> {
     } else if !a.tied {
         list.matrix(Place::Head, Module::LmHead, &[vocabulary(a)], &[hidden]);
     }
-    if a.family.has_head_bias() {
+    if a.has_head_bias() {
         list.bias(Place::Head, Module::LmHead, &[vocabulary(a)]);
     }
     list.parameters

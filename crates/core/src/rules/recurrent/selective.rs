@@ -130,7 +130,8 @@ impl Writer<'_> {
         let mut steps = self.promoted_gradient(hidden, Dtype::Fp32);
         steps.extend([Step::Raw(whole), of_skip]);
         let product = self.made(Module::Skip, What::Weighted, sizes.per_token, Dtype::Fp32);
-        let saved: Vec<Var> = std::iter::once(hidden).chain(skip).collect();
+        let is_trained = self.trains(Module::Skip, What::Weight);
+        let saved: Vec<Var> = is_trained.then_some(hidden).into_iter().chain(skip).collect();
         let product = self.tape.operator(product, &saved, &steps);
         let sum = self.broadcast_sum(read, product, What::Output, sizes.per_token);
         self.tape.drop(product);
