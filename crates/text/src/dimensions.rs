@@ -45,6 +45,7 @@ pub(crate) fn words(key: &str) -> Option<(&'static str, &'static str)> {
         "dense_layers" => ("First layers without experts", "开头没有专家的层数"),
         "sparse_every" => ("One layer with experts in …", "每几层有一层带专家"),
         "sparse_early" => ("So many layers before the last of those", "带专家的层比该组最后一层提前几层"),
+        "jitters" => ("Noise on what the experts read", "专家输入乘以噪声"),
         "renormalise" => ("Chosen experts add up to 1", "所选专家的权重归一"),
         "latent" => ("Latent of keys and values (0: none)", "键值潜变量的宽度（0：无）"),
         "query_latent" => ("Latent of queries (0: none)", "查询潜变量的宽度（0：无）"),

@@ -120,6 +120,7 @@ const fn what(what: What, lang: Lang) -> &'static str {
         What::Selected => lang.pick("tokens in the order of their experts", "按专家排序的 token"),
         What::Balance => lang.pick("probabilities of the balancing loss", "负载均衡损失的概率"),
         What::RoutingWeights => lang.pick("weights of the chosen experts", "所选专家的权重"),
+        What::Noise => lang.pick("noise on the input", "输入噪声"),
         What::RoutingIndices => lang.pick("indices of the chosen experts", "所选专家的索引"),
         What::Weighted => lang.pick("output times the experts' weights", "乘以专家权重后的输出"),
         What::Encoded => lang.pick("output of the encoder", "编码器的输出"),

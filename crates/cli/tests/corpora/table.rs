@@ -78,7 +78,7 @@ pub(super) const CORPORA: &[Corpus] = &[
     Corpus {
         file: "goldens/jamba.jsonl",
         about: "selective scans, alone and between attention and experts",
-        runs: 56,
+        runs: 61,
         limits: &[all("forward", 0.000_05), all("backward", 0.000_02), all("peak_requested", 0.000_02)],
         less_near: Some(LessNear {
             which: |s| {
@@ -90,6 +90,15 @@ pub(super) const CORPORA: &[Corpus] = &[
             max: &[("backward", 0.000_97), ("peak_requested", 0.000_97)],
         }),
         by_family: Some(ByFamily { families: 3, runs: 14, median: 0.000_001 }),
+        ..NONE
+    },
+    // What the experts' products allocate depends on values, which the kit has not: of a row that has none, forward is less.
+    Corpus {
+        file: "goldens/phimoe.jsonl",
+        about: "Phi-MoE's sparse mixer",
+        runs: 22,
+        limits: &[all("backward", 0.000_07), all("peak_requested", 0.000_07)],
+        by_family: Some(ByFamily { families: 1, runs: 22, median: 0.000_02 }),
         ..NONE
     },
     Corpus {

@@ -19,6 +19,8 @@ pub struct Experts {
     pub every: Count,
     /// So many layers before the last of each `every` (`expert_layer_offset`).
     pub early: Count,
+    /// Whether what block and router read is multiplied by noise in place (`input_jitter_noise` of `PhimoeSparseMoeBlock`).
+    pub jitters: bool,
     /// Whether the chosen experts' probabilities are divided by their sum (`norm_topk_prob`).
     pub renormalises: bool,
 }

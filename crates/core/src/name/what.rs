@@ -93,6 +93,8 @@ names! {
         RoutingWeights = "routing_weights",
         /// What a loss that balances the experts is computed from.
         Balance = "balance",
+        /// Random numbers by which the input is multiplied.
+        Noise = "noise",
         /// Which experts are chosen, in which order tokens go through them.
         RoutingIndices = "routing_indices",
         /// What experts make, times the routing weights.

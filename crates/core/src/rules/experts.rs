@@ -23,8 +23,13 @@ impl Writer<'_> {
         let is_first = family.has_shared_gate();
         let shared_mlp = experts.shared_ffn.map(Gated::shared);
         let before = shared_mlp.as_ref().filter(|_| is_first).map(|mlp| self.gated_mlp(x, mlp));
-        let routing = self.routing(x, experts);
-        let mut output = self.experts(x, experts, &routing);
+        let noisy = experts.jitters.then(|| self.with_noise(x));
+        let read = noisy.unwrap_or(x);
+        let routing = self.routing(read, experts);
+        let mut output = self.experts(read, experts, &routing);
+        if let Some(noisy) = noisy {
+            self.tape.drop(noisy);
+        }
         if let Some(shared) = before {
             let gated = self.gated_by_sigmoid(x, shared);
             output = self.with_shared(output, gated);

@@ -43,8 +43,8 @@ mod rope_forms;
 mod routing;
 #[cfg(test)]
 mod single_operations;
-mod speech;
 mod sparse_mixer;
+mod speech;
 mod t5;
 mod tensor;
 mod tensor_loss;

@@ -17,6 +17,24 @@ struct Drawn {
 }
 
 impl Writer<'_> {
+    /// `x *= noise` twice, in place: in the block, and in the router on a view, whose gradient is copied whole and once more
+    /// (`torch/csrc/autograd/custom_function.cpp`, `CopySlices::apply`). Each keeps its noise.
+    pub(super) fn with_noise(&mut self, x: Var) -> Var {
+        let storage = self.tape.storage(x);
+        let noise = self.of_router(What::Noise, storage.dims, storage.dtype);
+        let in_block = self.tape.constant(noise);
+        let gradient = self.gradient(x);
+        let once = self.tape.view(x, &[in_block], &[gradient]);
+        self.tape.drop(in_block);
+        let in_router = self.tape.constant(noise);
+        let slice = self.tape.gradient_of(once);
+        let steps = [self.gradient(once), Step::Temporary(slice), Step::Scratch(slice)];
+        let twice = self.tape.view(once, &[in_router], &steps);
+        self.tape.drop(in_router);
+        self.tape.drop(once);
+        twice
+    }
+
     pub(super) fn route_by_mixer(&mut self, x: Var, experts: &Experts) -> Routing {
         let logits = self.router_logits(x, experts, false);
         let mut names = Vec::new();

@@ -103,7 +103,7 @@ const ROWS: [&str; 14] = [
     "max_source_positions",
     "max_target_positions",
 ];
-const FLAGS: [&str; 35] = [
+const FLAGS: [&str; 36] = [
     "apply_residual_connection_post_layernorm",
     "new_decoder_architecture",
     "parallel_attn",
@@ -139,8 +139,9 @@ const FLAGS: [&str; 35] = [
     "mamba_conv_bias",
     "mamba_proj_bias",
     "use_mambapy",
+    "lm_head_bias",
 ];
-const SHARES: [&str; 12] = [
+const SHARES: [&str; 13] = [
     "attention_dropout",
     "resid_pdrop",
     "embd_pdrop",
@@ -153,6 +154,7 @@ const SHARES: [&str; 12] = [
     "rotary_pct",
     "activation_dropout",
     "encoder_layerdrop",
+    "input_jitter_noise",
 ];
 const WORDS: [&str; 9] = [
     "hidden_act",

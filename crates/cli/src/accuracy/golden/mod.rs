@@ -140,7 +140,7 @@ fn group(run: &Value) -> String {
         "BERT, GPT-NeoX, T5"
     } else if family == "whisper" {
         "Whisper"
-    } else if matches!(family, "mixtral" | "qwen3_moe" | "olmoe" | "deepseek_v2") {
+    } else if matches!(family, "mixtral" | "qwen3_moe" | "olmoe" | "deepseek_v2" | "phimoe") {
         "experts, latent attention"
     } else if matches!(family, "qwen3_next" | "mamba" | "falcon_mamba" | "mamba2" | "jamba") {
         "recurrent layers"

@@ -109,6 +109,8 @@ pub(super) const KEYS: &[Key] = &[
     of_part!("sparse_every", limits::LAYERS, experts, Count::ONE, |experts| experts.every),
     of_part!("sparse_early", (0, limits::LAYERS.1), experts, Count::new(0), |experts| experts.early)
         .when(|s| s.model.architecture.experts.is_some_and(|experts| experts.early.get() > 0)),
+    flag_of_part!("jitters", experts, |experts| experts.jitters)
+        .when(|s| s.model.architecture.experts.is_some_and(|experts| experts.jitters)),
     flag_of_part!("renormalise", experts, |experts| experts.renormalises),
     Key {
         name: "latent",
@@ -239,6 +241,7 @@ const ONE_EXPERT: Experts = Experts {
     dense_layers: Count::new(0),
     every: Count::ONE,
     early: Count::new(0),
+    jitters: false,
     renormalises: false,
 };
 

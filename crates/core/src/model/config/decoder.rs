@@ -218,14 +218,13 @@ impl Config {
                 return Err(Error::Unsupported { field: Field::new(key), given, accepted: vec![accepted] });
             }
         }
-        let key = match family {
-            Family::StableLm => "hidden_dropout",
-            Family::Phimoe => "input_jitter_noise",
-            _ => return Ok(()),
-        };
-        if self.dropout(key, 0.0)? {
+        if family == Family::StableLm && self.dropout("hidden_dropout", 0.0)? {
             let given = "> 0".to_owned();
-            return Err(Error::Unsupported { field: Field::new(key), given, accepted: vec!["0"] });
+            return Err(Error::Unsupported {
+                field: Field::new("hidden_dropout"),
+                given,
+                accepted: vec!["0"],
+            });
         }
         Ok(())
     }

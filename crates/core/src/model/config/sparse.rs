@@ -21,6 +21,7 @@ impl Config {
                 dense_layers: Count::new(0),
                 every: Count::ONE,
                 early: Count::new(0),
+                jitters: false,
                 renormalises: true,
             },
             Family::Qwen3Moe => Experts {
@@ -31,6 +32,7 @@ impl Config {
                 dense_layers: self.dense_layers()?,
                 every: self.count("decoder_sparse_step", limits::LAYERS, 1)?,
                 early: Count::new(0),
+                jitters: false,
                 renormalises: self.flag("norm_topk_prob", false)?,
             },
             Family::Olmoe => {
@@ -43,6 +45,7 @@ impl Config {
                     dense_layers: Count::new(0),
                     every: Count::ONE,
                     early: Count::new(0),
+                    jitters: false,
                     renormalises: self.flag("norm_topk_prob", false)?,
                 }
             }
@@ -54,6 +57,7 @@ impl Config {
                 dense_layers: self.dense_layers()?,
                 every: self.count("decoder_sparse_step", limits::LAYERS, 1)?,
                 early: Count::new(0),
+                jitters: false,
                 renormalises: self.flag("norm_topk_prob", false)?,
             },
             Family::Qwen3Next if self.get("num_experts").and_then(Value::as_u64) == Some(0) => {
@@ -67,6 +71,7 @@ impl Config {
                 dense_layers: self.dense_layers()?,
                 every: self.count("decoder_sparse_step", limits::LAYERS, 1)?,
                 early: Count::new(0),
+                jitters: false,
                 renormalises: self.flag("norm_topk_prob", true)?,
             },
             Family::Jamba if self.get("num_experts").and_then(Value::as_u64) == Some(0 | 1) => {
@@ -128,6 +133,7 @@ impl Config {
             dense_layers: self.count("first_k_dense_replace", (0, limits::LAYERS.1), 0)?,
             every: Count::ONE,
             early: Count::new(0),
+            jitters: false,
             // `DeepseekV2TopkRouter` does not read `norm_topk_prob`.
             renormalises: false,
         })
@@ -143,6 +149,7 @@ impl Config {
             dense_layers: Count::new(0),
             every: Count::ONE,
             early: Count::new(0),
+            jitters: false,
             renormalises: false,
         })
     }
@@ -151,7 +158,7 @@ impl Config {
     fn pairs_of_experts(&self) -> Result<Experts, Error> {
         let experts = self.equal_experts(16, 2, 6400)?;
         if experts.per_token == Count::new(2) {
-            return Ok(experts);
+            return Ok(Experts { jitters: self.dropout("input_jitter_noise", 0.0)?, ..experts });
         }
         let field = Field::new("num_experts_per_tok");
         Err(Error::Unsupported { field, given: experts.per_token.to_string(), accepted: vec!["2"] })
@@ -203,6 +210,7 @@ impl Config {
             dense_layers: self.count("first_k_dense_replace", (0, limits::LAYERS.1), dense)?,
             every: Count::ONE,
             early: Count::new(0),
+            jitters: false,
             renormalises: self.flag("norm_topk_prob", true)?,
         })
     }
@@ -233,6 +241,7 @@ impl Config {
             every: first(&["decoder_sparse_step", "moe_layer_interval"], limits::LAYERS)?
                 .unwrap_or(Count::ONE),
             early: Count::new(0),
+            jitters: false,
             renormalises: self.flag("norm_topk_prob", true)?,
         })
     }

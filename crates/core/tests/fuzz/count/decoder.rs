@@ -8,7 +8,7 @@ pub(super) fn decoder(kind: &str, c: &Config<'_>) -> u128 {
     let (h, v, layers) = (c.n("hidden_size"), c.n("vocab_size"), c.n("num_hidden_layers"));
     let norm = match kind {
         // `nn.LayerNorm`, `NemotronLayerNorm1P`.
-        "gpt_neox" | "starcoder2" | "phi" | "stablelm" | "nemotron" => 2 * h,
+        "gpt_neox" | "starcoder2" | "phi" | "phimoe" | "stablelm" | "nemotron" => 2 * h,
         "olmo" => 0,
         _ => h,
     };
@@ -21,6 +21,7 @@ pub(super) fn decoder(kind: &str, c: &Config<'_>) -> u128 {
     let head = match (c.is("tie_word_embeddings"), kind) {
         (false, "phi") => linear(v, h, true),
         (true, "phi") => v,
+        (tied, "phimoe") => (if tied { 0 } else { v * h }) + if c.is("lm_head_bias") { v } else { 0 },
         (false, _) => v * h,
         (true, _) => 0,
     };
@@ -117,7 +118,7 @@ fn mlp(kind: &str, c: &Config<'_>, index: u128) -> u128 {
         "nemotron" | "arcee" => plain(c.is("mlp_bias")),
         "llama" | "granite" | "smollm3" | "seed_oss" | "helium" => gated(f, c.is("mlp_bias")),
         "ernie4_5" => gated(f, c.is("use_bias")),
-        "mixtral" | "granitemoe" | "minimax_m2" => experts(c.n("num_local_experts"), f),
+        "mixtral" | "phimoe" | "granitemoe" | "minimax_m2" => experts(c.n("num_local_experts"), f),
         "olmoe" => experts(c.n("num_experts"), f),
         "gpt_oss" => {
             let count = c.n("num_local_experts");
