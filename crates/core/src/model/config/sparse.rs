@@ -74,7 +74,7 @@ impl Config {
                 jitters: false,
                 renormalises: self.flag("norm_topk_prob", true)?,
             },
-            Family::Jamba if self.get("num_experts").and_then(Value::as_u64) == Some(0 | 1) => {
+            Family::Jamba if matches!(self.get("num_experts").and_then(Value::as_u64), Some(0 | 1)) => {
                 return Ok(None);
             }
             Family::Jamba => self.jamba_experts()?,
