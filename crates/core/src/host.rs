@@ -126,7 +126,7 @@ impl Host {
             };
             self.put(storage, parameter.copies(&architecture), true);
         };
-        for parameter in parameters.frozen() {
+        for parameter in parameters.frozen(scenario) {
             pin(&parameter, false, scenario.stored());
         }
         for parameter in parameters.trained() {

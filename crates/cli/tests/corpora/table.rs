@@ -198,6 +198,13 @@ pub(super) const CORPORA: &[Corpus] = &[
         ..NONE
     },
     Corpus {
+        file: "goldens/sharded_quantised.jsonl",
+        about: "QLoRA whose 4-bit weights FSDP2 and FSDP1 shard",
+        runs: 36,
+        limits: &[spread("peak_requested", 0.000_03, 0.003, 0.003_7), all("forward", 0.025)],
+        ..NONE
+    },
+    Corpus {
         file: "goldens/shifted_logits.jsonl",
         about: "logits moved in place of labels, fp32 before that or not",
         runs: 12,

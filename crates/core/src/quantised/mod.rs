@@ -107,6 +107,30 @@ impl Quantised {
         }
     }
 
+    /// Whether a parameter is held in 4 bits or 8.
+    fn is_held(parameter: &Parameter) -> bool {
+        parameter.name.what == What::Weight
+            && parameter.matrix.is_some()
+            && Self::holds(parameter.name.module)
+    }
+
+    /// What FSDP shards of a parameter: of a weight in 4 bits the bf16 elements that it is stored in (`bnb_4bit_quant_storage`), four
+    /// weights in each.
+    pub(crate) fn packed(parameter: &Parameter) -> Parameter {
+        if !Self::is_held(parameter) {
+            return *parameter;
+        }
+        let dims = Dims::new(&[Dim::number(parameter.elements().div_ceil(4))]);
+        Parameter { dims, matrix: None, ..*parameter }
+    }
+
+    /// What a parameter has beside the weight, which every rank has whole: scales and tables are no parameters.
+    pub(crate) fn scales(&self, parameter: &Parameter) -> Vec<Storage> {
+        let mut storages = if Self::is_held(parameter) { self.storages(parameter) } else { Vec::new() };
+        storages.retain(|storage| storage.name.what != What::Weight);
+        storages
+    }
+
     /// A bias takes the dtype of the input at the first step (`Linear4bit.forward`, `Linear8bitLt.forward`); GPTQ and AWQ have it in fp16.
     fn bias(&self) -> Dtype {
         match self.base {

@@ -23,11 +23,18 @@ impl Step<'_> {
         }
         for parameter in parameters.of_model() {
             let storages = match self.pass.quantised {
-                Some(quantised) => quantised.storages(parameter),
-                None => vec![quantised::whole(parameter, self.scenario.stored())],
+                Some(quantised) if !parameters.are_sharded() => quantised.storages(parameter),
+                _ => vec![quantised::whole(parameter, self.scenario.stored())],
             };
             for storage in storages {
                 self.account.add_storage(&Instant::ALL, storage, parameter.copies(architecture));
+            }
+        }
+        if let Some(quantised) = self.pass.quantised.filter(|_| parameters.are_sharded()) {
+            for parameter in &parameters.model {
+                for storage in quantised.scales(parameter) {
+                    self.account.add_storage(&Instant::ALL, storage, parameter.copies(architecture));
+                }
             }
         }
         if let Some(dtype) = self.scenario.optimizer_settings.ema.on_gpu(self.pass.weight) {

@@ -128,7 +128,7 @@ fn walk_call(scenario: &Scenario, looked: Looked, call: Call) -> Walked {
     let parameters = Parameters::of(scenario);
     let blocks = Blocks::of_policy(scenario, &pass);
     let present = rollout::present(scenario);
-    let collectives = Collectives::of(scenario, &parameters.frozen(), parameters.trained());
+    let collectives = Collectives::of(scenario, &parameters.frozen(scenario), parameters.trained());
     let gradient = |name| scenario.trained_dtype(name);
     let mut account = Account::new(architecture, parameters.gradients(), &gradient, present);
     let embedding = account.register(&blocks.embedding);

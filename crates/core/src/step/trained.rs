@@ -5,7 +5,8 @@ use crate::model::{self, Architecture, Parameter, Place, parameters};
 use crate::parallel::deepspeed::Zero;
 use crate::parallel::{Shards, TensorParallel, local_architecture, owned};
 use crate::plan::Adapters;
-use crate::scenario::{DataParallel, Method, Scenario};
+use crate::quantised::Quantised;
+use crate::scenario::{DataParallel, Method, QuantisedBase, Scenario};
 use crate::trained::Trained;
 
 /// The model's parameters, those of them that are trained, and the adapters' where only these are.
@@ -63,7 +64,7 @@ impl Parameters {
             let shards = shards?;
             Some(parameters.iter().map(|parameter| shards.padded(parameter)).collect::<Vec<_>>())
         };
-        let (of_model, padded) = (padded_of(&model), padded_of(trained));
+        let (of_model, padded) = (padded_of(&packed(scenario, &model)), padded_of(trained));
         let local = match scenario.parallel.scheme() {
             Some(DataParallel::DdpZero1) => {
                 let ranks = scenario.parallel.gpus.get();
@@ -105,10 +106,17 @@ impl Parameters {
         if self.adapters.is_some() { self.allocated() } else { &[] }
     }
 
-    /// The model's parameters that aren't trained, whole.
-    pub(crate) fn frozen(&self) -> Vec<Parameter> {
+    /// What the model holds that isn't trained, whole, as FSDP gathers it.
+    pub(crate) fn frozen(&self, scenario: &Scenario) -> Vec<Parameter> {
         let is_trained = |parameter: &&Parameter| self.trained().iter().any(|own| own.name == parameter.name);
-        self.model.iter().filter(|parameter| !is_trained(parameter)).copied().collect()
+        let frozen: Vec<Parameter> =
+            self.model.iter().filter(|parameter| !is_trained(parameter)).copied().collect();
+        packed(scenario, &frozen)
+    }
+
+    /// Whether this rank has shards of the model.
+    pub(crate) const fn are_sharded(&self) -> bool {
+        self.shards.is_some()
     }
 
     /// What this rank allocates of what is trained: whole tensors, or shards with their padding.
@@ -130,6 +138,14 @@ impl Parameters {
     pub(crate) fn updated(&self) -> &[Parameter] {
         self.local.as_deref().unwrap_or(self.trained())
     }
+}
+
+/// Parameters as FSDP sees them.
+fn packed(scenario: &Scenario, parameters: &[Parameter]) -> Vec<Parameter> {
+    if scenario.quantised_base() == QuantisedBase::None {
+        return parameters.to_vec();
+    }
+    parameters.iter().map(Quantised::packed).collect()
 }
 
 /// Trainable parameters.

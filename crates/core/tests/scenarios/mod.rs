@@ -8,8 +8,8 @@ use vram_core::scenario::{
     AdapterDtype, AdapterMethod, Attention, AutocastScope, BaseDtype, Checkpointing, Compile, Ema,
     ExpertTargets, Freezing, FrozenLayers, Fused, Generation, GenerationCache, Held, Kernels, KvCache,
     LogProbs, Lora, LoraTargets, LossKernel, Method, ModuleSet, ModulesToSave, Objective, Optimizer,
-    OptimizerSettings, Padding, Place, Quantisation, QuantisedBase, Recipe, Stack, Targets, TrainedKinds,
-    ZeroGrad,
+    OptimizerSettings, Padding, Place, Quantisation, QuantisedBase, Recipe, Shift, Stack, Targets,
+    TrainedKinds, ZeroGrad,
 };
 use vram_core::units::{Count, PerParameter};
 use vram_core::{Scenario, link, presets};
@@ -93,6 +93,9 @@ fn kernels() -> impl Strategy<Value = Kernels> {
                 LossKernel::Chunked | LossKernel::ChunkedCompiled => kernels.loss_chunks = Count::new(count),
                 LossKernel::RecomputedChunks => kernels.loss_chunk_tokens = Count::new(count),
                 LossKernel::LastTokens => kernels.loss_last_tokens = Count::new(count),
+                LossKernel::Eager | LossKernel::NoUpcast | LossKernel::Liger => {
+                    kernels.shift = Shift::ALL[count as usize % Shift::ALL.len()];
+                }
                 _ => {}
             }
             kernels

@@ -3,7 +3,8 @@
 use serde_json::Value;
 use vram_core::Scenario;
 use vram_core::scenario::{
-    AdapterDtype, AdapterMethod, BaseDtype, Lora, Quantisation, QuantisedBase, Recipe,
+    AdapterDtype, AdapterMethod, BaseDtype, DataParallel, GradientSync, Lora, Quantisation, QuantisedBase,
+    Recipe,
 };
 use vram_core::units::Count;
 
@@ -29,6 +30,11 @@ pub(super) fn apply(run: &Value, scenario: &mut Scenario) -> Result<(), Unsuppor
         base: BaseDtype::Bf16,
         ..Lora::default()
     };
+    if !quant["fsdp"].is_null() {
+        scenario.parallel.gpus = number(quant, "world_size")?;
+        scenario.parallel.data = choice(quant, "fsdp", DataParallel::from_key)?;
+        scenario.parallel.sync = GradientSync::EveryMicroBatch;
+    }
     scenario.quantisation = Quantisation {
         base: choice(quant, "quant", QuantisedBase::from_key)?,
         double: quant["dq"] != false,

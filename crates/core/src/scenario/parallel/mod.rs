@@ -19,7 +19,7 @@ use super::{
     divides, in_range, limits, unsupported,
 };
 use crate::error::Error;
-use crate::units::Count;
+use crate::units::{Count, Dtype};
 
 choices! {
     /// How data-parallel ranks divide weights, gradients and optimizer states.
@@ -308,7 +308,21 @@ impl Scenario {
             ),
             (!is_cast_by_fsdp1, "recipe", self.recipe.key(), &["fp32", "bf16", "bf16-mixed", "fp16-mixed"]),
             (!self.parallel.stays_gathered, "stays_gathered", "1", &["0"]),
-            (base == QuantisedBase::None, "quantised_base", base.key(), &["none"]),
+            (
+                base == QuantisedBase::None || base.is_bnb_4bit(),
+                "quantised_base",
+                base.key(),
+                &["none", "nf4", "fp4"],
+            ),
+            // What is sharded together has one dtype.
+            (!self.is_prepared(), "kbit", "1", &["0"]),
+            (
+                base == QuantisedBase::None || self.weight() == Dtype::Bf16,
+                "base_dtype",
+                self.lora.base.key(),
+                &["bf16"],
+            ),
+            (base == QuantisedBase::None || !self.parallel.cpu_offload, "cpu_offload", "1", &["0"]),
             (self.lora.saves == ModulesToSave::None, "modules_to_save", self.lora.saves.key(), &["none"]),
             (
                 self.lora.experts == ExpertTargets::None,
