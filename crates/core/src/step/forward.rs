@@ -25,10 +25,15 @@ impl Step<'_> {
         self.layers.kept(&mut self.account, instant, &(0..running), Kept::InAutocast);
         self.layers.forward_of(&mut self.account, instant, running);
         self.zero_forward(running);
-        if !self.layers.first_keeps_input(running) && rules::hands_lookup_on(&self.pass.architecture) {
-            // The model's forward still names the embedding's output (`inputs_embeds`), which is the first layer's input.
+        if self.names_lookup(running) {
             self.account.add(instant, &self.embedding, &self.embedding.block().only_output(), 1);
         }
+    }
+
+    /// Whether the model's forward still names the embedding's output (`inputs_embeds`) while a layer runs that isn't the first, whose
+    /// input it is.
+    fn names_lookup(&self, running: u64) -> bool {
+        !self.layers.first_keeps_input(running) && rules::hands_lookup_on(&self.pass.architecture)
     }
 
     pub(super) fn loss(&mut self) {
@@ -116,8 +121,9 @@ impl Step<'_> {
             Looked::At(_) => return false,
         };
         let embedding = self.embedding.block();
-        let first = parallel::bytes(&held) + embedding.bytes(&embedding.only_output());
-        first > self.layers.bytes_in_forward(running)
+        let output = embedding.bytes(&embedding.only_output());
+        let lookup = if self.names_lookup(running) { output } else { Bytes::ZERO };
+        parallel::bytes(&held) + output > self.layers.bytes_in_forward(running) + lookup
     }
 
     pub(super) fn held_while_gathering_first(&self) -> Option<Vec<parallel::Held>> {

@@ -16,7 +16,7 @@ use vram_core::model::{Architecture, Model, from_config, parameter_count};
 use vram_core::units::{Bytes, Count};
 use vram_core::{Error, Scenario, estimate, estimate_with_replay, link};
 
-use super::{chooses_kernel_by_tokens, scenarios};
+use super::{chooses_kernel_by_tokens, scenarios, tokens_that_align};
 
 /// How many cases a test tries, where nobody asks for more.
 const FEW: u32 = 3000;
@@ -101,16 +101,17 @@ fn laws(scenario: &Scenario) -> TestCaseResult {
     if chooses_kernel_by_tokens(scenario) {
         return Ok(());
     }
-    let plus = |count: Count| Count::new(u32::try_from(count.get()).unwrap() + 1);
-    let larger = Scenario { micro_batch: plus(scenario.micro_batch), ..scenario.clone() };
-    let longer = Scenario { sequence_length: plus(scenario.sequence_length), ..scenario.clone() };
+    let plus = |count: Count, more: u64| Count::new(u32::try_from(count.get() + more).unwrap());
+    let larger = Scenario { micro_batch: plus(scenario.micro_batch, 1), ..scenario.clone() };
+    let longer = plus(scenario.sequence_length, tokens_that_align(scenario));
+    let longer = Scenario { sequence_length: longer, ..scenario.clone() };
     for more in [larger, longer] {
         if let Ok(of_more) = vram_core::estimate(&more) {
             prop_assert!(
                 of_more.at_peak().requested >= estimate.at_peak().requested,
-                "{} {}",
-                more.micro_batch,
-                more.sequence_length
+                "{} after {}",
+                vram_core::link::write(&more),
+                vram_core::link::write(scenario)
             );
         }
     }
