@@ -9,9 +9,9 @@ use crate::run::{Done, root};
 /// replay of the allocator and experts. Some fifty families, sixty optimizers, adapters, quantised bases, losses and kernels,
 /// objectives, several GPUs, any model of the hub and the words for all of it in two languages were 135,000 more. What a rank holds under
 /// Megatron-LM, DeepSpeed, tensor, pipeline and context parallelism, each with layers or schedules of its own, recurrent layers, optimizers
-/// that update inside backward and the pictures of the mesh are another 70,000: two or three seconds on a slow mobile line, once, since the
-/// page works offline after.
-const BUDGET: usize = 450_000;
+/// that update inside backward and the pictures of the mesh were another 70,000; state-space hybrids, speech, prefix tuning, adapters on experts
+/// and under FSDP, with the words for each, 22,000: three seconds on a slow mobile line, once, since the page works offline after.
+const BUDGET: usize = 475_000;
 
 /// Prints each file's size and checks the sum against the budget.
 pub(crate) fn report() -> Done {
