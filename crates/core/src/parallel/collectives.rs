@@ -10,11 +10,12 @@
 //! buffer.
 
 use super::flat::flat;
+use super::group::{Group, wraps_adapters};
 use super::{Shards, TensorParallel};
 use crate::ledger::{Category, Module, What};
 use crate::model::{Parameter, Place};
 use crate::rules::LayerKind;
-use crate::scenario::{DataParallel, GradientSync, ReduceDtype, Reshard, Scenario};
+use crate::scenario::{GradientSync, ReduceDtype, Reshard, Scenario};
 use crate::tape::Storage;
 use crate::units::{Bytes, Count, Dtype};
 
@@ -23,22 +24,6 @@ pub(crate) type Kinds = Vec<(LayerKind, u64)>;
 
 /// A storage, so many times.
 pub(crate) type Held = (Storage, u64);
-
-/// Parameters that are gathered and reduced together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Group {
-    /// What is gathered, with its padding, and its dtype. Weights of several dtypes are gathered as bytes
-    /// (`_get_all_gather_input_metadatas`).
-    weights: u64,
-    gathered_as: Dtype,
-    /// What a rank casts, or copies to the GPU, to gather it.
-    cast: u64,
-    /// What has gradients, without and with its padding.
-    trained: u64,
-    padded: u64,
-    /// What one rank holds of that, parameter by parameter.
-    shard: u64,
-}
 
 /// What earlier micro-batches of a step have left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,65 +61,6 @@ pub(crate) struct Collectives {
     root: Group,
     dense: Group,
     sparse: Group,
-}
-
-/// Parameters of one dtype, all together.
-struct Uniform {
-    elements: u64,
-    stored: Dtype,
-    gathered: Dtype,
-}
-
-impl Group {
-    fn of(
-        scenario: &Scenario,
-        shards: Shards,
-        [frozen, trained]: [&[Parameter]; 2],
-        is_in: &dyn Fn(&Parameter) -> bool,
-    ) -> Self {
-        let sum = |parameters: &[Parameter], of: &dyn Fn(&Parameter) -> u64| {
-            parameters.iter().filter(|parameter| is_in(parameter)).map(of).fold(0, u64::saturating_add)
-        };
-        let padded = |parameters: &[Parameter]| {
-            if shards.is_flat() {
-                let elements = sum(parameters, &Parameter::elements);
-                elements.div_ceil(shards.ways()).saturating_mul(shards.ways())
-            } else {
-                sum(parameters, &|parameter| shards.padded_elements(parameter))
-            }
-        };
-        let of_frozen =
-            Uniform { elements: padded(frozen), stored: scenario.stored(), gathered: scenario.weight() };
-        let of_trained =
-            Uniform { elements: padded(trained), stored: scenario.trained(), gathered: scenario.gathered() };
-        let reduced = of_trained.elements;
-        let mut parts = vec![of_frozen];
-        if !wraps_adapters(scenario) {
-            parts.push(of_trained);
-        }
-        parts.retain(|part| part.elements > 0);
-        let dtype = parts.first().map_or(Dtype::Uint8, |part| part.gathered);
-        let is_uniform = parts.iter().all(|part| part.gathered == dtype);
-        let size = |part: &Uniform| if is_uniform { 1 } else { part.gathered.size() };
-        let is_cast = |part: &&Uniform| part.stored != part.gathered || scenario.parallel.is_offloaded();
-        let share = |part: &Uniform| (part.elements / shards.ways().max(1)).saturating_mul(size(part));
-        Self {
-            weights: parts
-                .iter()
-                .map(|part| part.elements.saturating_mul(size(part)))
-                .fold(0, u64::saturating_add),
-            gathered_as: if is_uniform { dtype } else { Dtype::Uint8 },
-            cast: parts.iter().filter(is_cast).map(share).fold(0, u64::saturating_add),
-            trained: sum(trained, &Parameter::elements),
-            padded: reduced,
-            shard: sum(trained, &|parameter| shards.padded(parameter).elements()),
-        }
-    }
-}
-
-/// Whether adapters are gathered and reduced matrix by matrix.
-fn wraps_adapters(scenario: &Scenario) -> bool {
-    scenario.parallel.scheme() == Some(DataParallel::Fsdp1) && scenario.lora.is_on()
 }
 
 impl Collectives {
@@ -206,6 +132,11 @@ impl Collectives {
 
     fn of_layers(&self, layers: &[(LayerKind, u64)], one: impl Fn(&Self, Group) -> Storage) -> Vec<Held> {
         layers.iter().map(|&(kind, count)| (one(self, self.group(kind)), count)).collect()
+    }
+
+    /// Whether weights of a layer are gathered only while it or a neighbour runs.
+    pub(crate) const fn holds_neighbours_alone(&self) -> bool {
+        self.reshards && !self.stays_gathered
     }
 
     /// Layers whose weights are gathered beside the one that runs.

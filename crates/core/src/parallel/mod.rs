@@ -3,6 +3,7 @@
 mod collectives;
 pub(crate) mod deepspeed;
 mod flat;
+mod group;
 pub(crate) mod megatron;
 mod owners;
 pub(crate) mod pipeline;

@@ -7,7 +7,7 @@ mod registered;
 mod totals;
 
 pub(super) use registered::Kept;
-use registered::RegisteredLayer;
+use registered::{PhaseBytes, RegisteredLayer};
 
 use std::ops::Range;
 
@@ -27,6 +27,8 @@ pub(super) struct Layers<'a> {
     pub(super) kinds: Vec<RegisteredLayer<'a>>,
     /// The kind of each layer.
     of: Vec<usize>,
+    /// Of each kind how many there are before each layer, and in all.
+    before: Vec<Vec<u64>>,
     /// What gathers their weights and reduces their gradients, where these are sharded.
     pub(super) collectives: Option<&'a Collectives>,
 }
@@ -48,6 +50,10 @@ pub(super) enum Phase {
 impl Phase {
     pub(super) const ALL: [Self; 5] =
         [Self::Gathering, Self::Running, Self::Beginning, Self::Finishing, Self::Reducing];
+
+    const fn index(self) -> usize {
+        self as usize
+    }
 }
 
 impl<'a> Layers<'a> {
@@ -75,12 +81,22 @@ impl<'a> Layers<'a> {
                 with_graph: account.register(&blocks.with_graph),
                 run: blocks.run,
                 offloads_input: blocks.offloads_input,
+                forward: PhaseBytes::default(),
+                backward: PhaseBytes::default(),
             })
             .collect();
         let of_kind =
             |layer| kinds.iter().position(|registered| registered.kind.layer == layer).unwrap_or_default();
-        let of = order.map(of_kind).collect();
-        Self { kinds, of, collectives }
+        let of: Vec<usize> = order.map(of_kind).collect();
+        let counted = |kind: usize| {
+            let counts = of.iter().scan(0, move |count, &of| {
+                *count += u64::from(of == kind);
+                Some(*count)
+            });
+            [0].into_iter().chain(counts).collect()
+        };
+        let before = (0..kinds.len()).map(counted).collect();
+        Self { kinds, of, before, collectives }
     }
 
     pub(super) const fn count(&self) -> u64 {
@@ -90,8 +106,9 @@ impl<'a> Layers<'a> {
     /// How many of the layers in a range are of a kind.
     pub(super) fn among(&self, layers: &Range<u64>, kind: usize) -> u64 {
         let index = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(self.of.len());
-        let of = self.of.get(index(layers.start)..index(layers.end)).unwrap_or_default();
-        of.iter().filter(|&&of| of == kind).count() as u64
+        let before =
+            |at| self.before.get(kind).and_then(|counts| counts.get(index(at))).copied().unwrap_or_default();
+        before(layers.end).saturating_sub(before(layers.start))
     }
 
     pub(super) fn at(&self, index: u64) -> Option<&RegisteredLayer<'a>> {
@@ -122,10 +139,7 @@ impl<'a> Layers<'a> {
 
     /// What is alive while a layer runs forward.
     pub(super) fn bytes_in_forward(&self, index: u64) -> Bytes {
-        let own = self.at(index).map(|layer| {
-            let block = layer.running().block();
-            block.bytes(&layer.alive_in_forward(self.forward_phase(index)))
-        });
+        let own = self.at(index).map(|layer| layer.bytes_in_forward(self.forward_phase(index)));
         self.sum(&(0..index), |kind| kind.bytes_kept(Kept::InAutocast))
             + own.unwrap_or_default()
             + self.held_in_forward(index).sum()
@@ -200,9 +214,8 @@ impl<'a> Layers<'a> {
     }
 
     fn in_backward(&self, index: u64, layer: &RegisteredLayer<'a>) -> Bytes {
-        let alive = layer.alive_in_backward(self.phase(index));
         self.sum(&(0..index), |kind| kind.bytes_kept(Kept::ForBackward))
-            + layer.block().bytes(&alive)
+            + layer.bytes_in_backward(self.phase(index))
             + layer.bytes_beside_backward()
             + self.held_in_backward(index).sum()
             + self.left_bytes(&(index + 1..self.count()))

@@ -1,5 +1,7 @@
 //! A kind of layer with its slots in the account, and what is kept of it.
 
+use std::cell::OnceCell;
+
 use super::Phase;
 use crate::account::Registered;
 use crate::ledger::What;
@@ -14,7 +16,13 @@ pub(in crate::step) struct RegisteredLayer<'a> {
     pub(super) with_graph: Registered<'a>,
     pub(in crate::step) run: Run,
     pub(super) offloads_input: bool,
+    /// Bytes of it in each phase of forward and of backward, once they have been asked for.
+    pub(super) forward: PhaseBytes,
+    pub(super) backward: PhaseBytes,
 }
+
+/// Bytes of each phase.
+pub(super) type PhaseBytes = [OnceCell<Bytes>; Phase::ALL.len()];
 
 /// What is kept of a layer when its forward is done.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -47,6 +55,12 @@ impl RegisteredLayer<'_> {
         if phase == Phase::Gathering { block.only_input() } else { block.at_peak(Run::Forward) }
     }
 
+    /// Bytes of that.
+    pub(in crate::step) fn bytes_in_forward(&self, phase: Phase) -> Bytes {
+        let bytes = || self.running().block().bytes(&self.alive_in_forward(phase));
+        self.forward.get(phase.index()).map_or_else(bytes, |known| *known.get_or_init(bytes))
+    }
+
     /// The event of backward with which the gradient is made of the adapter that forward runs first.
     fn last_adapter(&self) -> usize {
         self.block().last_gradient_of(self.run, What::LoraA).unwrap_or_default()
@@ -65,6 +79,12 @@ impl RegisteredLayer<'_> {
             Phase::Finishing => block.at_peak_among(self.run, self.last_adapter()..usize::MAX),
             Phase::Reducing => block.handed_on(),
         }
+    }
+
+    /// Bytes of that.
+    pub(in crate::step) fn bytes_in_backward(&self, phase: Phase) -> Bytes {
+        let bytes = || self.block().bytes(&self.alive_in_backward(phase));
+        self.backward.get(phase.index()).map_or_else(bytes, |known| *known.get_or_init(bytes))
     }
 
     pub(super) fn bytes_kept(&self, kept: Kept) -> Bytes {

@@ -2,6 +2,7 @@
 
 use super::registered::RegisteredLayer;
 use super::{Layers, Phase};
+use crate::parallel::Collectives;
 use crate::timeline::LayerTotals;
 use crate::totals::Totals;
 
@@ -46,7 +47,29 @@ impl OfKind {
     }
 }
 
+/// What a layer and its collectives have while most is alive, forward and backward.
+#[derive(Clone, Copy)]
+struct Running {
+    forward: Totals,
+    backward: Totals,
+}
+
 impl Layers<'_> {
+    fn running(&self, index: u64, of: &OfKind) -> Running {
+        Running {
+            forward: OfKind::in_phase(&of.forward, self.forward_phase(index))
+                .and(&self.held_in_forward(index)),
+            backward: OfKind::in_phase(&of.backward, self.phase(index)).and(&self.held_in_backward(index)),
+        }
+    }
+
+    /// The kinds of a layer and its neighbours: where collectives hold nothing of layers further away, they decide what it has.
+    fn neighbours(&self, index: usize) -> Option<[Option<usize>; 3]> {
+        let is_local = self.collectives.is_none_or(Collectives::holds_neighbours_alone);
+        let at = |index: Option<usize>| self.of.get(index?).copied();
+        is_local.then(|| [at(index.checked_sub(1)), at(Some(index)), at(Some(index + 1))])
+    }
+
     /// What is alive while each layer runs, beside what the layers don't decide. `lookup` is what the embedding made, where the model's
     /// forward names it.
     pub(in crate::step) fn totals(
@@ -58,16 +81,21 @@ impl Layers<'_> {
         let of_kinds: Vec<OfKind> = self.kinds.iter().map(OfKind::of).collect();
         let mut layers = vec![LayerTotals::default(); self.of.len()];
         let (mut in_forward, mut for_backward) = (forward, backward);
-        for ((index, layer), kind) in (0..).zip(&mut layers).zip(&self.of) {
+        let mut known: Vec<([Option<usize>; 3], Running)> = Vec::with_capacity(4);
+        for (index, (layer, kind)) in layers.iter_mut().zip(&self.of).enumerate() {
             let Some(of) = of_kinds.get(*kind) else { continue };
-            layer.forward = in_forward
-                .and(&OfKind::in_phase(&of.forward, self.forward_phase(index)))
-                .and(&self.held_in_forward(index));
+            let neighbours = self.neighbours(index);
+            let index = index as u64;
+            let same = known.iter().find(|(of, _)| Some(*of) == neighbours);
+            let running = same.map_or_else(|| self.running(index, of), |(_, running)| *running);
+            if let (None, Some(neighbours)) = (same, neighbours) {
+                known.push((neighbours, running));
+            }
+            layer.forward = in_forward.and(&running.forward);
             if let Some(lookup) = lookup.as_ref().filter(|_| !self.first_keeps_input(index)) {
                 layer.forward = layer.forward.and(lookup);
             }
-            layer.backward = for_backward.and(&OfKind::in_phase(&of.backward, self.phase(index)));
-            layer.backward = layer.backward.and(&self.held_in_backward(index));
+            layer.backward = for_backward.and(&running.backward);
             in_forward = in_forward.and(&of.kept_in_autocast);
             for_backward = for_backward.and(&of.kept_for_backward);
         }
