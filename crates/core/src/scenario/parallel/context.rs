@@ -56,6 +56,7 @@ impl Scenario {
             ),
             (self.attention != Attention::Sdpa, "attention", self.attention.key().to_owned(), "sdpa"),
             (self.padding != Padding::None, "padding", self.padding.key().to_owned(), "none"),
+            (self.lora.is_on(), "peft", self.lora.method.key().to_owned(), "off"),
             (self.kv_cache == KvCache::Filled, "kv_cache", self.kv_cache.key().to_owned(), "off"),
             (self.stack != Stack::Current, "stack", self.stack.key().to_owned(), "current"),
             (self.kernels.compile != Compile::Off, "compile", self.kernels.compile.key().to_owned(), "off"),

@@ -309,6 +309,12 @@ impl Scenario {
             (!is_cast_by_fsdp1, "recipe", self.recipe.key(), &["fp32", "bf16", "bf16-mixed", "fp16-mixed"]),
             (!self.parallel.stays_gathered, "stays_gathered", "1", &["0"]),
             (
+                self.parallel.reshard != Reshard::Never,
+                "reshard",
+                self.parallel.reshard.key(),
+                &["after_forward", "after_backward"],
+            ),
+            (
                 base == QuantisedBase::None || base.is_bnb_4bit(),
                 "quantised_base",
                 base.key(),
