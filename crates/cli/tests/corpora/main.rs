@@ -1,4 +1,4 @@
-//! The estimator beside PyTorch, DeepSpeed and Megatron-LM: every file of runs is as near as `table.rs` says.
+//! The estimator beside PyTorch, DeepSpeed and Megatron-LM: every file of runs is as near as `one_gpu.rs` and `several_gpus.rs` say.
 //!
 //! Run with `--nocapture` to see what is reached.
 
@@ -6,12 +6,12 @@
 
 #[path = "../common/mod.rs"]
 mod common;
-mod table;
+mod one_gpu;
+mod several_gpus;
 
 use std::collections::BTreeMap;
 
 use common::{goldens, path};
-use table::CORPORA;
 use vram::accuracy::{Golden, Row, compare};
 use vram_core::Scenario;
 
@@ -54,6 +54,35 @@ struct ByFamily {
     families: usize,
     runs: usize,
     median: f64,
+}
+
+const STATES: &[&str] = &["params", "grads", "optimizer_states"];
+const NONE: Corpus = Corpus {
+    file: "",
+    groups: &[],
+    about: "",
+    runs: 1,
+    exact: STATES,
+    limits: &[],
+    less_near: None,
+    by_family: None,
+};
+
+/// All runs are that near.
+const fn all(figure: &'static str, max: f64) -> Limit {
+    Limit { figure, median: f64::INFINITY, p95: f64::INFINITY, max }
+}
+
+const fn spread(figure: &'static str, median: f64, p95: f64, max: f64) -> Limit {
+    Limit { figure, median, p95, max }
+}
+
+const fn phases(max: f64) -> [Limit; 4] {
+    [all("forward", max), all("backward", max), all("optimizer_step", max), all("peak_requested", max)]
+}
+
+fn corpora() -> impl Iterator<Item = &'static Corpus> {
+    one_gpu::CORPORA.iter().chain(several_gpus::CORPORA)
 }
 
 impl Corpus {
@@ -111,7 +140,7 @@ fn assert_families(corpus: &Corpus, runs: &[(Scenario, Row)], limit: &ByFamily) 
 
 #[test]
 fn every_corpus_is_as_near_as_its_limits() {
-    for corpus in CORPORA {
+    for corpus in corpora() {
         let runs = runs(corpus);
         assert!(runs.len() >= corpus.runs, "{} {}", corpus.about, runs.len());
         for (_, row) in &runs {
@@ -131,7 +160,7 @@ fn every_corpus_is_as_near_as_its_limits() {
 /// A property that no run has would hold a limit for nothing.
 #[test]
 fn what_is_less_near_is_there() {
-    for corpus in CORPORA {
+    for corpus in corpora() {
         if let Some(of) = &corpus.less_near {
             assert!(runs(corpus).iter().any(|(scenario, _)| (of.which)(scenario)), "{}", of.why);
         }
@@ -145,7 +174,7 @@ fn every_run_is_in_a_corpus() {
         let file = format!("goldens/{}", entry.unwrap().file_name().to_string_lossy());
         for golden in goldens(&file).iter().filter(|_| file != "goldens/goldens.jsonl") {
             let holds = |corpus: &Corpus| corpus.file == file && corpus.is_of(golden);
-            assert!(CORPORA.iter().any(holds), "{file} {} {}", golden.group, golden.id);
+            assert!(corpora().any(holds), "{file} {} {}", golden.group, golden.id);
         }
     }
 }

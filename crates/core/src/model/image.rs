@@ -1,6 +1,6 @@
 //! What layers read of an image in place of tokens, and the stack of layers that stands in front of a language model.
 
-use super::{Activation, Architecture, Family, Mixer, Pattern};
+use super::{Activation, Architecture, Family};
 use crate::units::Count;
 
 /// An image, cut into patches.
@@ -66,39 +66,19 @@ impl Tower {
         let head_dim = self.hidden.get() / self.heads.get().max(1);
         Architecture {
             family: Family::ClipVision,
-            vocabulary: Count::ONE,
             hidden: self.hidden,
             layers: self.used,
             heads: self.heads,
             kv_heads: self.heads,
             head_dim: Count::new(u32::try_from(head_dim).unwrap_or(1)),
             ffn: self.ffn,
-            tied: false,
-            positions: None,
-            token_types: None,
-            rotary: None,
-            parallel_residual: false,
-            has_qk_norm: true,
             qkv_bias: true,
             output_bias: true,
             mlp_bias: true,
-            head_bias: false,
             activation: self.activation,
-            window: None,
-            pattern: Pattern::all(Mixer::Full),
-            attention_softcap: false,
-            logit_softcap: false,
-            embedding_dropout: false,
-            residual_dropout: false,
             attention_dropout: self.attention_dropout,
-            experts: None,
-            latent: None,
-            recurrent: None,
-            decoder: None,
             image: Some(self.image),
-            tower: None,
-            speech: None,
-            labels: None,
+            ..Architecture::PLAIN
         }
     }
 }

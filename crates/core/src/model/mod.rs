@@ -4,6 +4,7 @@
 
 mod config;
 mod family;
+mod forms;
 mod image;
 mod parameters;
 mod pattern;
@@ -15,6 +16,7 @@ pub mod weights;
 
 pub use config::from_config;
 pub use family::{Activation, Family, NormKind};
+pub use forms::{Branches, QkNorm, RopeKind, Routing, ScanNorms};
 pub use image::{Image, Tower};
 pub use parameters::{LayerRange, Parameter, Place, parameter_count, parameters};
 pub(crate) use parameters::{SPEECH_KERNEL, elements, has_one_qkv};
@@ -22,7 +24,6 @@ pub use pattern::{Mixer, Pattern};
 pub use recurrent::{Recurrent, Scan};
 pub use sparse::{Decoder, Experts, Latent};
 pub use speech::Speech;
-pub use traits::{Branches, QkNorm, RopeKind, Routing, ScanNorms};
 
 use crate::units::Count;
 
@@ -114,6 +115,44 @@ pub struct Architecture {
 }
 
 impl Architecture {
+    /// One layer of one of everything, without what only some models have: what a configuration doesn't say.
+    pub const PLAIN: Self = Self {
+        family: Family::Llama,
+        vocabulary: Count::ONE,
+        hidden: Count::ONE,
+        layers: Count::ONE,
+        heads: Count::ONE,
+        kv_heads: Count::ONE,
+        head_dim: Count::ONE,
+        ffn: Count::ONE,
+        tied: false,
+        positions: None,
+        token_types: None,
+        rotary: None,
+        parallel_residual: false,
+        has_qk_norm: true,
+        qkv_bias: false,
+        output_bias: false,
+        mlp_bias: false,
+        head_bias: false,
+        activation: Activation::OneKernel,
+        window: None,
+        pattern: Pattern::all(Mixer::Full),
+        attention_softcap: false,
+        logit_softcap: false,
+        embedding_dropout: false,
+        residual_dropout: false,
+        attention_dropout: false,
+        experts: None,
+        latent: None,
+        recurrent: None,
+        decoder: None,
+        image: None,
+        tower: None,
+        speech: None,
+        labels: None,
+    };
+
     /// Width of all query heads together: heads × head_dim.
     pub const fn query_width(&self) -> u64 {
         self.heads.get().saturating_mul(self.head_dim.get())

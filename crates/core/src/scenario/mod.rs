@@ -49,7 +49,7 @@ use refusals::{all_followed, divides, in_range, none_refused, splittable, unsupp
 
 use crate::error::{Error, Field};
 use crate::gpu::Gpu;
-use crate::model::{Activation, Architecture, Family, Mixer, Model, Pattern};
+use crate::model::{Architecture, Family, Mixer, Model, Pattern};
 use crate::units::{Bytes, Count, Dtype};
 
 /// One training run on one GPU.
@@ -123,32 +123,9 @@ impl Default for Scenario {
             kv_heads: Count::new(32),
             head_dim: Count::new(96),
             ffn: Count::new(8192),
-            tied: false,
-            positions: None,
-            token_types: None,
-            rotary: None,
-            parallel_residual: false,
-            has_qk_norm: true,
-            qkv_bias: false,
-            output_bias: false,
-            mlp_bias: false,
-            head_bias: false,
-            activation: Activation::OneKernel,
             window: Some(Count::new(2047)),
             pattern: Pattern::all(Mixer::Window),
-            attention_softcap: false,
-            logit_softcap: false,
-            embedding_dropout: false,
-            residual_dropout: false,
-            attention_dropout: false,
-            experts: None,
-            latent: None,
-            recurrent: None,
-            decoder: None,
-            image: None,
-            tower: None,
-            speech: None,
-            labels: None,
+            ..Architecture::PLAIN
         };
         Self {
             model: Model { preset: Some("phi-3-mini-4k-instruct".to_owned()), architecture },

@@ -69,7 +69,7 @@ impl Layers<'_> {
             return Phase::Running;
         };
         let bytes = |phase| {
-            layer.bytes_in_forward(phase)
+            layer.totals_in_forward(phase).sum()
                 + parallel::bytes(&self.collectives_in_phase_of_forward(index, phase))
         };
         first_of_largest([Phase::Running, Phase::Gathering], bytes)
@@ -86,7 +86,7 @@ impl Layers<'_> {
             if phase == Phase::Reducing && !reduces {
                 return Bytes::ZERO;
             }
-            layer.bytes_in_backward(phase) + parallel::bytes(&self.collectives_in_phase(index, phase))
+            layer.totals_in_backward(phase).sum() + parallel::bytes(&self.collectives_in_phase(index, phase))
         };
         if collectives.wraps_adapters {
             return first_of_largest([Phase::Beginning, Phase::Finishing], bytes);

@@ -59,8 +59,6 @@ impl Config {
             head_dim,
             ffn: self.count(ffn, limits::WIDTH, default.ffn)?,
             tied: self.flag("tie_word_embeddings", default.tied)?,
-            positions: None,
-            token_types: None,
             rotary,
             parallel_residual: self.is_parallel(family)?,
             has_qk_norm: match family.qk_norm_is_optional() {
@@ -86,11 +84,7 @@ impl Config {
             experts: self.experts(family)?,
             latent,
             recurrent: self.recurrent(family)?,
-            decoder: None,
-            image: None,
-            tower: None,
-            speech: None,
-            labels: None,
+            ..Architecture::PLAIN
         })
     }
 

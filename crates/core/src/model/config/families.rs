@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::Config;
 use crate::error::{Error, Field};
-use crate::model::{Activation, Architecture, Decoder, Family, Mixer, Pattern};
+use crate::model::{Activation, Architecture, Decoder, Family};
 use crate::scenario::limits;
 
 impl Config {
@@ -24,36 +24,17 @@ impl Config {
             head_dim: self.count("d_kv", limits::HEADS, 64)?,
             ffn: self.count("d_ff", limits::WIDTH, 2048)?,
             tied: true,
-            positions: None,
-            token_types: None,
-            rotary: None,
-            parallel_residual: false,
-            has_qk_norm: true,
-            qkv_bias: false,
-            output_bias: false,
-            mlp_bias: false,
-            head_bias: false,
             activation,
-            window: None,
-            pattern: Pattern::all(Mixer::Full),
-            attention_softcap: false,
-            logit_softcap: false,
             embedding_dropout: dropout,
             residual_dropout: dropout,
             attention_dropout: dropout,
-            experts: None,
-            latent: None,
-            recurrent: None,
-            labels: None,
             decoder: Some(Decoder {
                 layers: self.optional("num_decoder_layers", limits::LAYERS)?.unwrap_or(layers),
                 buckets: self.count("relative_attention_num_buckets", limits::VOCABULARY, 32)?,
                 is_gated,
                 scales_output: self.flag("tie_word_embeddings", true)?,
             }),
-            image: None,
-            tower: None,
-            speech: None,
+            ..Architecture::PLAIN
         })
     }
 

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{Config, divides, wrong_kind};
 use crate::error::{Error, Field};
-use crate::model::{Activation, Architecture, Family, Image, Mixer, Pattern, Tower};
+use crate::model::{Activation, Architecture, Family, Image, Tower};
 use crate::scenario::limits;
 use crate::units::Count;
 
@@ -23,32 +23,15 @@ impl Config {
             kv_heads: heads,
             head_dim: self.head_dim(hidden, heads, None)?,
             ffn: self.count("intermediate_size", limits::WIDTH, 3072)?,
-            tied: false,
-            positions: None,
-            token_types: None,
-            rotary: None,
-            parallel_residual: false,
-            has_qk_norm: true,
             qkv_bias: self.flag("qkv_bias", true)?,
             output_bias: true,
             mlp_bias: true,
-            head_bias: false,
             activation: self.activation("hidden_act", Activation::OneKernel)?,
-            window: None,
-            pattern: Pattern::all(Mixer::Full),
-            attention_softcap: false,
-            logit_softcap: false,
             embedding_dropout: dropout,
             residual_dropout: dropout,
             attention_dropout: self.dropout("attention_probs_dropout_prob", 0.0)?,
-            experts: None,
-            latent: None,
-            recurrent: None,
-            decoder: None,
             image: Some(self.image(224, 16)?),
-            tower: None,
-            speech: None,
-            labels: None,
+            ..Architecture::PLAIN
         })
     }
 

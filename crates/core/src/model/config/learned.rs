@@ -2,7 +2,7 @@
 
 use super::{Config, divided};
 use crate::error::{Error, Field};
-use crate::model::{Activation, Architecture, Family, Mixer, Pattern};
+use crate::model::{Activation, Architecture, Family};
 use crate::scenario::limits;
 use crate::units::Count;
 
@@ -97,38 +97,16 @@ impl Config {
 pub(super) fn with_positions(family: Family, hidden: Count, heads: Count) -> Result<Architecture, Error> {
     Ok(Architecture {
         family,
-        vocabulary: Count::ONE,
         hidden,
-        layers: Count::ONE,
         heads,
         kv_heads: heads,
         head_dim: divided(hidden, heads)?,
         ffn: hidden,
         tied: true,
         positions: Some(Count::ONE),
-        token_types: None,
-        rotary: None,
-        parallel_residual: false,
-        has_qk_norm: true,
         qkv_bias: true,
         output_bias: true,
         mlp_bias: true,
-        head_bias: false,
-        activation: Activation::OneKernel,
-        window: None,
-        pattern: Pattern::all(Mixer::Full),
-        attention_softcap: false,
-        logit_softcap: false,
-        embedding_dropout: false,
-        residual_dropout: false,
-        attention_dropout: false,
-        experts: None,
-        latent: None,
-        recurrent: None,
-        decoder: None,
-        image: None,
-        tower: None,
-        speech: None,
-        labels: None,
+        ..Architecture::PLAIN
     })
 }

@@ -7,7 +7,7 @@ mod registered;
 mod totals;
 
 pub(super) use registered::Kept;
-use registered::{PhaseBytes, RegisteredLayer};
+use registered::{PhaseTotals, RegisteredLayer};
 
 use std::ops::Range;
 
@@ -40,20 +40,16 @@ pub(super) enum Phase {
     Gathering,
     /// It runs.
     Running,
-    /// It runs, until the last of its adapters' gradients is due; and from then on.
+    /// It runs backward, until the gradient is due of the adapter that forward has run first.
     Beginning,
+    /// It runs backward from then on.
     Finishing,
     /// It has run, and its gradients are being reduced.
     Reducing,
 }
 
 impl Phase {
-    pub(super) const ALL: [Self; 5] =
-        [Self::Gathering, Self::Running, Self::Beginning, Self::Finishing, Self::Reducing];
-
-    const fn index(self) -> usize {
-        self as usize
-    }
+    const COUNT: usize = Self::Reducing as usize + 1;
 }
 
 impl<'a> Layers<'a> {
@@ -81,8 +77,8 @@ impl<'a> Layers<'a> {
                 with_graph: account.register(&blocks.with_graph),
                 run: blocks.run,
                 offloads_input: blocks.offloads_input,
-                forward: PhaseBytes::default(),
-                backward: PhaseBytes::default(),
+                forward: PhaseTotals::default(),
+                backward: PhaseTotals::default(),
             })
             .collect();
         let of_kind =
@@ -139,7 +135,7 @@ impl<'a> Layers<'a> {
 
     /// What is alive while a layer runs forward.
     pub(super) fn bytes_in_forward(&self, index: u64) -> Bytes {
-        let own = self.at(index).map(|layer| layer.bytes_in_forward(self.forward_phase(index)));
+        let own = self.at(index).map(|layer| layer.totals_in_forward(self.forward_phase(index)).sum());
         self.sum(&(0..index), |kind| kind.bytes_kept(Kept::InAutocast))
             + own.unwrap_or_default()
             + self.held_in_forward(index).sum()
@@ -215,7 +211,7 @@ impl<'a> Layers<'a> {
 
     fn in_backward(&self, index: u64, layer: &RegisteredLayer<'a>) -> Bytes {
         self.sum(&(0..index), |kind| kind.bytes_kept(Kept::ForBackward))
-            + layer.bytes_in_backward(self.phase(index))
+            + layer.totals_in_backward(self.phase(index)).sum()
             + layer.bytes_beside_backward()
             + self.held_in_backward(index).sum()
             + self.left_bytes(&(index + 1..self.count()))

@@ -7,6 +7,7 @@ use crate::account::Registered;
 use crate::ledger::What;
 use crate::step::blocks::Kind;
 use crate::tape::{Alive, Block, Run};
+use crate::totals::Totals;
 use crate::units::Bytes;
 
 /// A kind of layer with its slots in the account.
@@ -16,13 +17,13 @@ pub(in crate::step) struct RegisteredLayer<'a> {
     pub(super) with_graph: Registered<'a>,
     pub(in crate::step) run: Run,
     pub(super) offloads_input: bool,
-    /// Bytes of it in each phase of forward and of backward, once they have been asked for.
-    pub(super) forward: PhaseBytes,
-    pub(super) backward: PhaseBytes,
+    /// What is alive of it in each phase of forward and of backward, once that has been asked for.
+    pub(super) forward: PhaseTotals,
+    pub(super) backward: PhaseTotals,
 }
 
-/// Bytes of each phase.
-pub(super) type PhaseBytes = [OnceCell<Bytes>; Phase::ALL.len()];
+/// The totals of each phase.
+pub(super) type PhaseTotals = [OnceCell<Totals>; Phase::COUNT];
 
 /// What is kept of a layer when its forward is done.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -55,10 +56,10 @@ impl RegisteredLayer<'_> {
         if phase == Phase::Gathering { block.only_input() } else { block.at_peak(Run::Forward) }
     }
 
-    /// Bytes of that.
-    pub(in crate::step) fn bytes_in_forward(&self, phase: Phase) -> Bytes {
-        let bytes = || self.running().block().bytes(&self.alive_in_forward(phase));
-        self.forward.get(phase.index()).map_or_else(bytes, |known| *known.get_or_init(bytes))
+    /// That by category.
+    pub(in crate::step) fn totals_in_forward(&self, phase: Phase) -> Totals {
+        let totals = || self.running().block().by_category(&self.alive_in_forward(phase));
+        self.forward.get(phase as usize).map_or_else(totals, |known| *known.get_or_init(totals))
     }
 
     /// The event of backward with which the gradient is made of the adapter that forward runs first.
@@ -81,10 +82,10 @@ impl RegisteredLayer<'_> {
         }
     }
 
-    /// Bytes of that.
-    pub(in crate::step) fn bytes_in_backward(&self, phase: Phase) -> Bytes {
-        let bytes = || self.block().bytes(&self.alive_in_backward(phase));
-        self.backward.get(phase.index()).map_or_else(bytes, |known| *known.get_or_init(bytes))
+    /// That by category.
+    pub(in crate::step) fn totals_in_backward(&self, phase: Phase) -> Totals {
+        let totals = || self.block().by_category(&self.alive_in_backward(phase));
+        self.backward.get(phase as usize).map_or_else(totals, |known| *known.get_or_init(totals))
     }
 
     pub(super) fn bytes_kept(&self, kept: Kept) -> Bytes {

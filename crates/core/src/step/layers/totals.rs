@@ -1,15 +1,15 @@
 //! What is alive while each layer runs, by category: the points of the timeline.
 
+use super::Layers;
 use super::registered::RegisteredLayer;
-use super::{Layers, Phase};
 use crate::parallel::Collectives;
 use crate::timeline::LayerTotals;
 use crate::totals::Totals;
 
 /// The sums of a kind of layer.
 struct OfKind {
-    forward: [Totals; Phase::ALL.len()],
-    backward: [Totals; Phase::ALL.len()],
+    /// What nodes of a first pass keep beside its backward.
+    by_nodes: Totals,
     kept_in_autocast: Totals,
     kept_for_backward: Totals,
     left: Totals,
@@ -17,7 +17,7 @@ struct OfKind {
 
 impl OfKind {
     fn of(layer: &RegisteredLayer<'_>) -> Self {
-        let (block, running) = (layer.block(), layer.running().block());
+        let block = layer.block();
         let mut by_nodes = Totals::default();
         let mut left = block.by_category(&block.left_by_backward());
         let (kept_in_autocast, kept_for_backward) = if let Some(first) = &layer.without_graph {
@@ -30,20 +30,7 @@ impl OfKind {
         } else {
             (block.by_category(block.kept_by_forward()), block.by_category(block.kept_for_backward()))
         };
-        let forward = |phase| running.by_category(&layer.alive_in_forward(phase));
-        let backward = |phase| block.by_category(&layer.alive_in_backward(phase)).and(&by_nodes);
-        Self {
-            forward: Phase::ALL.map(forward),
-            backward: Phase::ALL.map(backward),
-            kept_in_autocast,
-            kept_for_backward,
-            left,
-        }
-    }
-
-    fn in_phase(of: &[Totals; Phase::ALL.len()], phase: Phase) -> Totals {
-        let totals = Phase::ALL.iter().zip(of).find(|(of, _)| **of == phase);
-        totals.map_or_else(Totals::default, |(_, totals)| *totals)
+        Self { by_nodes, kept_in_autocast, kept_for_backward, left }
     }
 }
 
@@ -55,11 +42,12 @@ struct Running {
 }
 
 impl Layers<'_> {
-    fn running(&self, index: u64, of: &OfKind) -> Running {
+    fn running(&self, index: u64, layer: &RegisteredLayer<'_>, by_nodes: &Totals) -> Running {
+        let forward = layer.totals_in_forward(self.forward_phase(index));
+        let backward = layer.totals_in_backward(self.phase(index)).and(by_nodes);
         Running {
-            forward: OfKind::in_phase(&of.forward, self.forward_phase(index))
-                .and(&self.held_in_forward(index)),
-            backward: OfKind::in_phase(&of.backward, self.phase(index)).and(&self.held_in_backward(index)),
+            forward: forward.and(&self.held_in_forward(index)),
+            backward: backward.and(&self.held_in_backward(index)),
         }
     }
 
@@ -83,11 +71,12 @@ impl Layers<'_> {
         let (mut in_forward, mut for_backward) = (forward, backward);
         let mut known: Vec<([Option<usize>; 3], Running)> = Vec::with_capacity(4);
         for (index, (layer, kind)) in layers.iter_mut().zip(&self.of).enumerate() {
-            let Some(of) = of_kinds.get(*kind) else { continue };
+            let Some((own, of)) = self.kinds.get(*kind).zip(of_kinds.get(*kind)) else { continue };
             let neighbours = self.neighbours(index);
             let index = index as u64;
             let same = known.iter().find(|(of, _)| Some(*of) == neighbours);
-            let running = same.map_or_else(|| self.running(index, of), |(_, running)| *running);
+            let running =
+                same.map_or_else(|| self.running(index, own, &of.by_nodes), |(_, running)| *running);
             if let (None, Some(neighbours)) = (same, neighbours) {
                 known.push((neighbours, running));
             }

@@ -160,16 +160,11 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// The moment of the schedule that an instant stands for.
-    fn moment(&self, instant: Instant) -> &Moment {
-        if is_forward(instant) { &self.forward } else { &self.backward }
-    }
-
     /// What micro-batches keep that wait for their backward, and what the one that runs is given.
     fn waiting(&mut self) {
         let inputs = inputs::inputs(self.shared.scenario, &self.shared.pass);
         for instant in FORWARD_AND_BACKWARD {
-            let moment = if is_forward(instant) { &self.forward } else { &self.backward };
+            let moment = stands_for(instant, &self.forward, &self.backward);
             let waiting: u64 = moment.others.iter().sum();
             for input in inputs.iter().filter(|input| !is_batch(&input.storage)) {
                 let own = u64::from(input.until >= instant);
@@ -214,7 +209,7 @@ impl<'a> Stage<'a> {
         let came = FORWARD_AND_BACKWARD
             .map(|instant| !is_forward(instant) && !chunk.is_last && !is_at_last(instant));
         for (instant, came) in FORWARD_AND_BACKWARD.into_iter().zip(came) {
-            let moment = self.moment(instant);
+            let moment = stands_for(instant, &self.forward, &self.backward);
             let chunks = self.chunks.iter().zip(&self.placed).zip(&moment.others);
             let waiting: u64 = chunks
                 .filter(|((chunk, placed), _)| is_received(chunk, placed))
@@ -242,7 +237,7 @@ impl<'a> Stage<'a> {
     /// Gradients of earlier micro-batches.
     fn gradients(&mut self) {
         for instant in FORWARD_AND_BACKWARD {
-            let moment = if is_forward(instant) { &self.forward } else { &self.backward };
+            let moment = stands_for(instant, &self.forward, &self.backward);
             for (range, _) in self.ranges.iter().zip(&moment.has_gradients).filter(|&(_, &has)| has) {
                 self.account.add_gradients_among(instant, range);
             }
@@ -351,6 +346,11 @@ fn is_received(chunk: &Chunk, placed: &Placed<'_>) -> bool {
 
 fn is_batch(storage: &Storage) -> bool {
     storage.name.module == Module::Batch
+}
+
+/// The moment of the schedule that an instant stands for.
+const fn stands_for<'m>(instant: Instant, forward: &'m Moment, backward: &'m Moment) -> &'m Moment {
+    if is_forward(instant) { forward } else { backward }
 }
 
 const fn is_forward(instant: Instant) -> bool {
